@@ -1,0 +1,517 @@
+//! Lay a figure out and put it down as lines, areas and texts.
+
+use kuva::render::color::Color;
+use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, TextSpan};
+
+use super::legend::{self, Entry};
+use super::line::{self, Frame, Point};
+use super::scale::{Scale, Ticks};
+use super::text;
+use super::{Band, Colour, Curve, Figure, Level, Panel, Weight};
+
+const FONTS: &str = "Helvetica, Arial, 'DejaVu Sans', sans-serif";
+const HEADING: u32 = 16;
+const TITLE: u32 = 13;
+const LABEL: u32 = 12;
+const TICK: u32 = 11;
+
+const INK: [u8; 3] = [40, 40, 40];
+const GRID: [u8; 3] = [232, 232, 232];
+const EDGE: f64 = 14.0;
+/// Between neighbouring panels.
+const GAP: f64 = 18.0;
+const LINE: f64 = 1.3;
+const TICK_LENGTH: f64 = 4.0;
+
+/// A panel with its axes chosen and its texts broken into lines.
+struct Prepared<'a> {
+    panel: &'a Panel,
+    x: Scale,
+    y: Scale,
+    x_ticks: Ticks,
+    y_ticks: Ticks,
+    title: Vec<String>,
+    x_label: Vec<String>,
+    y_label: Vec<String>,
+    legend: Vec<Entry>,
+    /// From the frame to the label of the vertical axis.
+    y_label_distance: f64,
+}
+
+/// The whole figure as drawing instructions.
+pub fn page(figure: &Figure) -> Page {
+    let count = figure.panels.len();
+    let columns = figure.columns.clamp(1, count.max(1));
+    let rows = count.div_ceil(columns);
+    let (width, height) = match columns {
+        1 => (400.0, 250.0),
+        2 => (290.0, 190.0),
+        _ => (230.0, 160.0),
+    };
+    let mut prepared: Vec<_> = figure
+        .panels
+        .iter()
+        .enumerate()
+        .map(|(i, panel)| prepare(panel, (count > 1).then_some(i), width, height))
+        .collect();
+    let shared = legend::shared(prepared.iter().map(|p| p.legend.as_slice()));
+
+    // Frames of one column stand exactly below each other, so a column is as wide as its
+    // widest texts need.
+    let mut lefts = Vec::new();
+    let mut right = EDGE;
+    for column in 0..columns {
+        let members = || prepared.iter().skip(column).step_by(columns);
+        let distance = most(members().map(|p| p.y_label_distance));
+        let left = right + distance + most(members().map(|p| lines(p.y_label.len(), LABEL)));
+        right = left + width + most(members().map(right_margin)).max(GAP);
+        lefts.push(left);
+        for member in prepared.iter_mut().skip(column).step_by(columns) {
+            member.y_label_distance = distance;
+        }
+    }
+    let total = right.max(EDGE + 320.0);
+
+    let mut page = Page {
+        scene: Scene::new(total.ceil(), 1.0),
+        upright: Vec::new(),
+    };
+    page.scene.font_family = Some(FONTS.into());
+    let mut y = EDGE;
+    for words in text::wrap(&figure.title, HEADING, total - 2.0 * EDGE) {
+        y += f64::from(HEADING) * LINE;
+        let place = (EDGE, y - 4.0);
+        page.spans(place, vec![bold(&words)], HEADING, TextAnchor::Start, INK);
+    }
+    for row in 0..rows {
+        let first = row * columns;
+        let members = &prepared[first..count.min(first + columns)];
+        let top = y + 8.0 + most(members.iter().map(|p| lines(p.title.len(), TITLE))) + 6.0;
+        y = top + height;
+        for (i, member) in members.iter().enumerate() {
+            let frame = Frame {
+                left: lefts[i],
+                top,
+                width,
+                height,
+            };
+            let letter = (count > 1).then(|| letter(first + i));
+            draw(&mut page, member, &frame, letter);
+            let below = top + height + bottom_margin(member);
+            y = y.max(below);
+            if shared.is_none() {
+                let middle = frame.left + width / 2.0;
+                let drawn = legend::draw(&mut page, &member.legend, middle, width + 30.0, below);
+                y = y.max(drawn);
+            }
+        }
+        y += 6.0;
+    }
+    if let Some(entries) = shared {
+        y = legend::draw(&mut page, &entries, total / 2.0, total - 2.0 * EDGE, y);
+    }
+    page.scene.height = (y + EDGE).ceil();
+    page
+}
+
+fn prepare(panel: &Panel, index: Option<usize>, width: f64, height: f64) -> Prepared<'_> {
+    let xs = panel.curves.iter().flat_map(|c| &c.x);
+    let xs = xs.chain(panel.bands.iter().flat_map(|b| &b.x));
+    let x = Scale::new(xs.copied(), panel.x_range, panel.log_x, 0.0);
+    let ys = panel.curves.iter().flat_map(|c| &c.y);
+    let ys = ys.chain(panel.bands.iter().flat_map(|b| b.low.iter().chain(&b.high)));
+    let ys = ys.chain(panel.levels.iter().map(|l| &l.y));
+    let y = Scale::new(ys.copied(), panel.y_range, panel.log_y, 0.05);
+    let x_ticks = across(x, width);
+    let y_ticks = y.ticks((height / 35.0) as usize);
+    let widest = most(y_ticks.major.iter().map(|t| text::width(&t.1, TICK)));
+    let letter_room = if index.is_some() { 20.0 } else { 0.0 };
+    Prepared {
+        title: title_lines(&panel.title, index.is_some(), width - letter_room),
+        x_label: text::wrap(&with_factor(&panel.x_label, &x_ticks.factor), LABEL, width),
+        y_label: text::wrap(&with_factor(&panel.y_label, &y_ticks.factor), LABEL, height),
+        legend: legend::entries(panel),
+        panel,
+        x,
+        y,
+        x_ticks,
+        y_ticks,
+        y_label_distance: TICK_LENGTH + 3.0 + widest + 6.0,
+    }
+}
+
+/// As many ticks as a horizontal axis has room for.
+fn across(scale: Scale, width: f64) -> Ticks {
+    let most_ticks = (width / 50.0) as usize;
+    let fits = |ticks: &Ticks| {
+        ticks.major.windows(2).all(|pair| {
+            let labels = text::width(&pair[0].1, TICK) + text::width(&pair[1].1, TICK);
+            (pair[1].0 - pair[0].0) * width >= labels / 2.0 + 6.0
+        })
+    };
+    let mut counts = (1..=most_ticks).rev().map(|count| scale.ticks(count));
+    counts.find(fits).unwrap_or_default()
+}
+
+/// A panel that has a letter has a line for it even without a title.
+fn title_lines(title: &str, lettered: bool, room: f64) -> Vec<String> {
+    let mut lines = text::wrap(title, TITLE, room);
+    if lines.is_empty() && lettered {
+        lines.push(String::new());
+    }
+    lines
+}
+
+fn with_factor(label: &str, factor: &str) -> String {
+    match (label.is_empty(), factor.is_empty()) {
+        (_, true) => label.to_owned(),
+        (true, false) => factor.to_owned(),
+        (false, false) => format!("{label} ({factor})"),
+    }
+}
+
+fn most(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(0.0, f64::max)
+}
+
+fn lines(count: usize, size: u32) -> f64 {
+    count as f64 * f64::from(size) * LINE
+}
+
+fn right_margin(p: &Prepared<'_>) -> f64 {
+    let labels = p.panel.levels.iter().filter_map(|l| l.label.as_deref());
+    let widest = most(labels.map(|l| text::width(&text::line(l), TICK)));
+    if widest > 0.0 {
+        widest + 12.0 + GAP
+    } else {
+        GAP
+    }
+}
+
+fn bottom_margin(p: &Prepared<'_>) -> f64 {
+    TICK_LENGTH + lines(1, TICK) + 4.0 + lines(p.x_label.len(), LABEL) + 4.0
+}
+
+/// A, B, ... Z, AA, AB, ...
+fn letter(index: usize) -> String {
+    let last = char::from(b'A' + (index % 26) as u8).to_string();
+    match index / 26 {
+        0 => last,
+        rest => letter(rest - 1) + &last,
+    }
+}
+
+fn draw(page: &mut Page, p: &Prepared<'_>, frame: &Frame, letter: Option<String>) {
+    for (at, _) in &p.y_ticks.major {
+        let y = frame.bottom() - at * frame.height;
+        page.line((frame.left, y), (frame.right(), y), GRID, 0.7);
+    }
+    let place = |x: f64, y: f64| -> Option<Point> {
+        let x = frame.left + p.x.at(x)? * frame.width;
+        Some((round(x), round(frame.bottom() - p.y.at(y)? * frame.height)))
+    };
+    for band in &p.panel.bands {
+        draw_band(page, band, frame, &place);
+    }
+    let of_weight = |weight| p.panel.curves.iter().filter(move |c| c.weight == weight);
+    of_weight(Weight::Light).for_each(|c| draw_curve(page, c, frame, &place));
+    draw_levels(page, &p.panel.levels, p.y, frame);
+    of_weight(Weight::Dashed).for_each(|c| draw_curve(page, c, frame, &place));
+    of_weight(Weight::Dark).for_each(|c| draw_curve(page, c, frame, &place));
+    draw_axes(page, p, frame);
+
+    let mut y = frame.top - 6.0 - lines(p.title.len(), TITLE);
+    for (i, words) in p.title.iter().enumerate() {
+        y += lines(1, TITLE);
+        let mut spans = Vec::new();
+        if let (0, Some(letter)) = (i, &letter) {
+            spans.push(bold(&format!("{letter}\u{2002}")));
+        }
+        spans.push(TextSpan::plain(words));
+        page.spans((frame.left, y - 4.0), spans, TITLE, TextAnchor::Start, INK);
+    }
+}
+
+fn draw_band(
+    page: &mut Page,
+    band: &Band,
+    frame: &Frame,
+    place: &impl Fn(f64, f64) -> Option<Point>,
+) {
+    let points = band.x.iter().zip(&band.low).zip(&band.high);
+    let points = points.map(|((&x, &low), &high)| Some((place(x, low)?, place(x, high)?)));
+    for piece in line::pieces(points) {
+        let piece = line::thin_out(piece, &[|p| p.0.1, |p| p.1.1]);
+        let back = piece.iter().rev().map(|p| p.1);
+        let shape = piece.iter().map(|p| p.0).chain(back).collect();
+        page.area(&line::cut_area(shape, frame), band.colour);
+    }
+}
+
+fn draw_curve(
+    page: &mut Page,
+    curve: &Curve,
+    frame: &Frame,
+    place: &impl Fn(f64, f64) -> Option<Point>,
+) {
+    let points = curve.x.iter().zip(&curve.y).map(|(&x, &y)| place(x, y));
+    for piece in line::pieces(points) {
+        if let [alone] = piece[..] {
+            page.dot(alone, frame, curve.weight, curve.colour);
+        }
+        for inside in line::cut(&line::thin_out(piece, &[|p| p.1]), frame) {
+            page.stroke(inside, curve.weight, curve.colour);
+        }
+    }
+}
+
+fn draw_levels(page: &mut Page, levels: &[Level], scale: Scale, frame: &Frame) {
+    let mut labels = Vec::new();
+    for level in levels {
+        let Some(at) = scale.at(level.y).filter(|at| (0.0..=1.0).contains(at)) else {
+            continue;
+        };
+        let y = frame.bottom() - at * frame.height;
+        for dash in line::dash(&[(frame.left, y), (frame.right(), y)], 5.0, 3.5) {
+            page.polyline(dash, level.colour.rgb(), 1.2);
+        }
+        if let Some(label) = &level.label {
+            labels.push((y, y, text::line(label), ink(level.colour)));
+        }
+    }
+    // Labels of close levels move apart: down from the top, then up from the bottom.
+    labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let gap = lines(1, TICK);
+    let mut highest = frame.top;
+    for label in &mut labels {
+        label.1 = label.1.max(highest);
+        highest = label.1 + gap;
+    }
+    let mut lowest = frame.bottom();
+    for label in labels.iter_mut().rev() {
+        label.1 = label.1.min(lowest);
+        lowest = label.1 - gap;
+    }
+    for (line_y, y, words, colour) in labels {
+        let edge = frame.right();
+        page.line((edge + 1.0, line_y), (edge + 6.0, y), colour, 0.8);
+        let place = (edge + 9.0, y + middle(TICK));
+        page.text(place, &words, TICK, TextAnchor::Start, colour);
+    }
+}
+
+fn draw_axes(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
+    let (left, bottom) = (frame.left, frame.bottom());
+    page.line((left, frame.top), (left, bottom + 0.5), INK, 1.0);
+    page.line((left - 0.5, bottom), (frame.right(), bottom), INK, 1.0);
+    let x = |at: f64| left + at * frame.width;
+    let y = |at: f64| bottom - at * frame.height;
+    let length = TICK_LENGTH;
+    for &at in &p.x_ticks.minor {
+        page.line((x(at), bottom), (x(at), bottom + length / 2.0), INK, 0.7);
+    }
+    for &at in &p.y_ticks.minor {
+        page.line((left, y(at)), (left - length / 2.0, y(at)), INK, 0.7);
+    }
+    for (at, label) in &p.x_ticks.major {
+        page.line((x(*at), bottom), (x(*at), bottom + length), INK, 1.0);
+        let place = (x(*at), bottom + length + lines(1, TICK) - 1.0);
+        page.text(place, label, TICK, TextAnchor::Middle, INK);
+    }
+    for (at, label) in &p.y_ticks.major {
+        page.line((left, y(*at)), (left - length, y(*at)), INK, 1.0);
+        let place = (left - length - 3.0, y(*at) + middle(TICK));
+        page.text(place, label, TICK, TextAnchor::End, INK);
+    }
+    let mut line_y = bottom + length + lines(1, TICK) + 4.0;
+    for words in &p.x_label {
+        line_y += lines(1, LABEL);
+        let place = (left + frame.width / 2.0, line_y - 3.0);
+        page.text(place, words, LABEL, TextAnchor::Middle, INK);
+    }
+    let mut line_x = left - p.y_label_distance - lines(p.y_label.len(), LABEL);
+    for words in &p.y_label {
+        line_x += lines(1, LABEL);
+        let place = (line_x - 2.0, frame.top + frame.height / 2.0);
+        page.upright.push((place, words.clone()));
+    }
+}
+
+/// Two decimals are finer than any printer and keep the SVG small.
+fn round(v: f64) -> f64 {
+    (v * 100.0).round() / 100.0
+}
+
+/// From the middle of a digit down to the line it stands on.
+pub fn middle(size: u32) -> f64 {
+    f64::from(size) * 0.36
+}
+
+fn bold(words: &str) -> TextSpan {
+    TextSpan {
+        bold: true,
+        ..TextSpan::plain(words)
+    }
+}
+
+/// A colour dark enough for letters.
+pub fn ink(colour: Colour) -> [u8; 3] {
+    colour.rgb().map(|c| (f64::from(c) * 0.75) as u8)
+}
+
+fn pale(colour: Colour) -> [u8; 3] {
+    colour.rgb().map(|c| 255 - ((255 - c) as f64 * 0.38) as u8)
+}
+
+fn paint([r, g, b]: [u8; 3]) -> Color {
+    Color::Rgb(r, g, b)
+}
+
+/// What is drawn so far.
+pub struct Page {
+    scene: Scene,
+    /// Lines of text that read from bottom to top, centred on a point.
+    upright: Vec<(Point, String)>,
+}
+
+impl Page {
+    fn line(&mut self, from: Point, to: Point, colour: [u8; 3], width: f64) {
+        self.scene.add(Primitive::Line {
+            x1: round(from.0),
+            y1: round(from.1),
+            x2: round(to.0),
+            y2: round(to.1),
+            stroke: paint(colour),
+            stroke_width: width,
+            stroke_dasharray: None,
+        });
+    }
+
+    fn polyline(&mut self, points: Vec<Point>, colour: [u8; 3], width: f64) {
+        self.scene.add(Primitive::PolyLine {
+            points: points
+                .into_iter()
+                .map(|(x, y)| (round(x), round(y)))
+                .collect(),
+            stroke: paint(colour),
+            stroke_width: width,
+            stroke_dasharray: None,
+        });
+    }
+
+    /// A line with the look of a curve.
+    pub fn stroke(&mut self, points: Vec<Point>, weight: Weight, colour: Colour) {
+        match weight {
+            Weight::Light => self.polyline(points, pale(colour), 0.8),
+            Weight::Dark => self.polyline(points, colour.rgb(), 2.2),
+            Weight::Dashed => {
+                for dash in line::dash(&points, 6.0, 4.0) {
+                    self.polyline(dash, colour.rgb(), 1.6);
+                }
+            }
+        }
+    }
+
+    fn dot(&mut self, (x, y): Point, frame: &Frame, weight: Weight, colour: Colour) {
+        let across = (frame.left..=frame.right()).contains(&x);
+        if across && (frame.top..=frame.bottom()).contains(&y) {
+            let (r, fill) = match weight {
+                Weight::Light => (1.2, pale(colour)),
+                Weight::Dashed | Weight::Dark => (2.2, colour.rgb()),
+            };
+            self.scene.add(Primitive::Circle {
+                cx: x,
+                cy: y,
+                r,
+                fill: paint(fill),
+                fill_opacity: None,
+                stroke: None,
+                stroke_width: None,
+            });
+        }
+    }
+
+    /// A shaded shape.
+    pub fn area(&mut self, shape: &[Point], colour: Colour) {
+        if shape.len() < 3 {
+            return;
+        }
+        let corners: Vec<String> = shape
+            .iter()
+            .map(|p| format!("{} {}", round(p.0), round(p.1)))
+            .collect();
+        self.scene.add(Primitive::Path(Box::new(PathData {
+            d: format!("M{}Z", corners.join("L")),
+            fill: Some(paint(colour.rgb())),
+            stroke: Color::None,
+            stroke_width: 0.0,
+            opacity: Some(0.22),
+            stroke_dasharray: None,
+        })));
+    }
+
+    /// One line of text standing on `place`.
+    pub fn text(
+        &mut self,
+        place: Point,
+        words: &str,
+        size: u32,
+        anchor: TextAnchor,
+        colour: [u8; 3],
+    ) {
+        self.spans(place, vec![TextSpan::plain(words)], size, anchor, colour);
+    }
+
+    fn spans(
+        &mut self,
+        (x, y): Point,
+        spans: Vec<TextSpan>,
+        size: u32,
+        anchor: TextAnchor,
+        colour: [u8; 3],
+    ) {
+        self.scene.add(Primitive::RichText {
+            x: round(x),
+            y: round(y),
+            spans,
+            size,
+            anchor,
+            color: Some(paint(colour)),
+        });
+    }
+
+    /// The scene with everything in it, for drawings that can turn text by themselves.
+    pub fn whole(mut self) -> Scene {
+        for ((x, y), words) in self.upright {
+            self.scene.add(Primitive::Text {
+                x: round(x),
+                y: round(y),
+                // The drawing library would take a dollar sign for the start of a formula.
+                content: words.replace('$', "\\$"),
+                size: LABEL,
+                anchor: TextAnchor::Middle,
+                rotate: Some(-90.0),
+                bold: false,
+                color: Some(paint(INK)),
+            });
+        }
+        self.scene
+    }
+
+    /// The scene without upright text, and the upright text lying down on a second one:
+    /// turned to the left, that fits over the first.
+    pub fn apart(self) -> (Scene, Option<Scene>) {
+        if self.upright.is_empty() {
+            return (self.scene, None);
+        }
+        let mut turned = Page {
+            scene: Scene::new(self.scene.height, self.scene.width),
+            upright: Vec::new(),
+        };
+        for ((x, y), words) in self.upright {
+            let place = (self.scene.height - y, x);
+            turned.text(place, &words, LABEL, TextAnchor::Middle, INK);
+        }
+        (self.scene, Some(turned.scene))
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything counts: M(t) = J(t) M(t−1) + M̄(t), the exact influence of every weight on every state.
+//!
+//! Source: Williams & Zipser 1989; Marschall, Cho & Savin 2020, section 3.2 (RTRL). Drops nothing: exact while
+//! weights stand still, and off by O(rate) while they move. Shapes: M is S n × G n m for each sample.
+//! Memory O(S G n² m), time O(S² G n³ m) a step. Not local: needs every weight.
+
+use super::Eligibility;
+use crate::kernel::{Buffer, Direct, Influence, Matrix};
+use crate::network::Dims;
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+
+/// The full influence matrix, one for each sample of the batch.
+pub struct FullInfluence<T> {
+    influence: Vec<Influence<T>>,
+    credit: Buffer<T>,
+}
+
+impl<T: Scalar> FullInfluence<T> {
+    /// For a network of these sizes.
+    ///
+    /// # Errors
+    /// More than 16 GiB of influence.
+    pub fn new(dims: Dims) -> Result<Self> {
+        let states = dims.states * dims.units;
+        let parameters = dims.currents * dims.units * dims.pre();
+        let bytes = dims.batch as f64 * states as f64 * parameters as f64 * size_of::<T>() as f64;
+        if bytes > 16.0 * 1024.0_f64.powi(3) {
+            return Err(Error::invalid(
+                "network.units",
+                dims.units,
+                format!(
+                    "few enough units for RTRL: its influence would take {:.0} GiB",
+                    bytes / 1024.0_f64.powi(3)
+                ),
+                "Use fewer units, a smaller batch, or a rule with local traces.",
+            ));
+        }
+        Ok(Self {
+            influence: vec![Influence::zeros(states, parameters); dims.batch],
+            credit: Buffer::zeros(states),
+        })
+    }
+}
+
+impl<T: Scalar> Eligibility<T> for FullInfluence<T> {
+    fn reset(&mut self) {
+        self.influence.iter_mut().for_each(Influence::clear);
+    }
+
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = view.dims();
+        let (n, m) = (dims.units, dims.pre());
+        for (b, influence) in self.influence.iter_mut().enumerate() {
+            let offset = b * dims.sample();
+            for s in 0..dims.states {
+                self.credit[s * n..(s + 1) * n]
+                    .copy_from_slice(&credit[s * dims.plane() + offset..][..n]);
+            }
+            let direct = Direct {
+                gain: &view.partials().gain,
+                plane: dims.plane(),
+                offset,
+                currents: dims.currents,
+                units: n,
+                pre: &view.pre(b)[..m],
+            };
+            let jacobian = |k, l| view.jacobian(b, k, l);
+            let credited = influence.advance(view.simd(), jacobian, &direct, &self.credit);
+            for (row, credited) in credited.chunks_exact(m).enumerate() {
+                for (g, c) in gradient.row_mut(row).iter_mut().zip(credited) {
+                    *g += *c;
+                }
+            }
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for (b, influence) in self.influence.iter_mut().enumerate() {
+            io.values(&format!("influence.{b}"), influence.values_mut())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The past-facing half of a rule: how much each synapse has moved its unit's state, carried forward.
+//!
+//! An eligibility turns credit on the states, c = dL/ds(t) (one plane a state variable), into a gradient
+//! for every synapse.
+
+mod influence;
+mod instant;
+
+pub use influence::FullInfluence;
+pub use instant::Instant;
+
+use crate::kernel::Matrix;
+use crate::snapshot::StateIo;
+use crate::view::{LocalView, View};
+use crate::{Result, Scalar};
+
+/// An eligibility that may read the weights.
+pub trait Eligibility<T: Scalar>: Send {
+    /// Forgets the past: a trial begins.
+    fn reset(&mut self);
+    /// Advances by one step and adds credit × eligibility to `gradient`.
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// Saves or restores the traces.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+}
+
+/// An eligibility that sees only what its synapse sees.
+pub trait LocalEligibility<T: Scalar>: Send {
+    /// Forgets the past: a trial begins.
+    fn reset(&mut self);
+    /// Advances by one step and adds credit × eligibility to `gradient`.
+    fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// Saves or restores the traces.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+}

@@ -1,0 +1,88 @@
+//! Say what was wrong, with what value, what was expected and how to mend it.
+
+/// Result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong. Every message names the field, the value, the expectation and the mend.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting or an argument that cannot work.
+    #[error("{field}: got {value}, expected {expected}. {mend}")]
+    Invalid {
+        /// The field as the user writes it, for example `task.lags`.
+        field: String,
+        /// The value found.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
+    },
+    /// A NaN or an infinity handed in by the caller.
+    #[error(
+        "{field}: element {index} is {value} at step {step}, expected a finite number. \
+         Clean or drop this sample before handing it to the learner; nothing was learned from it."
+    )]
+    NotFinite {
+        /// Which array.
+        field: String,
+        /// Position in the array.
+        index: usize,
+        /// The offending value.
+        value: f64,
+        /// Step at which it arrived, counted from 0.
+        step: u64,
+    },
+    /// The loss or a weight stopped being a finite number.
+    #[error(
+        "training diverged at step {step}: the {what} is not finite (last finite loss {last_loss:.6} \
+         at step {last_step}). Lower `optimizer.rate`, set `optimizer.clip`, or go back to a checkpoint \
+         written before step {step}."
+    )]
+    Diverged {
+        /// First step with a non-finite value.
+        step: u64,
+        /// What was not finite: `loss` or the name of a parameter.
+        what: String,
+        /// Last step with a finite loss.
+        last_step: u64,
+        /// The loss of that step.
+        last_loss: f64,
+    },
+    /// A snapshot that does not fit the learner it is restored into.
+    #[error("checkpoint: {what}. {mend}")]
+    Snapshot {
+        /// What does not fit.
+        what: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Invalid`] from anything printable.
+    pub fn invalid(
+        field: impl Into<String>,
+        value: impl std::fmt::Display,
+        expected: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            value: value.to_string(),
+            expected: expected.into(),
+            mend: mend.into(),
+        }
+    }
+
+    /// An [`Error::Invalid`] for an array of the wrong length.
+    pub fn length(field: &str, got: usize, expected: usize, what: &str) -> Self {
+        Self::invalid(
+            field,
+            format!("{got} numbers"),
+            format!("{expected} ({what})"),
+            "Hand in an array of that length, or build the network for this one.",
+        )
+    }
+}

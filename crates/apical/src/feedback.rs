@@ -1,0 +1,126 @@
+//! The pathway that brings the output error back to the units.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::{Matrix, Simd, add_transposed};
+use crate::snapshot::StateIo;
+use crate::stream::Streams;
+use crate::synapse::{Fan, Init};
+use crate::{Result, Scalar};
+
+/// Delivers the error at the outputs to the units.
+pub trait Feedback<T: Scalar>: Send {
+    /// q = ∂L/∂r as this pathway tells it, for one sample: `delta` one number an output, `signal` one a unit.
+    fn deliver(&self, simd: Simd, readout: &Matrix<T>, delta: &[T], signal: &mut [T]);
+
+    /// The feedback weights, one row an output, if the pathway has its own.
+    fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
+        None
+    }
+
+    /// Saves or restores the pathway.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        match self.weights_mut() {
+            Some(weights) => io.values("weights", weights.data_mut()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Configuration of a feedback pathway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum FeedbackSpec {
+    /// q = W_outᵀ δ with the present readout weights: the exact immediate credit.
+    Symmetric {},
+    /// q = B δ with fixed random B, units × outputs.
+    Random {
+        /// Distribution of B; `fan = "in"` counts the outputs, `"out"` the units.
+        #[serde(default = "outgoing")]
+        init: Init,
+    },
+    /// q = 0: nothing reaches the recurrent layer.
+    None {},
+}
+
+/// N(0, 1/units), as the scripts of Marschall, Cho & Savin 2019.
+fn outgoing() -> Init {
+    Init::Gaussian {
+        gain: 1.0,
+        fan: Fan::Out,
+    }
+}
+
+impl FeedbackSpec {
+    /// Fixed random feedback, N(0, 1/units).
+    pub fn random() -> Self {
+        Self::Random { init: outgoing() }
+    }
+
+    /// Builds the pathway; weights come from the stream `feedback`.
+    ///
+    /// # Errors
+    /// Those of [`Init::fill`].
+    pub fn build<T: Scalar>(
+        &self,
+        units: usize,
+        outputs: usize,
+        streams: &Streams,
+    ) -> Result<Box<dyn Feedback<T>>> {
+        Ok(match self {
+            Self::Symmetric {} => Box::new(Symmetric),
+            Self::None {} => Box::new(Silent),
+            Self::Random { init } => {
+                // Drawn as B [units, outputs] so that fan-in and fan-out mean what they say,
+                // kept transposed so that delivery reads whole rows.
+                let mut b = Matrix::zeros(units, outputs);
+                let mut stream = streams.stream("feedback", 0);
+                init.fill("feedback.init", &mut b, 0..units, 0..outputs, &mut stream)?;
+                let mut weights = Matrix::zeros(outputs, units);
+                for k in 0..outputs {
+                    for i in 0..units {
+                        weights.row_mut(k)[i] = b.row(i)[k];
+                    }
+                }
+                Box::new(Random { weights })
+            }
+        })
+    }
+}
+
+struct Symmetric;
+
+impl<T: Scalar> Feedback<T> for Symmetric {
+    fn deliver(&self, simd: Simd, readout: &Matrix<T>, delta: &[T], signal: &mut [T]) {
+        signal.fill(T::ZERO);
+        add_transposed(simd, readout.data(), readout.stride(), delta, signal);
+    }
+}
+
+struct Random<T> {
+    weights: Matrix<T>,
+}
+
+impl<T: Scalar> Feedback<T> for Random<T> {
+    fn deliver(&self, simd: Simd, _: &Matrix<T>, delta: &[T], signal: &mut [T]) {
+        signal.fill(T::ZERO);
+        let w = &self.weights;
+        add_transposed(simd, w.data(), w.stride(), delta, signal);
+    }
+
+    fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
+        Some(&mut self.weights)
+    }
+}
+
+struct Silent;
+
+impl<T: Scalar> Feedback<T> for Silent {
+    fn deliver(&self, _: Simd, _: &Matrix<T>, _: &[T], signal: &mut [T]) {
+        signal.fill(T::ZERO);
+    }
+}

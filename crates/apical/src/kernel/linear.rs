@@ -1,0 +1,389 @@
+//! Matrix–vector products, outer products and the descent step.
+
+use super::{Kernel, LANES, Matrix, Simd, padded};
+use crate::Scalar;
+
+type Line<T> = [T; LANES];
+
+#[inline(always)]
+fn lines<T>(values: &[T]) -> &[Line<T>] {
+    values.as_chunks().0
+}
+
+#[inline(always)]
+fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
+    values.as_chunks_mut().0
+}
+
+/// Adds the lanes pairwise, always in the same order.
+#[inline(always)]
+fn sum_lanes<T: Scalar>(mut line: Line<T>) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for k in 0..half {
+            line[k] += line[k + half];
+        }
+        half /= 2;
+    }
+    line[0]
+}
+
+#[inline(always)]
+fn accumulate<T: Scalar, const FMA: bool>(sum: &mut Line<T>, a: &Line<T>, b: &Line<T>) {
+    for k in 0..LANES {
+        sum[k] = a[k].fma::<FMA>(b[k], sum[k]);
+    }
+}
+
+struct Product<'a, T> {
+    matrix: &'a [T],
+    stride: usize,
+    vector: &'a [T],
+    result: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel for Product<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        // Four rows at a time: each line of the vector is loaded once for four products.
+        const ROWS: usize = 4;
+        let Self {
+            matrix,
+            stride,
+            vector,
+            result,
+        } = self;
+        let vector = lines(&vector[..stride]);
+        let count = result.len();
+        let (blocks, rest) = result.as_chunks_mut::<ROWS>();
+        for (block, y) in blocks.iter_mut().enumerate() {
+            let band = &matrix[block * ROWS * stride..][..ROWS * stride];
+            let (r0, band) = band.split_at(stride);
+            let (r1, band) = band.split_at(stride);
+            let (r2, r3) = band.split_at(stride);
+            let mut sums = [[T::ZERO; LANES]; ROWS];
+            let rows = lines(r0)
+                .iter()
+                .zip(lines(r1))
+                .zip(lines(r2))
+                .zip(lines(r3));
+            for ((((a, b), c), d), x) in rows.zip(vector) {
+                accumulate::<T, FMA>(&mut sums[0], a, x);
+                accumulate::<T, FMA>(&mut sums[1], b, x);
+                accumulate::<T, FMA>(&mut sums[2], c, x);
+                accumulate::<T, FMA>(&mut sums[3], d, x);
+            }
+            for (y, sum) in y.iter_mut().zip(sums) {
+                *y = sum_lanes(sum);
+            }
+        }
+        let first = count - rest.len();
+        for (row, y) in rest.iter_mut().enumerate() {
+            let row = &matrix[(first + row) * stride..][..stride];
+            let mut sum = [T::ZERO; LANES];
+            for (w, x) in lines(row).iter().zip(vector) {
+                accumulate::<T, FMA>(&mut sum, w, x);
+            }
+            *y = sum_lanes(sum);
+        }
+    }
+}
+
+/// y = W x for the rows in `matrix`.
+///
+/// `vector` must reach to the end of the padding; `result` has one number a row.
+#[inline]
+pub fn product<T: Scalar>(simd: Simd, matrix: &[T], stride: usize, vector: &[T], result: &mut [T]) {
+    simd.run(Product {
+        matrix,
+        stride,
+        vector,
+        result,
+    });
+}
+
+struct AddTransposed<'a, T> {
+    matrix: &'a [T],
+    stride: usize,
+    factors: &'a [T],
+    result: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel for AddTransposed<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self {
+            matrix,
+            stride,
+            factors,
+            result,
+        } = self;
+        let width = result.len();
+        let (blocks, rest) = factors.as_chunks::<4>();
+        for (block, f) in blocks.iter().enumerate() {
+            let band = &matrix[block * 4 * stride..][..4 * stride];
+            let (r0, band) = band.split_at(stride);
+            let (r1, band) = band.split_at(stride);
+            let (r2, r3) = band.split_at(stride);
+            let rows = r0[..width]
+                .iter()
+                .zip(&r1[..width])
+                .zip(&r2[..width])
+                .zip(&r3[..width]);
+            for ((((a, b), c), d), y) in rows.zip(result.iter_mut()) {
+                let low = f[1].fma::<FMA>(*b, f[0].fma::<FMA>(*a, *y));
+                *y = f[3].fma::<FMA>(*d, f[2].fma::<FMA>(*c, low));
+            }
+        }
+        let first = factors.len() - rest.len();
+        for (row, &f) in rest.iter().enumerate() {
+            let row = &matrix[(first + row) * stride..][..width];
+            for (w, y) in row.iter().zip(result.iter_mut()) {
+                *y = f.fma::<FMA>(*w, *y);
+            }
+        }
+    }
+}
+
+/// y += Wᵀ f, one factor a row; as many columns as `result` has numbers.
+#[inline]
+pub fn add_transposed<T: Scalar>(
+    simd: Simd,
+    matrix: &[T],
+    stride: usize,
+    factors: &[T],
+    result: &mut [T],
+) {
+    simd.run(AddTransposed {
+        matrix,
+        stride,
+        factors,
+        result,
+    });
+}
+
+struct Outer<'a, T, const ADD: bool> {
+    matrix: &'a mut [T],
+    stride: usize,
+    scale: T,
+    column: &'a [T],
+    row: &'a [T],
+}
+
+impl<T: Scalar, const ADD: bool> Kernel for Outer<'_, T, ADD> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let vector = lines(&self.row[..self.stride]);
+        for (row, c) in self.matrix.chunks_exact_mut(self.stride).zip(self.column) {
+            let factor = self.scale * *c;
+            for (w, x) in lines_mut(row).iter_mut().zip(vector) {
+                for k in 0..LANES {
+                    w[k] = if ADD {
+                        factor.fma::<FMA>(x[k], w[k])
+                    } else {
+                        factor * x[k]
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// G += scale · c aᵀ, one number of `column` a row.
+#[inline]
+pub fn add_outer<T: Scalar>(
+    simd: Simd,
+    matrix: &mut [T],
+    stride: usize,
+    scale: T,
+    column: &[T],
+    row: &[T],
+) {
+    simd.run(Outer::<T, true> {
+        matrix,
+        stride,
+        scale,
+        column,
+        row,
+    });
+}
+
+/// G = scale · c aᵀ.
+#[inline]
+pub fn outer<T: Scalar>(
+    simd: Simd,
+    matrix: &mut [T],
+    stride: usize,
+    scale: T,
+    column: &[T],
+    row: &[T],
+) {
+    simd.run(Outer::<T, false> {
+        matrix,
+        stride,
+        scale,
+        column,
+        row,
+    });
+}
+
+struct Descend<'a, T> {
+    weights: &'a mut [T],
+    gradient: &'a mut [T],
+    rate: &'a [T],
+    decay: &'a [T],
+    scale: T,
+}
+
+impl<T: Scalar> Kernel for Descend<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (rate, decay) = (lines(self.rate), lines(self.decay));
+        let stride = self.rate.len();
+        let rows = self.weights.chunks_exact_mut(stride);
+        for (w, g) in rows.zip(self.gradient.chunks_exact_mut(stride)) {
+            let row = lines_mut(w)
+                .iter_mut()
+                .zip(lines_mut(g))
+                .zip(rate)
+                .zip(decay);
+            for (((w, g), rate), decay) in row {
+                for k in 0..LANES {
+                    let slope = decay[k].fma::<FMA>(w[k], self.scale * g[k]);
+                    w[k] = (-rate[k]).fma::<FMA>(slope, w[k]);
+                    g[k] = T::ZERO;
+                }
+            }
+        }
+    }
+}
+
+/// w ← w − rate ∘ (scale · g + decay ∘ w) column by column, then g ← 0, in one pass.
+#[inline]
+pub fn descend<T: Scalar>(
+    simd: Simd,
+    weights: &mut Matrix<T>,
+    gradient: &mut Matrix<T>,
+    rate: &[T],
+    decay: &[T],
+    scale: T,
+) {
+    debug_assert_eq!(rate.len(), weights.stride());
+    simd.run(Descend {
+        weights: weights.data_mut(),
+        gradient: gradient.data_mut(),
+        rate,
+        decay,
+        scale,
+    });
+}
+
+struct Dot<'a, T>(&'a [T], &'a [T]);
+
+impl<T: Scalar> Kernel for Dot<'_, T> {
+    type Output = T;
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> T {
+        let mut sum = [T::ZERO; LANES];
+        for (a, b) in lines(self.0).iter().zip(lines(self.1)) {
+            accumulate::<T, FMA>(&mut sum, a, b);
+        }
+        sum_lanes(sum)
+    }
+}
+
+/// Σ a_j b_j over whole lines.
+#[inline]
+pub fn dot<T: Scalar>(simd: Simd, a: &[T], b: &[T]) -> T {
+    debug_assert_eq!(a.len(), padded(a.len()));
+    simd.run(Dot(a, b))
+}
+
+/// Σ a_j² over whole lines.
+#[inline]
+pub fn squared_norm<T: Scalar>(simd: Simd, values: &[T]) -> T {
+    dot(simd, values, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matrix(rows: usize, columns: usize, values: &[f64]) -> Matrix<f64> {
+        let mut m = Matrix::zeros(rows, columns);
+        for i in 0..rows {
+            for (j, w) in m.row_mut(i).iter_mut().enumerate() {
+                *w = values[(i * columns + j * 7 + 3) % values.len()];
+            }
+        }
+        m
+    }
+
+    fn vector(len: usize, values: &[f64]) -> Vec<f64> {
+        let mut v = vec![0.0; padded(len)];
+        for (j, x) in v[..len].iter_mut().enumerate() {
+            *x = values[(5 * j + 1) % values.len()];
+        }
+        v
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-12 * (1.0 + a.abs().max(b.abs()))
+    }
+
+    proptest! {
+        // Each kernel against a naive loop, for every instruction set of this machine.
+        #[test]
+        fn kernels_equal_naive_loops(
+            rows in 1usize..23,
+            columns in 1usize..50,
+            values in prop::collection::vec(-2.0f64..2.0, 31..97),
+        ) {
+            let w = matrix(rows, columns, &values);
+            let x = vector(columns, &values);
+            let f = vector(rows, &values);
+            for simd in [Simd::detect(), Simd::portable()] {
+                let mut y = vec![0.0; rows];
+                product(simd, w.data(), w.stride(), &x, &mut y);
+                for (i, y) in y.iter().enumerate() {
+                    let naive: f64 = w.row(i).iter().zip(&x).map(|(a, b)| a * b).sum();
+                    prop_assert!(close(*y, naive));
+                }
+                let mut back = vec![0.25; columns];
+                add_transposed(simd, w.data(), w.stride(), &f[..rows], &mut back);
+                for (j, b) in back.iter().enumerate() {
+                    let naive = 0.25 + (0..rows).map(|i| f[i] * w.row(i)[j]).sum::<f64>();
+                    prop_assert!(close(*b, naive));
+                }
+                let stride = w.stride();
+                let mut g = w.clone();
+                add_outer(simd, g.data_mut(), stride, 0.5, &f[..rows], &x);
+                let mut set = w.clone();
+                outer(simd, set.data_mut(), stride, 0.5, &f[..rows], &x);
+                for i in 0..rows {
+                    for j in 0..columns {
+                        prop_assert!(close(g.row(i)[j], w.row(i)[j] + 0.5 * f[i] * x[j]));
+                        prop_assert!(close(set.row(i)[j], 0.5 * f[i] * x[j]));
+                    }
+                }
+                let (rate, decay) = (vector(columns, &values), vector(columns, &values[1..]));
+                let (mut moved, mut gradient) = (w.clone(), g.clone());
+                descend(simd, &mut moved, &mut gradient, &rate, &decay, 0.3);
+                for i in 0..rows {
+                    for j in 0..columns {
+                        let old = w.row(i)[j];
+                        let naive = old - rate[j] * (0.3 * g.row(i)[j] + decay[j] * old);
+                        prop_assert!(close(moved.row(i)[j], naive));
+                    }
+                }
+                prop_assert!(gradient.data().iter().all(|g| *g == 0.0));
+                prop_assert!(close(squared_norm(simd, &x), x.iter().map(|x| x * x).sum()));
+            }
+        }
+    }
+}

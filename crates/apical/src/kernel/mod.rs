@@ -1,0 +1,17 @@
+//! The few dense loops everything is made of, and the crate's only `unsafe` code.
+//!
+//! A kernel is a plain Rust loop over lines of [`LANES`] numbers. [`Simd::run`] compiles it once for
+//! each instruction set and calls the version chosen at start-up, so a binary built for any x86-64
+//! uses AVX-512 where it is found. Sums are always taken over the same sixteen virtual lanes, so
+//! that results differ between instruction sets only by the rounding of fused multiply-adds;
+//! [`Simd::portable`] has none and gives the same bits everywhere.
+
+mod buffer;
+mod influence;
+mod linear;
+mod simd;
+
+pub use buffer::{Buffer, LANES, Matrix, padded};
+pub use influence::{Direct, Influence};
+pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
+pub use simd::{Kernel, Simd};

@@ -1,0 +1,710 @@
+//! The loop: network, readout, loss, feedback, rule, optimizer, in the order the data flows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::credit::Probe;
+use crate::feedback::{Feedback, FeedbackSpec};
+use crate::kernel::{Buffer, Matrix, add_outer};
+use crate::loss::Loss;
+use crate::monitor::{Health, Monitor, Quantity, Warning};
+use crate::network::{Activity, Dims, Network, NetworkSpec};
+use crate::optimizer::{Optimizer, OptimizerSpec};
+use crate::rule::{Rule, RuleSpec};
+use crate::snapshot::{Snapshot, StateIo};
+use crate::stream::Streams;
+use crate::task::{Sample, Task};
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+
+/// Configuration of a learner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LearnerSpec {
+    /// Units, their equations and starting weights.
+    pub network: NetworkSpec,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How errors come back.
+    pub feedback: FeedbackSpec,
+    /// How the recurrent layer learns.
+    pub rule: RuleSpec,
+    /// How gradients become weight changes.
+    pub optimizer: OptimizerSpec,
+    /// When weights change.
+    pub update: Update,
+    /// How gradients of several steps are put together.
+    pub reduction: Reduction,
+    /// Independent samples that share the weights.
+    pub batch: usize,
+}
+
+impl Default for LearnerSpec {
+    fn default() -> Self {
+        Self {
+            network: NetworkSpec::default(),
+            loss: Loss::SoftmaxCrossEntropy {},
+            feedback: FeedbackSpec::random(),
+            rule: RuleSpec::Dendritic(Default::default()),
+            optimizer: OptimizerSpec::default(),
+            update: Update::Step,
+            reduction: Reduction::Sum,
+            batch: 1,
+        }
+    }
+}
+
+/// When weights change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Update {
+    /// At every step.
+    #[default]
+    Step,
+    /// Every so many steps.
+    Every(u64),
+    /// At the end of a trial.
+    Trial,
+    /// At the end of every so many trials.
+    Trials(u64),
+}
+
+/// How the gradients of the steps between two updates are put together (samples of a batch are averaged).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their mean.
+    Mean,
+}
+
+/// What one step gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a, T> {
+    /// Loss, averaged over the batch.
+    pub loss: f64,
+    /// Prediction, batch × outputs.
+    pub prediction: &'a [T],
+}
+
+/// What held-out data gave, per step and sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Mean loss against the targets.
+    pub loss: f64,
+    /// Share of steps whose prediction names the target; NaN where that has no meaning.
+    pub accuracy: f64,
+    /// Mean loss against the probabilities the targets were drawn from; NaN if unknown.
+    pub true_loss: f64,
+    /// Mean probability of the predicted label; NaN if unknown.
+    pub expected_accuracy: f64,
+}
+
+/// A network that learns.
+pub struct Learner<T> {
+    network: Network<T>,
+    loss: Loss,
+    feedback: Box<dyn Feedback<T>>,
+    rule: Box<dyn Rule<T>>,
+    optimizer: Optimizer<T>,
+    update: Update,
+    reduction: Reduction,
+    activity: Activity<T>,
+    /// q(t), one plane.
+    signal: Buffer<T>,
+    prediction: Buffer<T>,
+    delta: Matrix<T>,
+    gradient: Matrix<T>,
+    readout_gradient: Matrix<T>,
+    /// Activity for evaluation, made when first needed.
+    scratch: Option<Box<Activity<T>>>,
+    health: Health,
+    step: u64,
+    trials: u64,
+    /// Steps and trials since the last update.
+    pending: u64,
+    pending_trials: u64,
+    in_trial: bool,
+    last_loss: f64,
+    accuracy: f64,
+}
+
+impl<T: Scalar> Learner<T> {
+    /// Builds a learner for samples with these inputs and outputs; all randomness comes from `seed`.
+    ///
+    /// # Errors
+    /// A setting out of range, or parts that do not fit each other; the field is named.
+    pub fn new(spec: &LearnerSpec, inputs: usize, outputs: usize, seed: u64) -> Result<Self> {
+        let streams = Streams::new(seed);
+        let network = Network::new(&spec.network, inputs, outputs, spec.batch, &streams)?;
+        Self::with_network(network, spec, &streams)
+    }
+
+    /// Builds a learner around a network of one's own; `spec.network` and `spec.batch` are not used.
+    ///
+    /// # Errors
+    /// As [`Learner::new`].
+    pub fn with_network(
+        network: Network<T>,
+        spec: &LearnerSpec,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let dims = network.dims();
+        if spec.loss == (Loss::SoftmaxCrossEntropy {}) && dims.outputs < 2 {
+            return Err(Error::invalid(
+                "loss.kind",
+                "softmax_cross_entropy",
+                "at least 2 outputs",
+                "The softmax of a single output is always 1: use sigmoid_cross_entropy.",
+            ));
+        }
+        let rule = spec.rule.build(&network, streams)?;
+        check_update(spec.update, rule.needs_window(), spec.rule.info().name)?;
+        let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
+        let optimizer = Optimizer::new(&spec.optimizer, dims)?;
+        let mut activity = Activity::new(dims);
+        network.reset(&mut activity);
+        Ok(Self {
+            loss: spec.loss,
+            feedback,
+            rule,
+            optimizer,
+            update: spec.update,
+            reduction: spec.reduction,
+            activity,
+            signal: Buffer::zeros(dims.plane()),
+            prediction: Buffer::zeros(dims.batch * dims.outputs),
+            delta: Matrix::zeros(dims.batch, dims.outputs),
+            gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
+            readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
+            scratch: None,
+            health: Health::new(dims, &spec.optimizer),
+            step: 0,
+            trials: 0,
+            pending: 0,
+            pending_trials: 0,
+            in_trial: false,
+            last_loss: f64::NAN,
+            accuracy: f64::NAN,
+            network,
+        })
+    }
+
+    /// Learns from one step of an endless stream: `x` batch × inputs, `y` batch × outputs.
+    ///
+    /// Does not allocate. Weights change when the update schedule says so.
+    ///
+    /// # Errors
+    /// Arrays of the wrong length, values that are not finite, targets the loss has no meaning for (nothing is
+    /// learned from such a step), or a loss that is no longer finite.
+    pub fn learn(&mut self, x: &[T], y: &[T]) -> Result<Step<'_, T>> {
+        self.advance(x, y, None)?;
+        self.update_if_due(false);
+        Ok(Step {
+            loss: self.last_loss,
+            prediction: self.prediction(),
+        })
+    }
+
+    /// Learns from one step of a task, with its mask and trial edges.
+    ///
+    /// # Errors
+    /// As [`Learner::learn`].
+    pub fn learn_sample(&mut self, sample: &Sample<T>) -> Result<()> {
+        if sample.first {
+            self.begin_trial();
+        }
+        let mask = sample.masked.then_some(&sample.mask[..]);
+        self.advance(&sample.x, &sample.y, mask)?;
+        if sample.last {
+            self.end_trial();
+        } else {
+            self.update_if_due(false);
+        }
+        Ok(())
+    }
+
+    /// Learns from `steps` steps of `task`, showing each to `monitor`; returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Learner::learn`], a task of other sizes, or what the monitor returns.
+    pub fn run(
+        &mut self,
+        task: &mut dyn Task<T>,
+        steps: u64,
+        monitor: &mut dyn Monitor<T>,
+    ) -> Result<u64> {
+        let mut sample = self.sample_for(task)?;
+        for done in 0..steps {
+            if !task.next(&mut sample) {
+                return Ok(done);
+            }
+            self.learn_sample(&sample)?;
+            monitor.on_step(self)?;
+        }
+        Ok(steps)
+    }
+
+    /// Starts a trial: activity and rule forget the past.
+    pub fn begin_trial(&mut self) {
+        self.end_trial();
+        self.network.reset(&mut self.activity);
+        self.rule.reset();
+        self.in_trial = true;
+    }
+
+    /// Ends a trial, if one is open, with the update that is due.
+    pub fn end_trial(&mut self) {
+        if self.in_trial {
+            self.in_trial = false;
+            self.trials += 1;
+            self.pending_trials += 1;
+            self.update_if_due(true);
+        }
+    }
+
+    /// One step without an update: activity, loss, error, and the gradient added to what is pending.
+    ///
+    /// # Errors
+    /// As [`Learner::learn`].
+    pub fn advance(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+        let dims = self.network.dims();
+        self.check_input(x, y, mask)?;
+        let first = !self.in_trial;
+        self.in_trial = true;
+        self.network.step::<true>(&mut self.activity, x);
+        let simd = self.network.simd();
+        let outputs = dims.outputs;
+        let mut loss = T::ZERO;
+        let mut correct = 0.0;
+        for b in 0..dims.batch {
+            let part = b * outputs..(b + 1) * outputs;
+            let target = &y[part.clone()];
+            let prediction = &mut self.prediction[part.clone()];
+            let mask = mask.map(|mask| &mask[part]);
+            let (z, delta) = (self.activity.output.row(b), self.delta.row_mut(b));
+            loss += self.loss.evaluate(z, target, mask, prediction, delta);
+            let right = self.loss.is_correct(prediction, target);
+            correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
+        }
+        let loss = loss.f64() / dims.batch as f64;
+        if !loss.is_finite() {
+            return Err(self.diverged("loss"));
+        }
+        self.last_loss = loss;
+        self.accuracy = correct / dims.batch as f64;
+        let stride = self.readout_gradient.stride();
+        for b in 0..dims.batch {
+            let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
+            let readout = self.readout_gradient.data_mut();
+            add_outer(simd, readout, stride, T::ONE, delta, post);
+            let signal = &mut self.signal[b * dims.sample()..][..dims.units];
+            self.feedback
+                .deliver(simd, self.network.readout(), delta, signal);
+        }
+        let synapses = self.network.synapses();
+        let view = View::new(dims, simd, &self.activity, y, first, synapses);
+        self.rule.step(&view, &self.signal, &mut self.gradient);
+        if self.step.is_multiple_of(Health::EVERY) {
+            self.health
+                .look(loss, &self.activity, &self.gradient, &self.readout_gradient);
+        }
+        self.step += 1;
+        self.pending += 1;
+        Ok(())
+    }
+
+    /// Changes the weights by everything pending.
+    pub fn update(&mut self) {
+        self.rule.flush(&self.network, &mut self.gradient);
+        if self.rule.needs_window() {
+            self.health
+                .look_at_gradients(&self.gradient, &self.readout_gradient);
+        }
+        let mut count = self.network.dims().batch as f64;
+        if self.reduction == Reduction::Mean {
+            count *= self.pending.max(1) as f64;
+        }
+        let scale = T::of(1.0 / count);
+        let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
+        self.optimizer
+            .update(&mut self.network, recurrent, readout, scale);
+        self.pending = 0;
+        self.pending_trials = 0;
+    }
+
+    fn update_if_due(&mut self, trial_ended: bool) {
+        let due = match self.update {
+            Update::Step => self.pending >= 1,
+            Update::Every(steps) => self.pending >= steps,
+            Update::Trial => trial_ended,
+            Update::Trials(trials) => trial_ended && self.pending_trials >= trials,
+        };
+        if due && self.pending > 0 {
+            self.update();
+        } else if trial_ended && self.pending > 0 && self.rule.needs_window() {
+            // The tape ends with the trial, the update may still be some trials away.
+            self.rule.flush(&self.network, &mut self.gradient);
+        }
+    }
+
+    fn check_input(&self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+        let Dims {
+            batch,
+            inputs,
+            outputs,
+            ..
+        } = self.network.dims();
+        for (field, values, size, what) in [
+            ("x", x, inputs, "batch x inputs"),
+            ("y", y, outputs, "batch x outputs"),
+            ("mask", mask.unwrap_or(y), outputs, "batch x outputs"),
+        ] {
+            if values.len() != batch * size {
+                return Err(Error::length(field, values.len(), batch * size, what));
+            }
+            // The largest magnitude alone would miss NaN; a sum of products with zero keeps it.
+            let mut probe = T::ZERO;
+            for v in values {
+                probe += *v * T::ZERO;
+            }
+            if !probe.finite() {
+                let index = values.iter().position(|v| !v.finite()).unwrap_or(0);
+                return Err(Error::NotFinite {
+                    field: field.into(),
+                    index,
+                    value: values[index].f64(),
+                    step: self.step,
+                });
+            }
+        }
+        self.loss.check_target(y, self.step)
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        Error::Diverged {
+            step: self.step,
+            what: what.into(),
+            last_step: self.step.saturating_sub(1),
+            last_loss: self.last_loss,
+        }
+    }
+
+    /// A sample with room for what `task` gives.
+    ///
+    /// # Errors
+    /// A task of other sizes than the network.
+    pub fn sample_for(&self, task: &dyn Task<T>) -> Result<Sample<T>> {
+        let dims = self.network.dims();
+        let (inputs, outputs) = task.sizes();
+        if (inputs, outputs) != (dims.inputs, dims.outputs) {
+            return Err(Error::invalid(
+                "task",
+                format!("{inputs} inputs and {outputs} outputs"),
+                format!("{} and {}, as the network has", dims.inputs, dims.outputs),
+                "Build the learner with the sizes of its task.",
+            ));
+        }
+        Ok(Sample::new(dims.batch, inputs, outputs))
+    }
+
+    /// Loss and accuracy on `steps` steps of `task`, with weights frozen and the training activity untouched.
+    ///
+    /// # Errors
+    /// A task of other sizes, or a loss that is not finite.
+    pub fn evaluate(&mut self, task: &mut dyn Task<T>, steps: u64) -> Result<Evaluation> {
+        let mut sample = self.sample_for(task)?;
+        let dims = self.network.dims();
+        let mut activity = match self.scratch.take() {
+            Some(activity) => activity,
+            None => Box::new(Activity::new(dims)),
+        };
+        self.network.reset(&mut activity);
+        let mut sums = [0.0; 4];
+        let mut count = 0u64;
+        let mut prediction = vec![T::ZERO; dims.outputs];
+        let mut delta = vec![T::ZERO; dims.outputs];
+        for _ in 0..steps {
+            if !task.next(&mut sample) {
+                break;
+            }
+            if sample.first {
+                self.network.reset(&mut activity);
+            }
+            self.network.step::<false>(&mut activity, &sample.x);
+            for b in 0..dims.batch {
+                let part = b * dims.outputs..(b + 1) * dims.outputs;
+                let z = activity.output.row(b);
+                let mask = sample.masked.then_some(&sample.mask[part.clone()]);
+                if sample.has_truth {
+                    let truth = &sample.truth[part.clone()];
+                    let loss = self
+                        .loss
+                        .evaluate(z, truth, mask, &mut prediction, &mut delta);
+                    sums[2] += loss.f64();
+                    let expected = self.loss.expected_accuracy(&prediction, truth);
+                    sums[3] += expected.unwrap_or(f64::NAN);
+                }
+                let target = &sample.y[part];
+                let loss = self
+                    .loss
+                    .evaluate(z, target, mask, &mut prediction, &mut delta);
+                sums[0] += loss.f64();
+                let correct = self.loss.is_correct(&prediction, target);
+                sums[1] += correct.map_or(f64::NAN, |c| f64::from(u8::from(c)));
+            }
+            count += 1;
+        }
+        self.scratch = Some(activity);
+        let [loss, accuracy, true_loss, expected_accuracy] =
+            sums.map(|sum| sum / (count * dims.batch as u64) as f64);
+        if count > 0 && !loss.is_finite() {
+            return Err(self.diverged("held-out loss"));
+        }
+        let known = |value| if sample.has_truth { value } else { f64::NAN };
+        Ok(Evaluation {
+            loss,
+            accuracy,
+            true_loss: known(true_loss),
+            expected_accuracy: known(expected_accuracy),
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network<T> {
+        &self.network
+    }
+
+    /// The network, to set weights, initial state or instruction set.
+    pub fn network_mut(&mut self) -> &mut Network<T> {
+        &mut self.network
+    }
+
+    /// The rule, to look at or set what it has learned.
+    pub fn rule_mut(&mut self) -> &mut dyn Rule<T> {
+        &mut *self.rule
+    }
+
+    /// The feedback weights, one row an output, if the pathway has its own.
+    pub fn feedback_weights_mut(&mut self) -> Option<&mut Matrix<T>> {
+        self.feedback.weights_mut()
+    }
+
+    /// Activity of the last step.
+    pub fn activity(&self) -> &Activity<T> {
+        &self.activity
+    }
+
+    /// Gradient of the recurrent layer pending since the last update, (G n) × m, summed over the batch.
+    pub fn gradient(&self) -> &Matrix<T> {
+        &self.gradient
+    }
+
+    /// Gradient of [W_out, b_out] pending since the last update, summed over the batch.
+    pub fn readout_gradient(&self) -> &Matrix<T> {
+        &self.readout_gradient
+    }
+
+    /// Adds what a rule that looks back still owes to [`Learner::gradient`].
+    pub fn flush(&mut self) {
+        self.rule.flush(&self.network, &mut self.gradient);
+    }
+
+    /// Drops the pending gradients, for example to look at those of each step with frozen weights.
+    pub fn clear_gradients(&mut self) {
+        self.gradient.clear();
+        self.readout_gradient.clear();
+        self.pending = 0;
+    }
+
+    /// Prediction at the last step, batch × outputs.
+    pub fn prediction(&self) -> &[T] {
+        let dims = self.network.dims();
+        &self.prediction[..dims.batch * dims.outputs]
+    }
+
+    /// Loss of the last step, averaged over the batch.
+    pub fn last_loss(&self) -> f64 {
+        self.last_loss
+    }
+
+    /// Steps learned so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// What looks wrong so far: parameters without gradient, dead units, a loss that grows.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.health.warnings()
+    }
+
+    /// Refuses weights that are no longer finite.
+    ///
+    /// # Errors
+    /// The first parameter with a NaN or an infinity.
+    pub fn check_weights(&self) -> Result<()> {
+        for name in ["W_rec", "W_in", "b_rec", "W_out", "b_out"] {
+            let (rows, columns, matrix) = self.block(name).expect("a parameter of every network");
+            let finite = |i: usize| matrix.row(i)[columns.clone()].iter().all(|w| w.finite());
+            if !rows.into_iter().all(finite) {
+                return Err(self.diverged(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows and columns of the matrix that holds a parameter.
+    fn block(
+        &self,
+        name: &str,
+    ) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>, &Matrix<T>)> {
+        let (n, m) = (self.network.dims().units, self.network.dims().pre());
+        let recurrent = self.network.synapses().weights();
+        let readout = self.network.readout();
+        let (matrix, columns) = match name {
+            "W_rec" => (recurrent, 0..n),
+            "W_in" => (recurrent, n..m - 1),
+            "b_rec" => (recurrent, m - 1..m),
+            "W_out" => (readout, 0..n),
+            "b_out" => (readout, n..n + 1),
+            _ => return None,
+        };
+        Some((0..matrix.rows(), columns, matrix))
+    }
+
+    /// Finds a quantity by its name, for [`Learner::read`]: see [`Quantity::parse`] for the words.
+    ///
+    /// # Errors
+    /// A name that is not one of the quantities of this learner.
+    pub fn find(&self, name: &str) -> Result<Quantity> {
+        Quantity::parse(name, self.rule.probes())
+    }
+
+    /// The present value of a quantity.
+    pub fn read(&self, quantity: &Quantity) -> f64 {
+        quantity.read(self)
+    }
+
+    pub(crate) fn scalars(&self) -> (f64, f64) {
+        (self.last_loss, self.accuracy)
+    }
+
+    pub(crate) fn rule_probe(&self, index: usize) -> Probe<'_, T> {
+        self.rule.probe(index)
+    }
+
+    pub(crate) fn signal(&self) -> &[T] {
+        &self.signal[..self.network.dims().units]
+    }
+
+    /// A parameter row by row: `W_rec`, `W_in`, `b_rec`, `W_out` or `b_out`.
+    pub fn parameter(&self, name: &str) -> Option<Vec<T>> {
+        let (rows, columns, matrix) = self.block(name)?;
+        let rows = rows.map(|i| &matrix.row(i)[columns.clone()]);
+        Some(rows.collect::<Vec<_>>().concat())
+    }
+
+    /// Sets a parameter from its values row by row.
+    ///
+    /// # Errors
+    /// An unknown name, another number of values, or values that are not finite.
+    pub fn set_parameter(&mut self, name: &str, values: &[T]) -> Result<()> {
+        let Some((rows, columns, _)) = self.block(name) else {
+            let expected = "W_rec, W_in, b_rec, W_out or b_out";
+            return Err(Error::invalid(
+                "parameter",
+                name,
+                expected,
+                "Use one of these names.",
+            ));
+        };
+        let expected = rows.len() * columns.len();
+        if values.len() != expected {
+            return Err(Error::length(
+                name,
+                values.len(),
+                expected,
+                "rows x columns",
+            ));
+        }
+        if let Some(index) = values.iter().position(|v| !v.finite()) {
+            return Err(Error::NotFinite {
+                field: name.into(),
+                index,
+                value: values[index].f64(),
+                step: self.step,
+            });
+        }
+        let matrix = match name {
+            "W_out" | "b_out" => self.network.readout_mut(),
+            _ => self.network.synapses_mut().weights_mut(),
+        };
+        for (i, row) in rows.zip(values.chunks_exact(columns.len())) {
+            matrix.row_mut(i)[columns.clone()].copy_from_slice(row);
+        }
+        Ok(())
+    }
+
+    /// Saves or restores everything the next step depends on: weights, activity, traces, what the rule has
+    /// learned, optimizer and counters.
+    ///
+    /// # Errors
+    /// A snapshot of another configuration.
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values(
+            "weights",
+            self.network.synapses_mut().weights_mut().data_mut(),
+        )?;
+        io.values("readout", self.network.readout_mut().data_mut())?;
+        io.values("initial", self.network.initial_mut().data_mut())?;
+        io.scope("activity", |io| self.activity.save_or_restore(io))?;
+        io.scope("feedback", |io| self.feedback.state(io))?;
+        io.scope("rule", |io| self.rule.state(io))?;
+        io.scope("optimizer", |io| self.optimizer.state(io))?;
+        io.scope("health", |io| self.health.state(io))?;
+        io.values("gradient", self.gradient.data_mut())?;
+        io.values("readout_gradient", self.readout_gradient.data_mut())?;
+        io.counter("step", &mut self.step)?;
+        io.counter("trials", &mut self.trials)?;
+        io.counter("pending", &mut self.pending)?;
+        io.counter("pending_trials", &mut self.pending_trials)?;
+        io.flag("in_trial", &mut self.in_trial)?;
+        let mut losses = [self.last_loss, self.accuracy];
+        io.values("losses", &mut losses)?;
+        [self.last_loss, self.accuracy] = losses;
+        Ok(())
+    }
+
+    /// The whole state as a [`Snapshot`].
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        self.state(&mut StateIo::save(&mut snapshot))?;
+        Ok(snapshot)
+    }
+
+    /// Goes back to `snapshot`.
+    ///
+    /// # Errors
+    /// A snapshot of another configuration; the learner is then partly restored and should be dropped.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.state(&mut StateIo::restore(snapshot))
+    }
+}
+
+fn check_update(update: Update, needs_window: bool, rule: &str) -> Result<()> {
+    let mend = "Use \"step\", { every = 100 }, \"trial\" or { trials = 10 }.";
+    match update {
+        Update::Every(0) => Err(Error::invalid("update.every", 0, "at least 1 step", mend)),
+        Update::Trials(0) => Err(Error::invalid("update.trials", 0, "at least 1 trial", mend)),
+        Update::Step | Update::Every(1) if needs_window => Err(Error::invalid(
+            "update",
+            "every step",
+            format!("a longer window, because `{rule}` looks back from each update"),
+            "Set update = { every = 100 }, or \"trial\" for tasks with trials.",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! Train recurrent neural networks with rules that are local in space, local in time and online.
+//!
+//! A neuron is a small local dynamical system, all interaction goes through synapses, and a learning rule sees a
+//! neuron only through three partial derivatives ([`neuron`]). A rule is an [`eligibility`] times a [`credit`];
+//! [`feedback`] brings the error.
+//!
+//! ```
+//! use apical::{Learner, LearnerSpec, Streams, task::TaskSpec};
+//!
+//! # fn main() -> apical::Result<()> {
+//! // Two-compartment neurons learn a task from a stream, one sample at a time.
+//! let mut learner = Learner::<f32>::new(&LearnerSpec::default(), 2, 2, 1)?;
+//! let task = TaskSpec::Add(Default::default());
+//! let mut train = task.build(1, 20_000, &Streams::new(1), "train")?;
+//! learner.run(&mut *train, 20_000, &mut ())?;
+//!
+//! // Weights stand still while held-out data are shown.
+//! let mut test = task.build(1, 1_000, &Streams::new(1), "test")?;
+//! let result = learner.evaluate(&mut *test, 1_000)?;
+//! let best = task.bounds();
+//! assert!(result.true_loss < best[0].cross_entropy, "better than knowing nothing");
+//!
+//! // Any other stream will do: one input, one target, one step.
+//! let step = learner.learn(&[1.0, 0.0], &[0.0, 1.0])?;
+//! println!("loss {:.3}, prediction {:?}", step.loss, step.prediction);
+//! # Ok(()) }
+//! ```
+#![deny(missing_docs)]
+
+mod error;
+mod learner;
+mod scalar;
+mod stream;
+
+pub mod credit;
+pub mod eligibility;
+pub mod feedback;
+pub mod kernel;
+pub mod loss;
+pub mod monitor;
+pub mod network;
+pub mod neuron;
+pub mod optimizer;
+pub mod rule;
+pub mod snapshot;
+pub mod spec;
+pub mod synapse;
+pub mod task;
+pub mod view;
+
+pub use error::{Error, Result};
+pub use learner::{Evaluation, Learner, LearnerSpec, Reduction, Step, Update};
+pub use scalar::Scalar;
+pub use spec::{Experiment, Precision};
+pub use stream::{Stream, Streams};

@@ -1,0 +1,273 @@
+//! How far the output is from its target, and the derivative of exactly that number.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, Scalar};
+
+/// A loss on one step of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Loss {
+    /// L = −Σ_k y*_k ln softmax(z)_k; targets are probabilities that sum to 1.
+    SoftmaxCrossEntropy {},
+    /// L = −Σ_k [y*_k ln σ(z_k) + (1−y*_k) ln(1−σ(z_k))]; targets lie in [0, 1].
+    SigmoidCrossEntropy {},
+    /// L = ½ Σ_k (z_k − y*_k)², divided by the number of outputs when `outputs = "mean"`.
+    MeanSquaredError {
+        /// How the outputs are put together.
+        #[serde(default)]
+        outputs: Outputs,
+    },
+}
+
+/// How the squared errors of the outputs are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outputs {
+    /// Sum (δ = z − y*), as Murray 2019, Eq. 2 and the gradients of Marschall et al.
+    #[default]
+    Sum,
+    /// Mean (δ = (z − y*)/n_out).
+    Mean,
+}
+
+impl Loss {
+    /// Name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SoftmaxCrossEntropy {} => "softmax_cross_entropy",
+            Self::SigmoidCrossEntropy {} => "sigmoid_cross_entropy",
+            Self::MeanSquaredError { .. } => "mean_squared_error",
+        }
+    }
+
+    /// Whether targets are probabilities, so that accuracy has a meaning.
+    pub fn is_cross_entropy(self) -> bool {
+        !matches!(self, Self::MeanSquaredError { .. })
+    }
+
+    /// The loss at one step of one sample; writes the prediction and δ = ∂L/∂z.
+    ///
+    /// All slices have one number an output. `mask` weighs the terms of the outputs; for the softmax,
+    /// whose outputs are one choice, the mean of the mask weighs the step.
+    #[inline]
+    pub fn evaluate<T: Scalar>(
+        self,
+        z: &[T],
+        target: &[T],
+        mask: Option<&[T]>,
+        prediction: &mut [T],
+        delta: &mut [T],
+    ) -> T {
+        match self {
+            Self::SoftmaxCrossEntropy {} => {
+                let largest = z.iter().fold(z[0], |m, &z| if z > m { z } else { m });
+                let mut total = T::ZERO;
+                for (p, &z) in prediction.iter_mut().zip(z) {
+                    *p = (z - largest).exponential();
+                    total += *p;
+                }
+                let mut loss = T::ZERO;
+                let mut mass = T::ZERO;
+                // ln Σe^{z−max} = ln(1 + (Σ − 1)): exact where the largest output dominates.
+                let log_total = (total - T::ONE).log1p();
+                for (&z, &y) in z.iter().zip(target) {
+                    loss += y * (log_total - (z - largest));
+                    mass += y;
+                }
+                let weight = mask.map_or(T::ONE, mean);
+                let share = T::ONE / total;
+                for ((d, p), &y) in delta.iter_mut().zip(prediction).zip(target) {
+                    *p = *p * share;
+                    *d = weight * (*p * mass - y);
+                }
+                weight * loss
+            }
+            Self::SigmoidCrossEntropy {} => {
+                let mut loss = T::ZERO;
+                for k in 0..z.len() {
+                    let weight = mask.map_or(T::ONE, |m| m[k]);
+                    // softplus(z) − y z, without overflow on either side.
+                    let positive = if z[k] > T::ZERO { z[k] } else { z[k] * T::ZERO };
+                    let softplus = positive + (-z[k].magnitude()).exponential().log1p();
+                    loss += weight * (softplus - target[k] * z[k]);
+                    prediction[k] = T::HALF + T::HALF * (T::HALF * z[k]).tanh::<false>();
+                    delta[k] = weight * (prediction[k] - target[k]);
+                }
+                loss
+            }
+            Self::MeanSquaredError { outputs } => {
+                let share = match outputs {
+                    Outputs::Sum => T::ONE,
+                    Outputs::Mean => T::of(1.0 / z.len() as f64),
+                };
+                let mut loss = T::ZERO;
+                for k in 0..z.len() {
+                    let weight = share * mask.map_or(T::ONE, |m| m[k]);
+                    let error = z[k] - target[k];
+                    prediction[k] = z[k];
+                    delta[k] = weight * error;
+                    loss += T::HALF * weight * error * error;
+                }
+                loss
+            }
+        }
+    }
+
+    /// Whether the prediction names the same choice as the target; `None` where that has no meaning.
+    pub fn is_correct<T: Scalar>(self, prediction: &[T], target: &[T]) -> Option<bool> {
+        match self {
+            Self::SoftmaxCrossEntropy {} => Some(largest(prediction) == largest(target)),
+            Self::SigmoidCrossEntropy {} => {
+                let side = |v: &T| *v > T::HALF;
+                Some(prediction.iter().map(side).eq(target.iter().map(side)))
+            }
+            Self::MeanSquaredError { .. } => None,
+        }
+    }
+
+    /// Probability that a label drawn from `truth` is the one predicted.
+    pub fn expected_accuracy<T: Scalar>(self, prediction: &[T], truth: &[T]) -> Option<f64> {
+        match self {
+            Self::SoftmaxCrossEntropy {} => Some(truth[largest(prediction)].f64()),
+            Self::SigmoidCrossEntropy {} => {
+                let agree = |(p, y): (&T, &T)| {
+                    if *p > T::HALF { y.f64() } else { 1.0 - y.f64() }
+                };
+                Some(prediction.iter().zip(truth).map(agree).product())
+            }
+            Self::MeanSquaredError { .. } => None,
+        }
+    }
+
+    /// Refuses targets the loss has no meaning for.
+    ///
+    /// # Errors
+    /// A target outside [0, 1] for a cross-entropy.
+    pub fn check_target<T: Scalar>(self, target: &[T], step: u64) -> Result<()> {
+        if !self.is_cross_entropy() {
+            return Ok(());
+        }
+        match target.iter().position(|y| !(*y >= T::ZERO && *y <= T::ONE)) {
+            None => Ok(()),
+            Some(k) => Err(Error::invalid(
+                format!("y[{k}] at step {step}"),
+                target[k],
+                format!("a probability in [0, 1], as {} needs", self.name()),
+                "Use one-hot labels or probabilities, or loss.kind = \"mean_squared_error\".",
+            )),
+        }
+    }
+}
+
+fn mean<T: Scalar>(values: &[T]) -> T {
+    let sum = values.iter().fold(T::ZERO, |sum, &v| sum + v);
+    sum / T::of(values.len() as f64)
+}
+
+fn largest<T: Scalar>(values: &[T]) -> usize {
+    let mut best = 0;
+    for (k, v) in values.iter().enumerate() {
+        if *v > values[best] {
+            best = k;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOSSES: [Loss; 4] = [
+        Loss::SoftmaxCrossEntropy {},
+        Loss::SigmoidCrossEntropy {},
+        Loss::MeanSquaredError {
+            outputs: Outputs::Sum,
+        },
+        Loss::MeanSquaredError {
+            outputs: Outputs::Mean,
+        },
+    ];
+
+    #[test]
+    fn delta_is_the_derivative_of_the_loss() {
+        let target = [0.2, 0.5, 0.3];
+        let mask = [1.0, 0.5, 0.0];
+        for loss in LOSSES {
+            for mask in [None, Some(&mask[..])] {
+                let z = [0.3, -1.2, 2.0];
+                let at = |z: &[f64; 3], delta: &mut [f64; 3]| {
+                    loss.evaluate(z, &target, mask, &mut [0.0; 3], delta)
+                };
+                let mut delta = [0.0; 3];
+                at(&z, &mut delta);
+                for k in 0..3 {
+                    let (mut up, mut down) = (z, z);
+                    up[k] += 1e-5;
+                    down[k] -= 1e-5;
+                    let slope = (at(&up, &mut [0.0; 3]) - at(&down, &mut [0.0; 3])) / 2e-5;
+                    assert!(
+                        (slope - delta[k]).abs() < 1e-9,
+                        "{loss:?} {k}: {slope} {}",
+                        delta[k]
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_outputs_stay_finite() {
+        for loss in LOSSES {
+            let mut delta = [0.0_f64; 2];
+            let value = loss.evaluate(
+                &[800.0, -800.0],
+                &[0.0, 1.0],
+                None,
+                &mut [0.0; 2],
+                &mut delta,
+            );
+            assert!(
+                value.is_finite() && delta.iter().all(|d| d.is_finite()),
+                "{loss:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_uniform_guess_costs_ln_2() {
+        let mut prediction = [0.0; 2];
+        let loss = Loss::SoftmaxCrossEntropy {};
+        let value = loss.evaluate(
+            &[1.0, 1.0],
+            &[1.0, 0.0],
+            None,
+            &mut prediction,
+            &mut [0.0; 2],
+        );
+        assert!((value - std::f64::consts::LN_2).abs() < 1e-15);
+        assert_eq!(prediction, [0.5, 0.5]);
+        assert_eq!(
+            loss.expected_accuracy(&[0.7, 0.3], &[0.75, 0.25]),
+            Some(0.75)
+        );
+        assert_eq!(loss.is_correct(&[0.7, 0.3], &[0.0, 1.0]), Some(false));
+    }
+
+    #[test]
+    fn targets_are_checked() {
+        let error = Loss::SoftmaxCrossEntropy {}
+            .check_target(&[0.5, -1.0], 7)
+            .unwrap_err();
+        assert!(error.to_string().contains("y[1] at step 7"), "{error}");
+        assert!(
+            Loss::MeanSquaredError {
+                outputs: Outputs::Sum
+            }
+            .check_target(&[-1.0], 0)
+            .is_ok()
+        );
+    }
+}

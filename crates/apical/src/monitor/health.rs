@@ -1,0 +1,170 @@
+//! Notice what fails in silence: parameters no gradient reaches, dead units, a loss that grows.
+
+use std::fmt;
+
+use crate::kernel::Matrix;
+use crate::network::{Activity, Dims};
+use crate::optimizer::OptimizerSpec;
+use crate::snapshot::StateIo;
+use crate::{Result, Scalar};
+
+/// Something that looks wrong.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Every gradient seen was exactly zero.
+    NoGradient {
+        /// The parameter.
+        parameter: &'static str,
+    },
+    /// Units whose rate did not react to anything: gain × slope was zero whenever it was looked at.
+    DeadUnits {
+        /// How many.
+        dead: usize,
+        /// Of how many.
+        units: usize,
+    },
+    /// The loss has grown beyond where it began.
+    GrowingLoss {
+        /// Average of the first looks.
+        first: f64,
+        /// Moving average now.
+        now: f64,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGradient { parameter } => write!(
+                f,
+                "{parameter} never received a gradient: it has not learned. If that is meant, set \
+                 optimizer.rates.{parameter} = 0; otherwise look at the rule and the feedback."
+            ),
+            Self::DeadUnits { dead, units } => write!(
+                f,
+                "{dead} of {units} units were silent or saturated whenever looked at (gain x slope = 0): \
+                 they cannot learn. Try smaller weights, another activation or a lower rate."
+            ),
+            Self::GrowingLoss { first, now } => write!(
+                f,
+                "the loss grew from {first:.4} to {now:.4}: training may be diverging. Lower \
+                 optimizer.rate or set optimizer.clip."
+            ),
+        }
+    }
+}
+
+/// Looks at a step now and then.
+#[derive(Clone, Debug)]
+pub struct Health {
+    units: usize,
+    inputs: usize,
+    looks: u64,
+    /// Whether a gradient has reached W_rec, W_in, b_rec, W_out, b_out; those with rate 0 count as reached.
+    reached: [u64; 5],
+    /// Units that have reacted.
+    alive: Vec<u64>,
+    first: f64,
+    now: f64,
+}
+
+const PARAMETERS: [&str; 5] = ["W_rec", "W_in", "b_rec", "W_out", "b_out"];
+
+impl Health {
+    /// Steps between two looks.
+    pub const EVERY: u64 = 61;
+    /// Looks before anything is said.
+    const LEAST: u64 = 8;
+
+    /// For a network of these sizes.
+    pub fn new(dims: Dims, optimizer: &OptimizerSpec) -> Self {
+        let still = |(_, rate): (_, f64)| u64::from(rate == 0.0 || optimizer.rate == 0.0);
+        Self {
+            units: dims.units,
+            inputs: dims.inputs,
+            looks: 0,
+            reached: optimizer.rates.named().map(still),
+            alive: vec![0; dims.units],
+            first: 0.0,
+            now: 0.0,
+        }
+    }
+
+    /// Looks at one step.
+    pub fn look<T: Scalar>(
+        &mut self,
+        loss: f64,
+        activity: &Activity<T>,
+        gradient: &Matrix<T>,
+        readout: &Matrix<T>,
+    ) {
+        self.looks += 1;
+        let count = self.looks.min(Self::LEAST) as f64;
+        self.now += (loss - self.now) / count.max(8.0 * f64::from(u8::from(self.looks > 8)));
+        if self.looks <= Self::LEAST {
+            self.first += (loss - self.first) / self.looks as f64;
+        }
+        let partials = &activity.partials;
+        for (i, alive) in self.alive.iter_mut().enumerate() {
+            let reacts = partials.gain[i] * partials.slope[i] != T::ZERO;
+            *alive |= u64::from(reacts);
+        }
+        self.look_at_gradients(gradient, readout);
+    }
+
+    /// Looks at pending gradients.
+    pub fn look_at_gradients<T: Scalar>(&mut self, gradient: &Matrix<T>, readout: &Matrix<T>) {
+        let (n, m) = (self.units, self.units + self.inputs + 1);
+        let blocks = [
+            (gradient, 0..n),
+            (gradient, n..m - 1),
+            (gradient, m - 1..m),
+            (readout, 0..n),
+            (readout, n..n + 1),
+        ];
+        for (reached, (matrix, columns)) in self.reached.iter_mut().zip(blocks) {
+            if *reached == 0 {
+                let moved = |i| matrix.row(i)[columns.clone()].iter().any(|g| *g != T::ZERO);
+                *reached = u64::from((0..matrix.rows()).any(moved));
+            }
+        }
+    }
+
+    /// What looks wrong so far.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if self.looks < Self::LEAST {
+            return warnings;
+        }
+        for (parameter, reached) in PARAMETERS.into_iter().zip(self.reached) {
+            if reached == 0 {
+                warnings.push(Warning::NoGradient { parameter });
+            }
+        }
+        let dead = self.alive.iter().filter(|alive| **alive == 0).count();
+        if dead > 0 {
+            let units = self.units;
+            warnings.push(Warning::DeadUnits { dead, units });
+        }
+        if self.now > 2.0 * self.first && self.looks > 2 * Self::LEAST {
+            let (first, now) = (self.first, self.now);
+            warnings.push(Warning::GrowingLoss { first, now });
+        }
+        warnings
+    }
+
+    /// Saves or restores what was seen.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.counter("looks", &mut self.looks)?;
+        io.values("reached", &mut self.reached)?;
+        io.values("alive", &mut self.alive)?;
+        let mut losses = [self.first, self.now];
+        io.values("losses", &mut losses)?;
+        [self.first, self.now] = losses;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Record quantities every so many steps, each averaged over a box of the latest values.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Monitor, Quantity};
+use crate::learner::Learner;
+use crate::snapshot::StateIo;
+use crate::{Error, Result, Scalar};
+
+/// Configuration of one recorded quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorSpec {
+    /// What: see [`Quantity::parse`].
+    pub quantity: String,
+    /// Steps between two records.
+    #[serde(default = "hundred")]
+    pub every: u64,
+    /// Length of the box filter in steps; 1 records the value of the step itself. Default: `every` for numbers,
+    /// 1 for arrays, whose summaries cost a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+}
+
+fn hundred() -> u64 {
+    100
+}
+
+impl MonitorSpec {
+    /// Every 100 steps, averaged over them.
+    pub fn new(quantity: &str) -> Self {
+        Self {
+            quantity: quantity.into(),
+            every: hundred(),
+            window: None,
+        }
+    }
+}
+
+/// The record of one quantity.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Name as configured.
+    pub name: String,
+    /// Steps learned when each value was recorded.
+    pub steps: Vec<u64>,
+    /// Recorded values.
+    pub values: Vec<f64>,
+    quantity: Quantity,
+    every: u64,
+    window: u64,
+    /// The latest `window` values, as a ring; the next goes to `filled % window`.
+    ring: Vec<f64>,
+    filled: u64,
+}
+
+/// Records any number of quantities.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder {
+    channels: Vec<Channel>,
+}
+
+impl Recorder {
+    /// A recorder for the quantities of `learner`.
+    ///
+    /// # Errors
+    /// An unknown quantity, a period or window of zero.
+    pub fn new<T: Scalar>(specs: &[MonitorSpec], learner: &Learner<T>) -> Result<Self> {
+        let channel = |spec: &MonitorSpec| {
+            let quantity = learner.find(&spec.quantity)?;
+            let default = if quantity.is_array() { 1 } else { spec.every };
+            let window = spec.window.unwrap_or(default);
+            for (field, value) in [("every", spec.every), ("window", window)] {
+                if value == 0 || value > 1 << 32 {
+                    return Err(Error::invalid(
+                        format!("monitor.{field} of {}", spec.quantity),
+                        value,
+                        "between 1 and 4294967296 steps",
+                        "100 is a common choice.",
+                    ));
+                }
+            }
+            Ok(Channel {
+                name: spec.quantity.clone(),
+                steps: Vec::new(),
+                values: Vec::new(),
+                quantity,
+                every: spec.every,
+                window,
+                ring: vec![0.0; window as usize],
+                filled: 0,
+            })
+        };
+        let channels = specs.iter().map(channel).collect::<Result<_>>()?;
+        Ok(Self { channels })
+    }
+
+    /// Makes room for the records of `steps` more steps, so that none of them allocates.
+    pub fn reserve(&mut self, steps: u64) {
+        for channel in &mut self.channels {
+            let records = (steps / channel.every + 1) as usize;
+            channel.steps.reserve(records);
+            channel.values.reserve(records);
+        }
+    }
+
+    /// All records.
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// The record of a quantity.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.name == name)
+    }
+
+    /// Saves or restores records and filters.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for channel in &mut self.channels {
+            let name = channel.name.clone();
+            io.scope(&name, |io| {
+                io.list("steps", &mut channel.steps)?;
+                io.list("values", &mut channel.values)?;
+                io.values("ring", &mut channel.ring)?;
+                io.counter("filled", &mut channel.filled)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> Monitor<T> for Recorder {
+    fn on_step(&mut self, learner: &Learner<T>) -> Result<()> {
+        let step = learner.steps();
+        for channel in &mut self.channels {
+            let since = step % channel.every;
+            let left = (channel.every - since) % channel.every;
+            // A value matters if it is still in the box at the next record.
+            if left < channel.window {
+                let slot = (channel.filled % channel.window) as usize;
+                channel.ring[slot] = learner.read(&channel.quantity);
+                channel.filled += 1;
+            }
+            if left == 0 {
+                let held = channel.filled.min(channel.window) as usize;
+                let sum: f64 = channel.ring[..held].iter().sum();
+                channel.steps.push(step);
+                channel.values.push(sum / held as f64);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,370 @@
+//! What is simulated: a recurrent layer, its synapses and a linear readout.
+//!
+//! Weights ([`Network`]) and activity ([`Activity`]) are separate, so that the same weights can run a
+//! training stream and a held-out test at once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::{Buffer, Matrix, Simd, padded, product};
+use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
+use crate::snapshot::StateIo;
+use crate::stream::Streams;
+use crate::synapse::{Init, Synapses};
+use crate::{Error, Result, Scalar};
+
+/// Sizes of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Independent samples that share the weights, B.
+    pub batch: usize,
+    /// Recurrent units, n.
+    pub units: usize,
+    /// Inputs.
+    pub inputs: usize,
+    /// Outputs.
+    pub outputs: usize,
+    /// State variables a unit, S.
+    pub states: usize,
+    /// Synaptic currents a unit, G.
+    pub currents: usize,
+}
+
+impl Dims {
+    /// Length of the presynaptic vector a = [r(t−1); x(t); 1].
+    pub fn pre(&self) -> usize {
+        self.units + self.inputs + 1
+    }
+
+    /// Distance between samples within a plane: the units, padded.
+    #[inline(always)]
+    pub fn sample(&self) -> usize {
+        padded(self.units)
+    }
+
+    /// Numbers in a plane.
+    #[inline(always)]
+    pub fn plane(&self) -> usize {
+        self.batch * self.sample()
+    }
+}
+
+/// Configuration of a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSpec {
+    /// Recurrent units.
+    pub units: usize,
+    /// Kind of unit.
+    pub neuron: NeuronSpec,
+    /// Start of W_rec.
+    pub recurrent: Init,
+    /// Start of W_in.
+    pub input: Init,
+    /// Start of the recurrent biases.
+    pub bias: Init,
+    /// Start of W_out.
+    pub readout: Init,
+    /// Start of the readout biases.
+    pub readout_bias: Init,
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self {
+            units: 32,
+            neuron: NeuronSpec::Rate(RateSpec::default()),
+            recurrent: Init::Orthogonal { gain: 1.0 },
+            input: Init::gaussian(),
+            bias: Init::Zero {},
+            readout: Init::gaussian(),
+            readout_bias: Init::Zero {},
+        }
+    }
+}
+
+/// The weights of a network and the equations of its units.
+pub struct Network<T> {
+    dims: Dims,
+    neuron: Box<dyn Neuron<T>>,
+    synapses: Synapses<T>,
+    readout: Matrix<T>,
+    /// s at the start of a trial: one row a state variable.
+    initial: Matrix<T>,
+    simd: Simd,
+}
+
+impl<T: Scalar> Network<T> {
+    /// Builds the network with weights drawn from the stream `weights`.
+    ///
+    /// # Errors
+    /// No units, inputs, outputs or samples; a setting of the neuron or of an initialiser out of range.
+    pub fn new(
+        spec: &NetworkSpec,
+        inputs: usize,
+        outputs: usize,
+        batch: usize,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let sizes = [
+            ("network.units", spec.units),
+            ("inputs", inputs),
+            ("outputs", outputs),
+            ("batch", batch),
+        ];
+        for (field, size) in sizes {
+            if size == 0 {
+                return Err(Error::invalid(
+                    field,
+                    0,
+                    "at least 1",
+                    "Set it to 1 or more.",
+                ));
+            }
+            if size > 1 << 20 {
+                let mend = "That would not fit in memory; did a digit slip in?";
+                return Err(Error::invalid(field, size, "at most 1048576", mend));
+            }
+        }
+        let neuron = spec.neuron.build::<T>()?;
+        let dims = Dims {
+            batch,
+            units: spec.units,
+            inputs,
+            outputs,
+            states: neuron.states(),
+            currents: neuron.currents(),
+        };
+        let mut stream = streams.stream("weights", 0);
+        let mut synapses = Synapses::zeros(dims.currents, dims.units, inputs);
+        synapses.draw(&spec.recurrent, &spec.input, &spec.bias, &mut stream)?;
+        let mut readout = Matrix::zeros(outputs, dims.units + 1);
+        let (n, z) = (dims.units, outputs);
+        spec.readout
+            .fill("network.readout", &mut readout, 0..z, 0..n, &mut stream)?;
+        spec.readout_bias.fill(
+            "network.readout_bias",
+            &mut readout,
+            0..z,
+            n..n + 1,
+            &mut stream,
+        )?;
+        Ok(Self {
+            dims,
+            neuron,
+            synapses,
+            readout,
+            initial: Matrix::zeros(dims.states, dims.units),
+            simd: Simd::detect(),
+        })
+    }
+
+    /// Sizes.
+    pub fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    /// Equations of the units.
+    pub fn neuron(&self) -> &dyn Neuron<T> {
+        &*self.neuron
+    }
+
+    /// Replaces the equations of the units, for neurons of one's own.
+    ///
+    /// # Errors
+    /// Another number of state variables or currents than the network was built for.
+    pub fn set_neuron(&mut self, neuron: Box<dyn Neuron<T>>) -> Result<()> {
+        let (got, expected) = (
+            (neuron.states(), neuron.currents()),
+            (self.dims.states, self.dims.currents),
+        );
+        if got != expected {
+            return Err(Error::invalid(
+                "neuron",
+                format!("{} state variables and {} currents", got.0, got.1),
+                format!("{} and {}", expected.0, expected.1),
+                "Build the network with Network::with_neuron instead.",
+            ));
+        }
+        self.neuron = neuron;
+        Ok(())
+    }
+
+    /// A network of units of one's own, all weights zero.
+    pub fn with_neuron(
+        neuron: Box<dyn Neuron<T>>,
+        units: usize,
+        inputs: usize,
+        outputs: usize,
+        batch: usize,
+    ) -> Self {
+        let dims = Dims {
+            batch,
+            units,
+            inputs,
+            outputs,
+            states: neuron.states(),
+            currents: neuron.currents(),
+        };
+        Self {
+            dims,
+            synapses: Synapses::zeros(dims.currents, units, inputs),
+            readout: Matrix::zeros(outputs, units + 1),
+            initial: Matrix::zeros(dims.states, units),
+            neuron,
+            simd: Simd::detect(),
+        }
+    }
+
+    /// Recurrent and input weights.
+    pub fn synapses(&self) -> &Synapses<T> {
+        &self.synapses
+    }
+
+    /// Recurrent and input weights.
+    pub fn synapses_mut(&mut self) -> &mut Synapses<T> {
+        &mut self.synapses
+    }
+
+    /// [W_out, b_out], one row an output.
+    pub fn readout(&self) -> &Matrix<T> {
+        &self.readout
+    }
+
+    /// [W_out, b_out], one row an output.
+    pub fn readout_mut(&mut self) -> &mut Matrix<T> {
+        &mut self.readout
+    }
+
+    /// s at the start of a trial, one row a state variable.
+    pub fn initial_mut(&mut self) -> &mut Matrix<T> {
+        &mut self.initial
+    }
+
+    /// Instruction set of the loops.
+    pub fn simd(&self) -> Simd {
+        self.simd
+    }
+
+    /// Chooses the instruction set, for example [`Simd::portable`] for the same bits everywhere.
+    pub fn set_simd(&mut self, simd: Simd) {
+        self.simd = simd;
+    }
+
+    /// Puts every sample of `activity` at the start of a trial.
+    pub fn reset(&self, activity: &mut Activity<T>) {
+        let Dims { batch, states, .. } = self.dims;
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        for s in 0..states {
+            for b in 0..batch {
+                activity.state[s * plane + b * sample..][..self.dims.units]
+                    .copy_from_slice(self.initial.row(s));
+            }
+        }
+        self.neuron.read(
+            self.simd,
+            plane,
+            &activity.state,
+            &mut activity.rate,
+            &mut activity.partials.slope,
+        );
+    }
+
+    /// Advances every sample by one step: currents, state, rate, output.
+    ///
+    /// `x` holds the inputs of one sample after another. With `LEARN` the partials are written too.
+    pub fn step<const LEARN: bool>(&self, activity: &mut Activity<T>, x: &[T]) {
+        let Dims {
+            batch,
+            units,
+            inputs,
+            currents,
+            ..
+        } = self.dims;
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        for b in 0..batch {
+            let pre = activity.pre.row_mut(b);
+            pre[..units].copy_from_slice(&activity.rate[b * sample..][..units]);
+            pre[units..units + inputs].copy_from_slice(&x[b * inputs..][..inputs]);
+            pre[units + inputs] = T::ONE;
+        }
+        for g in 0..currents {
+            for b in 0..batch {
+                let drive = &mut activity.currents[g * plane + b * sample..][..sample];
+                self.synapses
+                    .drive(self.simd, g, activity.pre.band(b, 1), drive);
+            }
+        }
+        if LEARN {
+            std::mem::swap(&mut activity.slope_before, &mut activity.partials.slope);
+        }
+        self.neuron.step(Layer {
+            simd: self.simd,
+            plane,
+            currents: &activity.currents,
+            state: &mut activity.state,
+            rate: &mut activity.rate,
+            partials: LEARN.then_some(&mut activity.partials),
+        });
+        for b in 0..batch {
+            let post = activity.post.row_mut(b);
+            post[..units].copy_from_slice(&activity.rate[b * sample..][..units]);
+            post[units] = T::ONE;
+            let (post, output) = (activity.post.band(b, 1), activity.output.row_mut(b));
+            product(
+                self.simd,
+                self.readout.data(),
+                self.readout.stride(),
+                post,
+                output,
+            );
+        }
+    }
+}
+
+/// What the units of every sample do at one step.
+#[derive(Clone, Debug)]
+pub struct Activity<T> {
+    /// a(t) = [r(t−1); x(t); 1], one row a sample.
+    pub pre: Matrix<T>,
+    /// u(t), one plane a current.
+    pub currents: Buffer<T>,
+    /// s(t), one plane a state variable.
+    pub state: Buffer<T>,
+    /// r(t), one plane.
+    pub rate: Buffer<T>,
+    /// own, gain and slope at t.
+    pub partials: Partials<T>,
+    /// slope at t−1.
+    pub slope_before: Buffer<T>,
+    /// [r(t); 1], one row a sample.
+    pub post: Matrix<T>,
+    /// z(t) = W_out r(t) + b_out, one row a sample.
+    pub output: Matrix<T>,
+}
+
+impl<T: Scalar> Activity<T> {
+    /// Zeros; call [`Network::reset`] before the first step.
+    pub fn new(dims: Dims) -> Self {
+        let plane = dims.plane();
+        Self {
+            pre: Matrix::zeros(dims.batch, dims.pre()),
+            currents: Buffer::zeros(dims.currents * plane),
+            state: Buffer::zeros(dims.states * plane),
+            rate: Buffer::zeros(plane),
+            partials: Partials::zeros(dims.states, dims.currents, plane),
+            slope_before: Buffer::zeros(dims.states * plane),
+            post: Matrix::zeros(dims.batch, dims.units + 1),
+            output: Matrix::zeros(dims.batch, dims.outputs),
+        }
+    }
+
+    /// Saves or restores what the next step depends on.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn save_or_restore(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("state", &mut self.state)?;
+        io.values("rate", &mut self.rate)?;
+        io.values("slope", &mut self.partials.slope)
+    }
+}

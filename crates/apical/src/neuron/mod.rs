@@ -1,0 +1,127 @@
+//! What a unit does with its currents: one neuron a file, seen by rules through three partials.
+//!
+//! A neuron has `S` state variables a unit and receives `G` synaptic currents,
+//! s_i(t) = F(s_i(t−1), u¹_i(t), …, uᴳ_i(t)) and r_i(t) = R(s_i(t)). It writes, for a whole layer,
+//! `own` = ∂s_i(t)/∂s_i(t−1), `gain` = ∂s_i(t)/∂u_i(t) and `slope` = ∂r_i/∂s_i.
+
+mod activation;
+mod rate;
+mod voltage;
+
+use serde::{Deserialize, Serialize};
+
+pub use activation::Activation;
+pub use rate::{Rate, RateSpec};
+pub use voltage::{Voltage, VoltageSpec};
+
+use crate::kernel::{Buffer, Simd};
+use crate::{Result, Scalar};
+
+/// Local derivatives of one step. A plane holds one number for each sample and unit.
+#[derive(Clone, Debug)]
+pub struct Partials<T> {
+    /// ∂s/∂s(t−1): plane `s * states + s'` holds ∂s_s(t)/∂s_s'(t−1).
+    pub own: Buffer<T>,
+    /// ∂s/∂u: plane `s * currents + g` holds ∂s_s(t)/∂u_g(t).
+    pub gain: Buffer<T>,
+    /// ∂r/∂s: plane `s`.
+    pub slope: Buffer<T>,
+}
+
+impl<T: Scalar> Partials<T> {
+    /// Zeros for planes of `plane` numbers.
+    pub fn zeros(states: usize, currents: usize, plane: usize) -> Self {
+        Self {
+            own: Buffer::zeros(states * states * plane),
+            gain: Buffer::zeros(states * currents * plane),
+            slope: Buffer::zeros(states * plane),
+        }
+    }
+}
+
+/// One layer of units, all samples of a batch at once.
+pub struct Layer<'a, T> {
+    /// Instruction set for the loops.
+    pub simd: Simd,
+    /// Numbers in a plane.
+    pub plane: usize,
+    /// u(t), one plane a current.
+    pub currents: &'a [T],
+    /// s, one plane a state variable: s(t−1) on entry, s(t) on return.
+    pub state: &'a mut [T],
+    /// r(t), one plane.
+    pub rate: &'a mut [T],
+    /// Where to write the partials; `None` when nothing learns.
+    pub partials: Option<&'a mut Partials<T>>,
+}
+
+/// A kind of unit.
+pub trait Neuron<T: Scalar>: Send + Sync {
+    /// Name in configurations.
+    fn name(&self) -> &'static str;
+
+    /// State variables a unit, S.
+    fn states(&self) -> usize {
+        1
+    }
+
+    /// Synaptic currents a unit, G.
+    fn currents(&self) -> usize {
+        1
+    }
+
+    /// Advances every unit by one step.
+    fn step(&self, layer: Layer<'_, T>);
+
+    /// The rate and its slope at a given state: how a trial begins.
+    fn read(&self, simd: Simd, plane: usize, state: &[T], rate: &mut [T], slope: &mut [T]);
+
+    /// Whether `slope` is 1 everywhere, so that the state is the rate.
+    fn state_is_rate(&self) -> bool {
+        false
+    }
+}
+
+/// Configuration of a neuron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NeuronSpec {
+    /// Leak on the rate.
+    Rate(RateSpec),
+    /// Leak on the voltage.
+    Voltage(VoltageSpec),
+}
+
+impl NeuronSpec {
+    /// Builds the neuron.
+    ///
+    /// # Errors
+    /// A leak outside its range.
+    pub fn build<T: Scalar>(&self) -> Result<Box<dyn Neuron<T>>> {
+        Ok(match self {
+            Self::Rate(spec) => Box::new(Rate::new(spec)?),
+            Self::Voltage(spec) => Box::new(Voltage::new(spec)?),
+        })
+    }
+}
+
+/// A row of the table of neurons.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct NeuronInfo {
+    /// Name in configurations.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// State variables a unit.
+    pub states: usize,
+    /// Synaptic currents a unit.
+    pub currents: usize,
+    /// Equation of the state and of the rate.
+    pub equation: &'static str,
+    /// Options with their defaults.
+    pub options: &'static str,
+}
+
+/// Every neuron there is.
+pub const NEURONS: &[NeuronInfo] = &[rate::INFO, voltage::INFO];

@@ -1,0 +1,287 @@
+//! How gradients become weight changes.
+
+mod adam;
+mod momentum;
+mod schedule;
+mod sgd;
+
+use serde::{Deserialize, Serialize};
+
+pub use schedule::Schedule;
+
+use crate::kernel::{Buffer, Matrix, Simd, squared_norm};
+use crate::network::{Dims, Network};
+use crate::snapshot::StateIo;
+use crate::{Error, Result, Scalar};
+
+/// Configuration of an optimizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerSpec {
+    /// Which method.
+    pub kind: Method,
+    /// η, the learning rate.
+    pub rate: f64,
+    /// Multiplies the rate matrix by matrix; 0 keeps a matrix as it is.
+    pub rates: PerMatrix,
+    /// λ: λW is added to the gradients of W_rec, W_in and W_out, not to those of the biases.
+    pub weight_decay: f64,
+    /// Bound on the norm of all gradients together; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// How the rate changes over updates.
+    pub schedule: Schedule,
+    /// μ of momentum, 0.8 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
+    /// β₁ and β₂ of Adam, 0.9 and 0.999 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub betas: Option<[f64; 2]>,
+    /// ε of Adam, 10⁻⁸ by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+}
+
+impl Default for OptimizerSpec {
+    fn default() -> Self {
+        Self {
+            kind: Method::Sgd,
+            rate: 1e-3,
+            rates: PerMatrix::default(),
+            weight_decay: 0.0,
+            clip: None,
+            schedule: Schedule::default(),
+            momentum: None,
+            betas: None,
+            epsilon: None,
+        }
+    }
+}
+
+/// An update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// w ← w − η g.
+    Sgd,
+    /// v ← μ v + g, w ← w − η v.
+    Momentum,
+    /// Kingma & Ba 2015.
+    Adam,
+}
+
+/// A factor for each matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(non_snake_case)]
+pub struct PerMatrix {
+    /// Recurrent weights.
+    pub W_rec: f64,
+    /// Input weights.
+    pub W_in: f64,
+    /// Recurrent biases.
+    pub b_rec: f64,
+    /// Readout weights.
+    pub W_out: f64,
+    /// Readout biases.
+    pub b_out: f64,
+}
+
+impl Default for PerMatrix {
+    fn default() -> Self {
+        Self {
+            W_rec: 1.0,
+            W_in: 1.0,
+            b_rec: 1.0,
+            W_out: 1.0,
+            b_out: 1.0,
+        }
+    }
+}
+
+impl PerMatrix {
+    /// Name and value of each.
+    pub fn named(&self) -> [(&'static str, f64); 5] {
+        [
+            ("W_rec", self.W_rec),
+            ("W_in", self.W_in),
+            ("b_rec", self.b_rec),
+            ("W_out", self.W_out),
+            ("b_out", self.b_out),
+        ]
+    }
+}
+
+/// One trained matrix: its weights, gradient, and a rate and a decay for each column.
+pub struct Part<'a, T> {
+    /// Weights.
+    pub weights: &'a mut Matrix<T>,
+    /// Gradient; zero after the update.
+    pub gradient: &'a mut Matrix<T>,
+    /// Factor on the rate, column by column.
+    pub rate: &'a [T],
+    /// Weight decay, column by column.
+    pub decay: &'a [T],
+}
+
+/// A method with its moments. `part` is 0 for the recurrent matrix, 1 for the readout.
+trait Update<T: Scalar>: Send {
+    /// Moves the weights of one part and clears its gradient; `update` counts from 1.
+    fn update(&mut self, simd: Simd, part: usize, p: Part<'_, T>, rate: T, scale: T, update: u64);
+
+    /// Saves or restores the moments.
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+}
+
+/// The optimizer of one learner.
+pub struct Optimizer<T> {
+    method: Box<dyn Update<T>>,
+    rate: f64,
+    schedule: Schedule,
+    clip: Option<T>,
+    rates: [Buffer<T>; 2],
+    /// Rates times the present learning rate.
+    scaled: [Buffer<T>; 2],
+    scaled_with: f64,
+    decays: [Buffer<T>; 2],
+    updates: u64,
+}
+
+impl<T: Scalar> Optimizer<T> {
+    /// For a network of these sizes.
+    ///
+    /// # Errors
+    /// A rate, factor, decay, bound or schedule out of range.
+    pub fn new(spec: &OptimizerSpec, dims: Dims) -> Result<Self> {
+        check("optimizer.rate", spec.rate, 0.0)?;
+        check("optimizer.weight_decay", spec.weight_decay, 0.0)?;
+        for (name, value) in spec.rates.named() {
+            check(&format!("optimizer.rates.{name}"), value, 0.0)?;
+        }
+        if let Some(clip) = spec.clip {
+            check("optimizer.clip", clip, f64::MIN_POSITIVE)?;
+        }
+        spec.schedule.check()?;
+        for (name, given, method) in [
+            ("momentum", spec.momentum.is_some(), Method::Momentum),
+            ("betas", spec.betas.is_some(), Method::Adam),
+            ("epsilon", spec.epsilon.is_some(), Method::Adam),
+        ] {
+            if given && spec.kind != method {
+                return Err(Error::invalid(
+                    format!("optimizer.{name}"),
+                    "a value",
+                    format!("none, because optimizer.kind is {:?}", spec.kind).to_lowercase(),
+                    format!("Remove it, or set optimizer.kind = \"{method:?}\".").to_lowercase(),
+                ));
+            }
+        }
+        let (n, m, post) = (dims.units, dims.pre(), dims.units + 1);
+        let mut rates = [Buffer::zeros(m), Buffer::zeros(post)];
+        let mut decays = [Buffer::zeros(m), Buffer::zeros(post)];
+        rates[0][..n].fill(T::of(spec.rates.W_rec));
+        rates[0][n..m - 1].fill(T::of(spec.rates.W_in));
+        rates[0][m - 1] = T::of(spec.rates.b_rec);
+        rates[1][..n].fill(T::of(spec.rates.W_out));
+        rates[1][n] = T::of(spec.rates.b_out);
+        decays[0][..m - 1].fill(T::of(spec.weight_decay));
+        decays[1][..n].fill(T::of(spec.weight_decay));
+        let rows = [dims.currents * n, dims.outputs];
+        let columns = [m, post];
+        let zeros = || [0, 1].map(|part| Matrix::zeros(rows[part], columns[part]));
+        let method: Box<dyn Update<T>> = match spec.kind {
+            Method::Sgd => Box::new(sgd::Sgd),
+            Method::Momentum => {
+                let mu = spec.momentum.unwrap_or(0.8);
+                Box::new(momentum::Momentum::new(mu, zeros())?)
+            }
+            Method::Adam => {
+                let betas = spec.betas.unwrap_or([0.9, 0.999]);
+                let epsilon = spec.epsilon.unwrap_or(1e-8);
+                Box::new(adam::Adam::new(betas, epsilon, zeros(), zeros())?)
+            }
+        };
+        Ok(Self {
+            method,
+            rate: spec.rate,
+            schedule: spec.schedule,
+            clip: spec.clip.map(T::of),
+            scaled: rates.clone(),
+            scaled_with: 1.0,
+            rates,
+            decays,
+            updates: 0,
+        })
+    }
+
+    /// Updates made so far.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// One update with `scale` × gradients, which are zero afterwards.
+    pub fn update(
+        &mut self,
+        network: &mut Network<T>,
+        recurrent: &mut Matrix<T>,
+        readout: &mut Matrix<T>,
+        mut scale: T,
+    ) {
+        let simd = network.simd();
+        let rate = self.rate * self.schedule.factor(self.updates);
+        self.updates += 1;
+        if rate != self.scaled_with {
+            self.scaled_with = rate;
+            for (scaled, rates) in self.scaled.iter_mut().zip(&self.rates) {
+                for (s, r) in scaled.iter_mut().zip(rates.iter()) {
+                    *s = T::of(rate) * *r;
+                }
+            }
+        }
+        if let Some(clip) = self.clip {
+            let squared = squared_norm(simd, recurrent.data()) + squared_norm(simd, readout.data());
+            let norm = scale * squared.root();
+            if norm > clip {
+                scale = scale * clip / norm;
+            }
+        }
+        let gradients = [recurrent, readout];
+        for (part, gradient) in gradients.into_iter().enumerate() {
+            let weights = match part {
+                0 => network.synapses_mut().weights_mut(),
+                _ => network.readout_mut(),
+            };
+            let p = Part {
+                weights,
+                gradient,
+                rate: &self.scaled[part],
+                decay: &self.decays[part],
+            };
+            self.method
+                .update(simd, part, p, T::of(rate), scale, self.updates);
+        }
+    }
+
+    /// Saves or restores moments and the count of updates.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.counter("updates", &mut self.updates)?;
+        self.method.state(io)
+    }
+}
+
+fn check(field: &str, value: f64, least: f64) -> Result<()> {
+    if value.is_finite() && value >= least {
+        return Ok(());
+    }
+    let expected = if least > 0.0 {
+        "a finite number greater than 0"
+    } else {
+        "a finite number that is not negative"
+    };
+    let mend = "Learning rates usually lie between 1e-5 and 0.1; remove the key for its default.";
+    Err(Error::invalid(field, value, expected, mend))
+}

@@ -1,0 +1,187 @@
+//! Backpropagation through time over everything since the last update.
+//!
+//! Source: Murray 2019, Eqs. 18–23; Marschall, Cho & Savin 2020, section 3.2. With updates at the end of a trial
+//! the gradient is exact; with updates every k steps it is E-BPTT with block k: credit stops at the edge.
+//! λ_s(t) = Σ_s' own_s's(t+1) λ_s'(t+1) + slope_s(t) [q(t) + Σ_g W_gᵀ Σ_s' gain_s'g(t+1) λ_s'(t+1)],
+//! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
+//! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
+
+use super::{Rule, RuleInfo};
+use crate::kernel::{Buffer, Matrix, add_outer};
+use crate::network::{Dims, Network};
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "bptt",
+    summary: "exact gradient of a whole trial, carried backward in time",
+    source: "Murray 2019, Eqs. 18-23; Marschall, Cho & Savin 2020, section 3.2",
+    drops: "nothing within the window between two updates",
+    local_in_space: "no",
+    local_in_time: "no",
+    exact: true,
+    stochastic: false,
+    memory: "T m",
+    time: "n m",
+};
+
+/// The tape: what the backward pass needs of each step, one step after another.
+#[derive(Default)]
+struct Tape<T> {
+    steps: u64,
+    pre: Vec<T>,
+    own: Vec<T>,
+    gain: Vec<T>,
+    slope: Vec<T>,
+    signal: Vec<T>,
+}
+
+/// Backpropagation through time.
+pub struct Bptt<T> {
+    dims: Dims,
+    tape: Tape<T>,
+    /// λ(t+1) and λ(t), one plane a state variable.
+    adjoint: Buffer<T>,
+    earlier: Buffer<T>,
+    /// q(t) and what comes back through the weights, one plane.
+    back: Buffer<T>,
+    factor: Buffer<T>,
+}
+
+impl<T: Scalar> Bptt<T> {
+    /// For a network of these sizes. The tape grows with the longest window seen, then no more.
+    pub fn new(dims: Dims) -> Self {
+        let plane = dims.plane();
+        Self {
+            dims,
+            tape: Tape::default(),
+            adjoint: Buffer::zeros(dims.states * plane),
+            earlier: Buffer::zeros(dims.states * plane),
+            back: Buffer::zeros(plane),
+            factor: Buffer::zeros(dims.units),
+        }
+    }
+
+    fn clear(&mut self) {
+        let tape = &mut self.tape;
+        tape.steps = 0;
+        for list in [
+            &mut tape.pre,
+            &mut tape.own,
+            &mut tape.gain,
+            &mut tape.slope,
+            &mut tape.signal,
+        ] {
+            list.clear();
+        }
+    }
+
+    /// factor_i = Σ_s gain_sg,i(t) λ_s,i(t) for sample `b`.
+    fn through_gain(&mut self, t: usize, g: usize, b: usize) {
+        let Dims {
+            units,
+            states,
+            currents,
+            ..
+        } = self.dims;
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        let gain = &self.tape.gain[t * states * currents * plane..];
+        self.factor[..units].fill(T::ZERO);
+        for s in 0..states {
+            let gain = &gain[(s * currents + g) * plane + b * sample..][..units];
+            let adjoint = &self.adjoint[s * plane + b * sample..][..units];
+            for ((f, gain), a) in self.factor.iter_mut().zip(gain).zip(adjoint) {
+                *f += *gain * *a;
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Rule<T> for Bptt<T> {
+    fn reset(&mut self) {
+        self.clear();
+    }
+
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
+        let tape = &mut self.tape;
+        tape.steps += 1;
+        for b in 0..self.dims.batch {
+            tape.pre.extend_from_slice(view.pre(b));
+        }
+        let partials = view.partials();
+        tape.own.extend_from_slice(&partials.own);
+        tape.gain.extend_from_slice(&partials.gain);
+        tape.slope.extend_from_slice(&partials.slope);
+        tape.signal.extend_from_slice(signal);
+    }
+
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        let Dims {
+            batch,
+            units,
+            states,
+            currents,
+            ..
+        } = self.dims;
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        let (simd, stride) = (network.simd(), gradient.stride());
+        for t in (0..self.tape.steps as usize).rev() {
+            let later = t + 1 < self.tape.steps as usize;
+            self.back
+                .copy_from_slice(&self.tape.signal[t * plane..][..plane]);
+            self.earlier.fill(T::ZERO);
+            if later {
+                for g in 0..currents {
+                    for b in 0..batch {
+                        self.through_gain(t + 1, g, b);
+                        let back = &mut self.back[b * sample..][..sample];
+                        network.synapses().back(simd, g, &self.factor, back);
+                    }
+                }
+                let own = &self.tape.own[(t + 1) * states * states * plane..];
+                for s in 0..states {
+                    for after in 0..states {
+                        let own = &own[(after * states + s) * plane..][..plane];
+                        let adjoint = &self.adjoint[after * plane..][..plane];
+                        let earlier = &mut self.earlier[s * plane..][..plane];
+                        for ((e, own), a) in earlier.iter_mut().zip(own).zip(adjoint) {
+                            *e += *own * *a;
+                        }
+                    }
+                }
+            }
+            let slope = &self.tape.slope[t * states * plane..][..states * plane];
+            for (s, slope) in slope.chunks_exact(plane).enumerate() {
+                let earlier = &mut self.earlier[s * plane..][..plane];
+                for ((e, slope), q) in earlier.iter_mut().zip(slope).zip(self.back.iter()) {
+                    *e += *slope * *q;
+                }
+            }
+            std::mem::swap(&mut self.adjoint, &mut self.earlier);
+            for g in 0..currents {
+                for b in 0..batch {
+                    self.through_gain(t, g, b);
+                    let band = &mut gradient.data_mut()[g * units * stride..][..units * stride];
+                    let pre = &self.tape.pre[(t * batch + b) * stride..][..stride];
+                    add_outer(simd, band, stride, T::ONE, &self.factor[..units], pre);
+                }
+            }
+        }
+        self.clear();
+    }
+
+    fn needs_window(&self) -> bool {
+        true
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        let tape = &mut self.tape;
+        io.counter("steps", &mut tape.steps)?;
+        io.list("pre", &mut tape.pre)?;
+        io.list("own", &mut tape.own)?;
+        io.list("gain", &mut tape.gain)?;
+        io.list("slope", &mut tape.slope)?;
+        io.list("signal", &mut tape.signal)
+    }
+}

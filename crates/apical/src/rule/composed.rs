@@ -1,0 +1,72 @@
+//! A rule is an eligibility times a credit.
+
+use super::Rule;
+use crate::credit::{Credit, Probe};
+use crate::eligibility::{Eligibility, LocalEligibility};
+use crate::kernel::{Buffer, Matrix};
+use crate::network::Dims;
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+/// Gives a part that was written against the local face the place of one that sees everything.
+pub struct Local<P>(pub P);
+
+impl<T: Scalar, E: LocalEligibility<T>> Eligibility<T> for Local<E> {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        self.0.step(&view.local(), credit, gradient);
+    }
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.0.state(io)
+    }
+}
+
+/// Eligibility × credit.
+pub struct Composed<T, E, C> {
+    eligibility: E,
+    credit: C,
+    credited: Buffer<T>,
+}
+
+impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Composed<T, E, C> {
+    /// For a network of these sizes.
+    pub fn new(dims: Dims, eligibility: E, credit: C) -> Self {
+        Self {
+            eligibility,
+            credit,
+            credited: Buffer::zeros(dims.states * dims.plane()),
+        }
+    }
+}
+
+impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
+    fn reset(&mut self) {
+        self.eligibility.reset();
+        self.credit.reset();
+    }
+
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+        self.credit.assign(view, signal, &mut self.credited);
+        self.eligibility.step(view, &self.credited, gradient);
+    }
+
+    fn probes(&self) -> &'static [&'static str] {
+        self.credit.probes()
+    }
+
+    fn probe(&self, index: usize) -> Probe<'_, T> {
+        self.credit.probe(index)
+    }
+
+    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
+        self.credit.matrix_mut(name)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.scope("eligibility", |io| self.eligibility.state(io))?;
+        io.scope("credit", |io| self.credit.state(io))
+    }
+}

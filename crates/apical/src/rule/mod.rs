@@ -1,0 +1,138 @@
+//! The named rules of the papers, composed from an eligibility and a credit.
+
+mod bptt;
+mod composed;
+mod dendritic;
+mod readout_only;
+mod rtrl;
+
+use serde::{Deserialize, Serialize};
+
+pub use bptt::Bptt;
+pub use composed::{Composed, Local};
+pub use readout_only::ReadoutOnly;
+
+use crate::credit::{DendriticSpec, Probe};
+use crate::kernel::Matrix;
+use crate::network::Network;
+use crate::snapshot::StateIo;
+use crate::stream::Streams;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+/// Turns the stream of steps and error signals into a gradient for the recurrent layer.
+pub trait Rule<T: Scalar>: Send {
+    /// Forgets the past: a trial begins.
+    fn reset(&mut self);
+
+    /// One step: adds the gradient estimate, summed over the batch, to `gradient` ((G n) × m).
+    ///
+    /// `signal` is q = ∂L(t)/∂r(t) as the feedback pathway tells it, one plane.
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>);
+
+    /// Called before weights change: rules that look back from here add their gradient now.
+    fn flush(&mut self, _network: &Network<T>, _gradient: &mut Matrix<T>) {}
+
+    /// Whether the rule's gradient comes from [`Rule::flush`], so that updates at every step are pointless.
+    fn needs_window(&self) -> bool {
+        false
+    }
+
+    /// Names of what [`Rule::probe`] shows to monitors.
+    fn probes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The quantity `probes()[index]`.
+    fn probe(&self, _index: usize) -> Probe<'_, T> {
+        Probe::Number(f64::NAN)
+    }
+
+    /// A matrix of the rule by its name, to be set from outside.
+    fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
+        None
+    }
+
+    /// Saves or restores traces and learned quantities.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+}
+
+/// Configuration of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RuleSpec {
+    /// Marschall, Cho & Savin 2019: credit predicted in a distal compartment.
+    Dendritic(DendriticSpec),
+    /// The recurrent layer stays as it is; only the readout learns.
+    ReadoutOnly(Empty),
+    /// Exact gradients carried forward in time.
+    Rtrl(Empty),
+    /// Exact gradients carried backward over a trial or window.
+    Bptt(Empty),
+}
+
+/// A rule without settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+impl RuleSpec {
+    /// The row of the rule table for this rule.
+    pub fn info(&self) -> &'static RuleInfo {
+        match self {
+            Self::Dendritic(_) => &dendritic::INFO,
+            Self::ReadoutOnly(_) => &readout_only::INFO,
+            Self::Rtrl(_) => &rtrl::INFO,
+            Self::Bptt(_) => &bptt::INFO,
+        }
+    }
+
+    /// Builds the rule for a network.
+    ///
+    /// # Errors
+    /// A setting out of range, or a network the rule does not serve.
+    pub fn build<T: Scalar>(
+        &self,
+        network: &Network<T>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Rule<T>>> {
+        match self {
+            Self::Dendritic(spec) => dendritic::build(spec, network, streams),
+            Self::ReadoutOnly(_) => Ok(Box::new(ReadoutOnly)),
+            Self::Rtrl(_) => rtrl::build(network),
+            Self::Bptt(_) => Ok(Box::new(Bptt::new(network.dims()))),
+        }
+    }
+}
+
+/// A row of the table of rules.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RuleInfo {
+    /// Name in configurations.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Paper and equations.
+    pub source: &'static str,
+    /// What the rule leaves out of the exact gradient.
+    pub drops: &'static str,
+    /// Whether a synapse needs only its own and its two units' quantities.
+    pub local_in_space: &'static str,
+    /// Whether nothing but the present and traces is needed.
+    pub local_in_time: &'static str,
+    /// Whether the gradient is exact with fixed weights.
+    pub exact: bool,
+    /// Whether the rule draws noise.
+    pub stochastic: bool,
+    /// Memory beyond the weights.
+    pub memory: &'static str,
+    /// Operations a step.
+    pub time: &'static str,
+}
+
+/// Every rule there is.
+pub const RULES: &[RuleInfo] = &[dendritic::INFO, readout_only::INFO, rtrl::INFO, bptt::INFO];

@@ -1,0 +1,33 @@
+//! The frozen control: nothing reaches the recurrent layer, the readout learns by its exact gradient.
+//!
+//! Source: `Only_Output_Weights` of Marschall, Cho & Savin 2020. Weight decay, if set, still acts.
+
+use super::{Rule, RuleInfo};
+use crate::kernel::Matrix;
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "readout_only",
+    summary: "control: recurrent and input weights get no gradient, the readout learns",
+    source: "Marschall, Cho & Savin 2020, baseline",
+    drops: "the whole recurrent gradient",
+    local_in_space: "yes",
+    local_in_time: "yes",
+    exact: false,
+    stochastic: false,
+    memory: "0",
+    time: "0",
+};
+
+/// No recurrent gradient.
+pub struct ReadoutOnly;
+
+impl<T: Scalar> Rule<T> for ReadoutOnly {
+    fn reset(&mut self) {}
+    fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) {}
+    fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! An experiment as plain data: what TOML files and the command line say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::FeedbackSpec;
+use crate::learner::{Learner, LearnerSpec, Reduction, Update};
+use crate::loss::Loss;
+use crate::monitor::MonitorSpec;
+use crate::network::NetworkSpec;
+use crate::optimizer::OptimizerSpec;
+use crate::rule::RuleSpec;
+use crate::task::TaskSpec;
+use crate::{Error, Result, Scalar};
+
+/// Number type of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits: fast.
+    F32,
+    /// 64 bits: as the published codes.
+    #[default]
+    F64,
+}
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// What it is, in one line.
+    #[serde(default)]
+    pub title: String,
+    /// Steps of training.
+    pub steps: u64,
+    /// First seed; seed, seed + 1, … are run.
+    #[serde(default)]
+    pub seed: u64,
+    /// Number of seeds.
+    #[serde(default = "one")]
+    pub seeds: u64,
+    /// Number type.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Independent samples that share the weights.
+    #[serde(default = "one_sample")]
+    pub batch: usize,
+    /// When weights change.
+    #[serde(default)]
+    pub update: Update,
+    /// How the gradients of several steps are put together.
+    #[serde(default)]
+    pub reduction: Reduction,
+    /// What is to be learned.
+    pub task: TaskSpec,
+    /// Units and weights.
+    #[serde(default)]
+    pub network: NetworkSpec,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How errors come back.
+    pub feedback: FeedbackSpec,
+    /// How the recurrent layer learns.
+    pub rule: RuleSpec,
+    /// How gradients become weight changes.
+    #[serde(default)]
+    pub optimizer: OptimizerSpec,
+    /// Held-out tests.
+    #[serde(default)]
+    pub evaluate: EvaluateSpec,
+    /// Checkpoints.
+    #[serde(default)]
+    pub checkpoint: CheckpointSpec,
+    /// What is recorded.
+    #[serde(default = "loss_alone")]
+    pub monitor: Vec<MonitorSpec>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_sample() -> usize {
+    1
+}
+
+fn loss_alone() -> Vec<MonitorSpec> {
+    vec![MonitorSpec::new("loss")]
+}
+
+/// When and how long to test on held-out data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSpec {
+    /// Training steps between two tests; 0 tests only at the end.
+    pub every: u64,
+    /// Steps of a test; 0 switches tests off.
+    pub steps: u64,
+}
+
+impl Default for EvaluateSpec {
+    fn default() -> Self {
+        Self {
+            every: 500,
+            steps: 1_000,
+        }
+    }
+}
+
+/// When to write checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointSpec {
+    /// Training steps between two checkpoints; 0 writes one at the end only.
+    pub every: u64,
+}
+
+impl Default for CheckpointSpec {
+    fn default() -> Self {
+        Self { every: 100_000 }
+    }
+}
+
+impl Experiment {
+    /// The part that makes a learner.
+    pub fn learner_spec(&self) -> LearnerSpec {
+        LearnerSpec {
+            network: self.network.clone(),
+            loss: self.loss,
+            feedback: self.feedback.clone(),
+            rule: self.rule.clone(),
+            optimizer: self.optimizer.clone(),
+            update: self.update,
+            reduction: self.reduction,
+            batch: self.batch,
+        }
+    }
+
+    /// A learner for one seed of this experiment.
+    ///
+    /// # Errors
+    /// A setting out of range, or parts that do not fit each other.
+    pub fn learner<T: Scalar>(&self, seed: u64) -> Result<Learner<T>> {
+        let (inputs, outputs) = self.task.sizes();
+        Learner::new(&self.learner_spec(), inputs, outputs, seed)
+    }
+
+    /// Everything that can be checked without running.
+    ///
+    /// # Errors
+    /// The first setting that cannot work.
+    pub fn check(&self) -> Result<()> {
+        for (field, value) in [("steps", self.steps), ("seeds", self.seeds)] {
+            if value == 0 {
+                return Err(Error::invalid(
+                    field,
+                    0,
+                    "at least 1",
+                    "Set it to 1 or more.",
+                ));
+            }
+        }
+        let streams = crate::Streams::new(self.seed);
+        self.task.build::<f32>(1, self.steps, &streams, "train")?;
+        let learner = self.learner::<f32>(self.seed)?;
+        crate::monitor::Recorder::new(&self.monitor, &learner)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The weights of the recurrent layer, `[post, pre]`, and how they start.
+
+mod init;
+
+use crate::kernel::{Matrix, Simd, add_transposed, product};
+use crate::stream::Stream;
+use crate::{Result, Scalar};
+
+pub use init::{Fan, Init};
+
+/// W = [W_rec, W_in, b]: row `g * units + i` holds the synapses of current g of unit i, from the
+/// presynaptic vector a(t) = [r(t−1); x(t); 1].
+#[derive(Clone, Debug)]
+pub struct Synapses<T> {
+    weights: Matrix<T>,
+    currents: usize,
+    units: usize,
+    inputs: usize,
+}
+
+impl<T: Scalar> Synapses<T> {
+    /// All weights zero.
+    pub fn zeros(currents: usize, units: usize, inputs: usize) -> Self {
+        Self {
+            weights: Matrix::zeros(currents * units, units + inputs + 1),
+            currents,
+            units,
+            inputs,
+        }
+    }
+
+    /// Draws W_rec, W_in and b, current by current.
+    ///
+    /// # Errors
+    /// Those of [`Init::fill`].
+    pub fn draw(
+        &mut self,
+        recurrent: &Init,
+        input: &Init,
+        bias: &Init,
+        stream: &mut Stream,
+    ) -> Result<()> {
+        let (n, x) = (self.units, self.inputs);
+        for g in 0..self.currents {
+            recurrent.fill(
+                "network.recurrent",
+                &mut self.weights,
+                g * n..(g + 1) * n,
+                0..n,
+                stream,
+            )?;
+            input.fill(
+                "network.input",
+                &mut self.weights,
+                g * n..(g + 1) * n,
+                n..n + x,
+                stream,
+            )?;
+            bias.fill(
+                "network.bias",
+                &mut self.weights,
+                g * n..(g + 1) * n,
+                n + x..n + x + 1,
+                stream,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The matrix.
+    pub fn weights(&self) -> &Matrix<T> {
+        &self.weights
+    }
+
+    /// The matrix.
+    pub fn weights_mut(&mut self) -> &mut Matrix<T> {
+        &mut self.weights
+    }
+
+    /// Synaptic currents a unit, G.
+    pub fn currents(&self) -> usize {
+        self.currents
+    }
+
+    /// W_rec of current `g` from unit `j` to unit `i`.
+    #[inline(always)]
+    pub fn recurrent(&self, g: usize, i: usize, j: usize) -> T {
+        self.weights.row(g * self.units + i)[j]
+    }
+
+    /// u^g = W^g a for one sample.
+    pub fn drive(&self, simd: Simd, g: usize, pre: &[T], currents: &mut [T]) {
+        let band = self.weights.band(g * self.units, self.units);
+        product(
+            simd,
+            band,
+            self.weights.stride(),
+            pre,
+            &mut currents[..self.units],
+        );
+    }
+
+    /// back += (W^g_rec)ᵀ f for one sample: what unit j hears from the units it drives.
+    pub fn back(&self, simd: Simd, g: usize, factors: &[T], back: &mut [T]) {
+        let band = self.weights.band(g * self.units, self.units);
+        add_transposed(
+            simd,
+            band,
+            self.weights.stride(),
+            &factors[..self.units],
+            &mut back[..self.units],
+        );
+    }
+}
