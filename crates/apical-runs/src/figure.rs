@@ -26,6 +26,7 @@
 mod draw;
 mod legend;
 mod line;
+mod page;
 mod picture;
 mod scale;
 mod text;

@@ -3,11 +3,13 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
+use crate::kernel::Vectors;
 use crate::snapshot::Stored;
 
 /// A floating-point number type: `f32` for speed, `f64` for checks against exact gradients.
 pub trait Scalar:
     Stored
+    + Vectors
     + Copy
     + Default
     + Debug

@@ -35,7 +35,11 @@ impl Golden {
     }
 
     fn get(&self, name: &str) -> &[f64] {
-        &self.arrays.get(name).unwrap_or_else(|| panic!("{name} in {}", self.file)).1
+        &self
+            .arrays
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} in {}", self.file))
+            .1
     }
 
     fn shape(&self, name: &str) -> Vec<usize> {
@@ -61,20 +65,34 @@ impl Golden {
             loss: if cross_entropy {
                 Loss::SoftmaxCrossEntropy {}
             } else {
-                Loss::MeanSquaredError { outputs: Outputs::Sum }
+                Loss::MeanSquaredError {
+                    outputs: Outputs::Sum,
+                }
             },
-            feedback: if feedback { FeedbackSpec::random() } else { FeedbackSpec::Symmetric {} },
+            feedback: if feedback {
+                FeedbackSpec::random()
+            } else {
+                FeedbackSpec::Symmetric {}
+            },
             rule: rule_from(rule),
-            optimizer: OptimizerSpec { rate, ..OptimizerSpec::default() },
+            optimizer: OptimizerSpec {
+                rate,
+                ..OptimizerSpec::default()
+            },
             ..LearnerSpec::default()
         };
         let (inputs, outputs) = (self.shape("x")[1], self.shape("y")[1]);
         let mut learner = Learner::new(&spec, inputs, outputs, 0).unwrap();
         for name in ["W_rec", "W_in", "b_rec", "W_out", "b_out"] {
-            learner.set_parameter(name, self.get(&format!("param/{name}"))).unwrap();
+            learner
+                .set_parameter(name, self.get(&format!("param/{name}")))
+                .unwrap();
         }
         let network = learner.network_mut();
-        network.initial_mut().row_mut(0).copy_from_slice(self.get("a0"));
+        network
+            .initial_mut()
+            .row_mut(0)
+            .copy_from_slice(self.get("a0"));
         if feedback {
             let weights = learner.feedback_weights_mut().unwrap();
             for (k, row) in self.get("W_FB").chunks_exact(units).enumerate() {
@@ -113,7 +131,11 @@ impl Golden {
             let expected = &expected[t * got.len()..][..got.len()];
             for (k, (g, e)) in got.iter().zip(expected).enumerate() {
                 let bound = tolerance * (1.0 + e.abs());
-                assert!((g - e).abs() <= bound, "{} {key}/{name}[{t}][{k}]: {g} != {e}", self.file);
+                assert!(
+                    (g - e).abs() <= bound,
+                    "{} {key}/{name}[{t}][{k}]: {g} != {e}",
+                    self.file
+                );
             }
         };
         for t in 0..steps {
@@ -124,7 +146,11 @@ impl Golden {
             same("a", t, &learner.activity().rate[..units]);
             same("z", t, learner.activity().output.row(0));
             // The published squared error reports half the mean but descends half the sum.
-            let share = if self.file.contains("_mse_") { outputs as f64 } else { 1.0 };
+            let share = if self.file.contains("_mse_") {
+                outputs as f64
+            } else {
+                1.0
+            };
             same("loss", t, &[learner.last_loss() / share]);
             for name in ["A_loss", "J_loss"] {
                 if let Ok(quantity) = learner.find(name) {
@@ -140,7 +166,11 @@ impl Golden {
         let last = |name: &str| self.arrays.contains_key(&format!("{key}/{name}"));
         for name in ["W_rec", "W_in", "b_rec", "W_out", "b_out"] {
             if last(&format!("final_{name}")) {
-                same(&format!("final_{name}"), 0, &learner.parameter(name).unwrap());
+                same(
+                    &format!("final_{name}"),
+                    0,
+                    &learner.parameter(name).unwrap(),
+                );
             }
         }
         for name in ["A", "J"] {
@@ -152,7 +182,9 @@ impl Golden {
 }
 
 fn rows(matrix: &apical::kernel::Matrix<f64>) -> Vec<f64> {
-    (0..matrix.rows()).flat_map(|i| matrix.row(i).to_vec()).collect()
+    (0..matrix.rows())
+        .flat_map(|i| matrix.row(i).to_vec())
+        .collect()
 }
 
 fn rule_from(json: &str) -> RuleSpec {
@@ -163,7 +195,8 @@ const FILES: [&str; 2] = ["marschall_ce_alpha1.npz", "marschall_mse_alpha04.npz"
 const RTRL: &str = r#"{"kind": "rtrl"}"#;
 const DNI_A: &str = r#"{"kind": "dendritic", "rate": 0.01, "label_activation": "identity",
     "jacobian": {"kind": "exact"}}"#;
-const DNI_B: &str = r#"{"kind": "dendritic", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}"#;
+const DNI_B: &str =
+    r#"{"kind": "dendritic", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}"#;
 
 #[test]
 fn per_step_gradients_with_frozen_weights() {

@@ -1,21 +1,18 @@
-//! Lay a figure out and put it down as lines, areas and texts.
+//! Lay a figure out: where its panels stand and what is in them.
 
-use kuva::render::color::Color;
-use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, TextSpan};
+use kuva::render::render::{TextAnchor, TextSpan};
 
 use super::legend::{self, Entry};
 use super::line::{self, Frame, Point};
+use super::page::{INK, LABEL, Page, bold, ink, middle, round};
 use super::scale::{Scale, Ticks};
 use super::text;
-use super::{Band, Colour, Curve, Figure, Level, Panel, Weight};
+use super::{Band, Curve, Figure, Level, Panel, Weight};
 
-const FONTS: &str = "Helvetica, Arial, 'DejaVu Sans', sans-serif";
 const HEADING: u32 = 16;
 const TITLE: u32 = 13;
-const LABEL: u32 = 12;
 const TICK: u32 = 11;
 
-const INK: [u8; 3] = [40, 40, 40];
 const GRID: [u8; 3] = [232, 232, 232];
 const EDGE: f64 = 14.0;
 /// Between neighbouring panels.
@@ -72,11 +69,7 @@ pub fn page(figure: &Figure) -> Page {
     }
     let total = right.max(EDGE + 320.0);
 
-    let mut page = Page {
-        scene: Scene::new(total.ceil(), 1.0),
-        upright: Vec::new(),
-    };
-    page.scene.font_family = Some(FONTS.into());
+    let mut page = Page::new(total);
     let mut y = EDGE;
     for words in text::wrap(&figure.title, HEADING, total - 2.0 * EDGE) {
         y += f64::from(HEADING) * LINE;
@@ -110,7 +103,7 @@ pub fn page(figure: &Figure) -> Page {
     if let Some(entries) = shared {
         y = legend::draw(&mut page, &entries, total / 2.0, total - 2.0 * EDGE, y);
     }
-    page.scene.height = (y + EDGE).ceil();
+    page.end(y + EDGE);
     page
 }
 
@@ -271,7 +264,8 @@ fn draw_levels(page: &mut Page, levels: &[Level], scale: Scale, frame: &Frame) {
         let Some(at) = scale.at(level.y).filter(|at| (0.0..=1.0).contains(at)) else {
             continue;
         };
-        let y = frame.bottom() - at * frame.height;
+        // On whole pixels, or equal lines would come out unequally thick.
+        let y = ((frame.bottom() - at * frame.height) * 2.0).round() / 2.0;
         for dash in line::dash(&[(frame.left, y), (frame.right(), y)], 5.0, 3.5) {
             page.polyline(dash, level.colour.rgb(), 1.2);
         }
@@ -333,185 +327,6 @@ fn draw_axes(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
     for words in &p.y_label {
         line_x += lines(1, LABEL);
         let place = (line_x - 2.0, frame.top + frame.height / 2.0);
-        page.upright.push((place, words.clone()));
-    }
-}
-
-/// Two decimals are finer than any printer and keep the SVG small.
-fn round(v: f64) -> f64 {
-    (v * 100.0).round() / 100.0
-}
-
-/// From the middle of a digit down to the line it stands on.
-pub fn middle(size: u32) -> f64 {
-    f64::from(size) * 0.36
-}
-
-fn bold(words: &str) -> TextSpan {
-    TextSpan {
-        bold: true,
-        ..TextSpan::plain(words)
-    }
-}
-
-/// A colour dark enough for letters.
-pub fn ink(colour: Colour) -> [u8; 3] {
-    colour.rgb().map(|c| (f64::from(c) * 0.75) as u8)
-}
-
-fn pale(colour: Colour) -> [u8; 3] {
-    colour.rgb().map(|c| 255 - ((255 - c) as f64 * 0.38) as u8)
-}
-
-fn paint([r, g, b]: [u8; 3]) -> Color {
-    Color::Rgb(r, g, b)
-}
-
-/// What is drawn so far.
-pub struct Page {
-    scene: Scene,
-    /// Lines of text that read from bottom to top, centred on a point.
-    upright: Vec<(Point, String)>,
-}
-
-impl Page {
-    fn line(&mut self, from: Point, to: Point, colour: [u8; 3], width: f64) {
-        self.scene.add(Primitive::Line {
-            x1: round(from.0),
-            y1: round(from.1),
-            x2: round(to.0),
-            y2: round(to.1),
-            stroke: paint(colour),
-            stroke_width: width,
-            stroke_dasharray: None,
-        });
-    }
-
-    fn polyline(&mut self, points: Vec<Point>, colour: [u8; 3], width: f64) {
-        self.scene.add(Primitive::PolyLine {
-            points: points
-                .into_iter()
-                .map(|(x, y)| (round(x), round(y)))
-                .collect(),
-            stroke: paint(colour),
-            stroke_width: width,
-            stroke_dasharray: None,
-        });
-    }
-
-    /// A line with the look of a curve.
-    pub fn stroke(&mut self, points: Vec<Point>, weight: Weight, colour: Colour) {
-        match weight {
-            Weight::Light => self.polyline(points, pale(colour), 0.8),
-            Weight::Dark => self.polyline(points, colour.rgb(), 2.2),
-            Weight::Dashed => {
-                for dash in line::dash(&points, 6.0, 4.0) {
-                    self.polyline(dash, colour.rgb(), 1.6);
-                }
-            }
-        }
-    }
-
-    fn dot(&mut self, (x, y): Point, frame: &Frame, weight: Weight, colour: Colour) {
-        let across = (frame.left..=frame.right()).contains(&x);
-        if across && (frame.top..=frame.bottom()).contains(&y) {
-            let (r, fill) = match weight {
-                Weight::Light => (1.2, pale(colour)),
-                Weight::Dashed | Weight::Dark => (2.2, colour.rgb()),
-            };
-            self.scene.add(Primitive::Circle {
-                cx: x,
-                cy: y,
-                r,
-                fill: paint(fill),
-                fill_opacity: None,
-                stroke: None,
-                stroke_width: None,
-            });
-        }
-    }
-
-    /// A shaded shape.
-    pub fn area(&mut self, shape: &[Point], colour: Colour) {
-        if shape.len() < 3 {
-            return;
-        }
-        let corners: Vec<String> = shape
-            .iter()
-            .map(|p| format!("{} {}", round(p.0), round(p.1)))
-            .collect();
-        self.scene.add(Primitive::Path(Box::new(PathData {
-            d: format!("M{}Z", corners.join("L")),
-            fill: Some(paint(colour.rgb())),
-            stroke: Color::None,
-            stroke_width: 0.0,
-            opacity: Some(0.22),
-            stroke_dasharray: None,
-        })));
-    }
-
-    /// One line of text standing on `place`.
-    pub fn text(
-        &mut self,
-        place: Point,
-        words: &str,
-        size: u32,
-        anchor: TextAnchor,
-        colour: [u8; 3],
-    ) {
-        self.spans(place, vec![TextSpan::plain(words)], size, anchor, colour);
-    }
-
-    fn spans(
-        &mut self,
-        (x, y): Point,
-        spans: Vec<TextSpan>,
-        size: u32,
-        anchor: TextAnchor,
-        colour: [u8; 3],
-    ) {
-        self.scene.add(Primitive::RichText {
-            x: round(x),
-            y: round(y),
-            spans,
-            size,
-            anchor,
-            color: Some(paint(colour)),
-        });
-    }
-
-    /// The scene with everything in it, for drawings that can turn text by themselves.
-    pub fn whole(mut self) -> Scene {
-        for ((x, y), words) in self.upright {
-            self.scene.add(Primitive::Text {
-                x: round(x),
-                y: round(y),
-                // The drawing library would take a dollar sign for the start of a formula.
-                content: words.replace('$', "\\$"),
-                size: LABEL,
-                anchor: TextAnchor::Middle,
-                rotate: Some(-90.0),
-                bold: false,
-                color: Some(paint(INK)),
-            });
-        }
-        self.scene
-    }
-
-    /// The scene without upright text, and the upright text lying down on a second one:
-    /// turned to the left, that fits over the first.
-    pub fn apart(self) -> (Scene, Option<Scene>) {
-        if self.upright.is_empty() {
-            return (self.scene, None);
-        }
-        let mut turned = Page {
-            scene: Scene::new(self.scene.height, self.scene.width),
-            upright: Vec::new(),
-        };
-        for ((x, y), words) in self.upright {
-            let place = (self.scene.height - y, x);
-            turned.text(place, &words, LABEL, TextAnchor::Middle, INK);
-        }
-        (self.scene, Some(turned.scene))
+        page.upright(place, words);
     }
 }

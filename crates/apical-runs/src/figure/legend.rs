@@ -2,7 +2,7 @@
 
 use kuva::render::render::TextAnchor;
 
-use super::draw::{Page, middle};
+use super::page::{INK, Page, middle};
 use super::text;
 use super::{Colour, Panel, Weight};
 
@@ -13,7 +13,6 @@ const SWATCH: f64 = 24.0;
 const SPACE: f64 = 6.0;
 /// Between entries.
 const GAP: f64 = 20.0;
-const INK: [u8; 3] = [40, 40, 40];
 
 /// A name and what it stands for.
 #[derive(Clone, Debug, PartialEq)]

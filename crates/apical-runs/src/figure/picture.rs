@@ -10,7 +10,7 @@ const SCALE: f64 = 2.0;
 /// Larger pictures are drawn with fewer pixels per unit, to stay within memory.
 const MOST_PIXELS: f64 = 1e8;
 
-/// A picture with three bytes per pixel.
+/// Pixels, four bytes each.
 struct Picture {
     width: usize,
     height: usize,
@@ -34,34 +34,31 @@ fn draw(scene: &Scene, scale: f64) -> Result<Picture, String> {
     decode(&backend.render_scene(scene)?).map_err(|e| e.to_string())
 }
 
+/// The pixels of a picture as the drawing library writes it.
 fn decode(bytes: &[u8]) -> Result<Picture, png::DecodingError> {
-    let mut decoder = png::Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info()?;
-    let mut data = vec![0; reader.output_buffer_size().unwrap_or(0)];
-    let info = reader.next_frame(&mut data)?;
-    let samples = info.color_type.samples();
-    let bytes = data[..info.buffer_size()]
-        .chunks_exact(samples)
-        .flat_map(|pixel| [0, 1, 2].map(|i| pixel[if samples < 3 { 0 } else { i }]))
-        .collect();
+    let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info()?;
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap_or(0)];
+    let info = reader.next_frame(&mut bytes)?;
+    let (width, height) = (info.width as usize, info.height as usize);
+    bytes.resize(4 * width * height, 255);
     Ok(Picture {
-        width: info.width as usize,
-        height: info.height as usize,
+        width,
+        height,
         bytes,
     })
 }
 
 /// Keeps the darker of two pixels.
 fn overlay(picture: &mut Picture, turned: &Picture) {
-    for y in 0..picture.height.min(turned.width) {
-        for x in 0..picture.width.min(turned.height) {
-            let from = 3 * (x * turned.width + turned.width - 1 - y);
-            let to = 3 * (y * picture.width + x);
-            for channel in 0..3 {
-                let other = turned.bytes[from + channel];
-                let pixel = &mut picture.bytes[to + channel];
-                *pixel = other.min(*pixel);
+    for (x, row) in turned.bytes.chunks_exact(4 * turned.width).enumerate() {
+        for (i, pixel) in row.chunks_exact(4).enumerate() {
+            let y = turned.width - 1 - i;
+            if pixel == [255; 4] || x >= picture.width || y >= picture.height {
+                continue;
+            }
+            let to = 4 * (y * picture.width + x);
+            for (below, above) in picture.bytes[to..to + 4].iter_mut().zip(pixel) {
+                *below = *above.min(below);
             }
         }
     }
@@ -71,7 +68,7 @@ fn encode(picture: &Picture) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let (width, height) = (picture.width as u32, picture.height as u32);
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_color(png::ColorType::Rgba);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&picture.bytes)?;
@@ -88,14 +85,14 @@ mod tests {
         let white = |width, height| Picture {
             width,
             height,
-            bytes: vec![255; 3 * width * height],
+            bytes: vec![255; 4 * width * height],
         };
         let (mut picture, mut turned) = (white(2, 3), white(3, 2));
-        // Lower left corner lying down, lower right corner once turned to the left.
-        turned.bytes[3 * 3] = 0;
+        // The lower left corner becomes the lower right one.
+        turned.bytes[4 * 3] = 0;
         overlay(&mut picture, &turned);
-        let dark: Vec<usize> = (0..18).filter(|i| picture.bytes[*i] == 0).collect();
-        assert_eq!(dark, [3 * 5]);
+        let dark: Vec<usize> = (0..24).filter(|i| picture.bytes[*i] == 0).collect();
+        assert_eq!(dark, [4 * 5]);
         let again = decode(&encode(&picture).unwrap()).unwrap();
         assert_eq!(again.bytes, picture.bytes);
     }

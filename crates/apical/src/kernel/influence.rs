@@ -4,7 +4,7 @@
 //! [`PANEL`] columns, each panel contiguous over all rows, so that M ← J M + direct term works panel by
 //! panel inside the cache and needs one copy of M, not two.
 
-use super::{Buffer, Kernel, LANES, Simd};
+use super::{Buffer, LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
 
 /// Columns in a panel.
@@ -79,7 +79,7 @@ impl<T: Scalar> Influence<T> {
                 }
             }
         }
-        simd.run(Advance {
+        simd.run_lanes(Advance {
             panels: &mut self.panels,
             scratch: &mut self.scratch,
             packed: &self.packed,
@@ -121,52 +121,58 @@ struct Advance<'a, T> {
     credit: &'a [T],
 }
 
-impl<T: Scalar> Kernel for Advance<'_, T> {
+impl<T: Scalar> LaneKernel for Advance<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Level>(self) {
         let states = self.states;
         let scratch: &mut [Line<T>] = self.scratch.as_chunks_mut().0;
         let packed: &[[T; TILE]] = self.packed.as_chunks().0;
         let panels: &mut [Line<T>] = self.panels.as_chunks_mut().0;
         let credited: &mut [Line<T>] = self.credited.as_chunks_mut().0;
         for (index, panel) in panels.chunks_exact_mut(states).enumerate() {
-            for (block, out) in packed
-                .chunks_exact(states)
-                .zip(scratch.as_chunks_mut::<TILE>().0)
-            {
-                *out = tile::<T, FMA>(block, panel);
+            let tiles = scratch.as_chunks_mut::<TILE>().0;
+            for (block, out) in packed.chunks_exact(states).zip(tiles) {
+                tile::<T, L>(block, panel, out);
             }
-            add_direct::<T, FMA>(scratch, states, self.direct, index * PANEL, self.parameters);
-            let mut sum = [T::ZERO; PANEL];
+            add_direct::<T, L>(scratch, states, self.direct, index * PANEL, self.parameters);
+            let mut sum = L::Lanes::splat(T::ZERO);
             for ((new, old), c) in scratch.iter().zip(panel.iter_mut()).zip(self.credit) {
-                *old = *new;
-                for k in 0..PANEL {
-                    sum[k] = c.fma::<FMA>(new[k], sum[k]);
-                }
+                let new = L::Lanes::load(new);
+                new.store(old);
+                sum = L::Lanes::splat(*c).fma(new, sum);
             }
-            credited[index] = sum;
+            sum.store(&mut credited[index]);
         }
     }
 }
 
 /// `TILE` rows of J times one panel, all partial sums in registers.
 #[inline(always)]
-fn tile<T: Scalar, const FMA: bool>(block: &[[T; TILE]], panel: &[Line<T>]) -> [Line<T>; TILE] {
-    let mut sums = [[T::ZERO; PANEL]; TILE];
-    for (factors, line) in block.iter().zip(panel) {
-        for r in 0..TILE {
-            for k in 0..PANEL {
-                sums[r][k] = factors[r].fma::<FMA>(line[k], sums[r][k]);
-            }
-        }
+fn tile<T: Scalar, L: Level>(block: &[[T; TILE]], panel: &[Line<T>], out: &mut [Line<T>; TILE]) {
+    // Eight names, not an array of eight: an array indexed in a loop would live in memory.
+    let zero = L::Lanes::<T>::splat(T::ZERO);
+    let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+    let (mut s4, mut s5, mut s6, mut s7) = (zero, zero, zero, zero);
+    for (f, line) in block.iter().zip(panel) {
+        let line = L::Lanes::load(line);
+        s0 = L::Lanes::splat(f[0]).fma(line, s0);
+        s1 = L::Lanes::splat(f[1]).fma(line, s1);
+        s2 = L::Lanes::splat(f[2]).fma(line, s2);
+        s3 = L::Lanes::splat(f[3]).fma(line, s3);
+        s4 = L::Lanes::splat(f[4]).fma(line, s4);
+        s5 = L::Lanes::splat(f[5]).fma(line, s5);
+        s6 = L::Lanes::splat(f[6]).fma(line, s6);
+        s7 = L::Lanes::splat(f[7]).fma(line, s7);
     }
-    sums
+    for (sum, out) in [s0, s1, s2, s3, s4, s5, s6, s7].into_iter().zip(out) {
+        sum.store(out);
+    }
 }
 
 /// Adds gain_i a_j to the rows of unit i for the parameters of the panel that starts at `first`.
 #[inline(always)]
-fn add_direct<T: Scalar, const FMA: bool>(
+fn add_direct<T: Scalar, L: Level>(
     scratch: &mut [Line<T>],
     states: usize,
     direct: &Direct<'_, T>,
@@ -193,7 +199,7 @@ fn add_direct<T: Scalar, const FMA: bool>(
             let gain = gain[(s * currents + current) * plane + offset + i];
             let line = &mut scratch[s * units + i][column..column + count];
             for (m, a) in line.iter_mut().zip(&pre[j..j + count]) {
-                *m = gain.fma::<FMA>(*a, *m);
+                *m = L::fma(gain, *a, *m);
             }
         }
         parameter += count;

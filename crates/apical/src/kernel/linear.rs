@@ -1,6 +1,6 @@
 //! Matrix–vector products, outer products and the descent step.
 
-use super::{Kernel, LANES, Matrix, Simd, padded};
+use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd, padded};
 use crate::Scalar;
 
 type Line<T> = [T; LANES];
@@ -10,31 +10,6 @@ fn lines<T>(values: &[T]) -> &[Line<T>] {
     values.as_chunks().0
 }
 
-#[inline(always)]
-fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
-    values.as_chunks_mut().0
-}
-
-/// Adds the lanes pairwise, always in the same order.
-#[inline(always)]
-fn sum_lanes<T: Scalar>(mut line: Line<T>) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for k in 0..half {
-            line[k] += line[k + half];
-        }
-        half /= 2;
-    }
-    line[0]
-}
-
-#[inline(always)]
-fn accumulate<T: Scalar, const FMA: bool>(sum: &mut Line<T>, a: &Line<T>, b: &Line<T>) {
-    for k in 0..LANES {
-        sum[k] = a[k].fma::<FMA>(b[k], sum[k]);
-    }
-}
-
 struct Product<'a, T> {
     matrix: &'a [T],
     stride: usize,
@@ -42,10 +17,10 @@ struct Product<'a, T> {
     result: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel for Product<'_, T> {
+impl<T: Scalar> LaneKernel for Product<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Level>(self) {
         // Four rows at a time: each line of the vector is loaded once for four products.
         const ROWS: usize = 4;
         let Self {
@@ -62,32 +37,41 @@ impl<T: Scalar> Kernel for Product<'_, T> {
             let (r0, band) = band.split_at(stride);
             let (r1, band) = band.split_at(stride);
             let (r2, r3) = band.split_at(stride);
-            let mut sums = [[T::ZERO; LANES]; ROWS];
+            let zero = L::Lanes::<T>::splat(T::ZERO);
+            let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
             let rows = lines(r0)
                 .iter()
                 .zip(lines(r1))
                 .zip(lines(r2))
                 .zip(lines(r3));
             for ((((a, b), c), d), x) in rows.zip(vector) {
-                accumulate::<T, FMA>(&mut sums[0], a, x);
-                accumulate::<T, FMA>(&mut sums[1], b, x);
-                accumulate::<T, FMA>(&mut sums[2], c, x);
-                accumulate::<T, FMA>(&mut sums[3], d, x);
+                let x = L::Lanes::load(x);
+                s0 = L::Lanes::load(a).fma(x, s0);
+                s1 = L::Lanes::load(b).fma(x, s1);
+                s2 = L::Lanes::load(c).fma(x, s2);
+                s3 = L::Lanes::load(d).fma(x, s3);
             }
-            for (y, sum) in y.iter_mut().zip(sums) {
-                *y = sum_lanes(sum);
-            }
+            *y = [s0.sum(), s1.sum(), s2.sum(), s3.sum()];
         }
         let first = count - rest.len();
         for (row, y) in rest.iter_mut().enumerate() {
-            let row = &matrix[(first + row) * stride..][..stride];
-            let mut sum = [T::ZERO; LANES];
-            for (w, x) in lines(row).iter().zip(vector) {
-                accumulate::<T, FMA>(&mut sum, w, x);
-            }
-            *y = sum_lanes(sum);
+            *y = along::<T, L>(lines(&matrix[(first + row) * stride..][..stride]), vector);
         }
     }
+}
+
+#[inline(always)]
+fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
+    values.as_chunks_mut().0
+}
+
+#[inline(always)]
+fn along<T: Scalar, L: Level>(a: &[Line<T>], b: &[Line<T>]) -> T {
+    let mut sum = L::Lanes::<T>::splat(T::ZERO);
+    for (a, b) in a.iter().zip(b) {
+        sum = L::Lanes::load(a).fma(L::Lanes::load(b), sum);
+    }
+    sum.sum()
 }
 
 /// y = W x for the rows in `matrix`.
@@ -95,7 +79,7 @@ impl<T: Scalar> Kernel for Product<'_, T> {
 /// `vector` must reach to the end of the padding; `result` has one number a row.
 #[inline]
 pub fn product<T: Scalar>(simd: Simd, matrix: &[T], stride: usize, vector: &[T], result: &mut [T]) {
-    simd.run(Product {
+    simd.run_lanes(Product {
         matrix,
         stride,
         vector,
@@ -110,38 +94,53 @@ struct AddTransposed<'a, T> {
     result: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel for AddTransposed<'_, T> {
+impl<T: Scalar> LaneKernel for AddTransposed<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Level>(self) {
+        // Four rows at a time: each line of the result is read and written once for four rows.
+        const ROWS: usize = 4;
         let Self {
             matrix,
             stride,
             factors,
             result,
         } = self;
-        let width = result.len();
-        let (blocks, rest) = factors.as_chunks::<4>();
+        let (whole, tail) = result.as_chunks_mut::<LANES>();
+        let done = whole.len() * LANES;
+        let (blocks, rest) = factors.as_chunks::<ROWS>();
         for (block, f) in blocks.iter().enumerate() {
-            let band = &matrix[block * 4 * stride..][..4 * stride];
+            let band = &matrix[block * ROWS * stride..][..ROWS * stride];
             let (r0, band) = band.split_at(stride);
             let (r1, band) = band.split_at(stride);
             let (r2, r3) = band.split_at(stride);
-            let rows = r0[..width]
+            let [f0, f1, f2, f3] = f.map(L::Lanes::splat);
+            let rows = lines(r0)
                 .iter()
-                .zip(&r1[..width])
-                .zip(&r2[..width])
-                .zip(&r3[..width]);
-            for ((((a, b), c), d), y) in rows.zip(result.iter_mut()) {
-                let low = f[1].fma::<FMA>(*b, f[0].fma::<FMA>(*a, *y));
-                *y = f[3].fma::<FMA>(*d, f[2].fma::<FMA>(*c, low));
+                .zip(lines(r1))
+                .zip(lines(r2))
+                .zip(lines(r3));
+            for ((((a, b), c), d), y) in rows.zip(whole.iter_mut()) {
+                let low = f0.fma(L::Lanes::load(a), L::Lanes::load(y));
+                let low = f1.fma(L::Lanes::load(b), low);
+                let low = f2.fma(L::Lanes::load(c), low);
+                f3.fma(L::Lanes::load(d), low).store(y);
+            }
+            for (j, y) in tail.iter_mut().enumerate() {
+                let j = done + j;
+                let low = L::fma(f[1], r1[j], L::fma(f[0], r0[j], *y));
+                *y = L::fma(f[3], r3[j], L::fma(f[2], r2[j], low));
             }
         }
         let first = factors.len() - rest.len();
         for (row, &f) in rest.iter().enumerate() {
-            let row = &matrix[(first + row) * stride..][..width];
-            for (w, y) in row.iter().zip(result.iter_mut()) {
-                *y = f.fma::<FMA>(*w, *y);
+            let row = &matrix[(first + row) * stride..][..stride];
+            let factor = L::Lanes::splat(f);
+            for (w, y) in lines(row).iter().zip(whole.iter_mut()) {
+                factor.fma(L::Lanes::load(w), L::Lanes::load(y)).store(y);
+            }
+            for (w, y) in row[done..].iter().zip(tail.iter_mut()) {
+                *y = L::fma(f, *w, *y);
             }
         }
     }
@@ -156,7 +155,7 @@ pub fn add_transposed<T: Scalar>(
     factors: &[T],
     result: &mut [T],
 ) {
-    simd.run(AddTransposed {
+    simd.run_lanes(AddTransposed {
         matrix,
         stride,
         factors,
@@ -172,21 +171,21 @@ struct Outer<'a, T, const ADD: bool> {
     row: &'a [T],
 }
 
-impl<T: Scalar, const ADD: bool> Kernel for Outer<'_, T, ADD> {
+impl<T: Scalar, const ADD: bool> LaneKernel for Outer<'_, T, ADD> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Level>(self) {
         let vector = lines(&self.row[..self.stride]);
         for (row, c) in self.matrix.chunks_exact_mut(self.stride).zip(self.column) {
-            let factor = self.scale * *c;
+            let factor = L::Lanes::splat(self.scale * *c);
             for (w, x) in lines_mut(row).iter_mut().zip(vector) {
-                for k in 0..LANES {
-                    w[k] = if ADD {
-                        factor.fma::<FMA>(x[k], w[k])
-                    } else {
-                        factor * x[k]
-                    };
-                }
+                let x = L::Lanes::load(x);
+                let new = if ADD {
+                    factor.fma(x, L::Lanes::load(w))
+                } else {
+                    factor.mul(x)
+                };
+                new.store(w);
             }
         }
     }
@@ -202,7 +201,7 @@ pub fn add_outer<T: Scalar>(
     column: &[T],
     row: &[T],
 ) {
-    simd.run(Outer::<T, true> {
+    simd.run_lanes(Outer::<T, true> {
         matrix,
         stride,
         scale,
@@ -221,7 +220,7 @@ pub fn outer<T: Scalar>(
     column: &[T],
     row: &[T],
 ) {
-    simd.run(Outer::<T, false> {
+    simd.run_lanes(Outer::<T, false> {
         matrix,
         stride,
         scale,
@@ -238,12 +237,14 @@ struct Descend<'a, T> {
     scale: T,
 }
 
-impl<T: Scalar> Kernel for Descend<'_, T> {
+impl<T: Scalar> LaneKernel for Descend<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let (rate, decay) = (lines(self.rate), lines(self.decay));
+    fn run<L: Level>(self) {
         let stride = self.rate.len();
+        let (rate, decay) = (lines(self.rate), lines(self.decay));
+        let scale = L::Lanes::splat(self.scale);
+        let (zero, down) = (L::Lanes::splat(T::ZERO), L::Lanes::splat(-T::ONE));
         let rows = self.weights.chunks_exact_mut(stride);
         for (w, g) in rows.zip(self.gradient.chunks_exact_mut(stride)) {
             let row = lines_mut(w)
@@ -252,11 +253,12 @@ impl<T: Scalar> Kernel for Descend<'_, T> {
                 .zip(rate)
                 .zip(decay);
             for (((w, g), rate), decay) in row {
-                for k in 0..LANES {
-                    let slope = decay[k].fma::<FMA>(w[k], self.scale * g[k]);
-                    w[k] = (-rate[k]).fma::<FMA>(slope, w[k]);
-                    g[k] = T::ZERO;
-                }
+                let old = L::Lanes::load(w);
+                let gradient = scale.mul(L::Lanes::load(g));
+                let slope = L::Lanes::load(decay).fma(old, gradient);
+                let step = L::Lanes::load(rate).mul(down);
+                step.fma(slope, old).store(w);
+                zero.store(g);
             }
         }
     }
@@ -273,7 +275,7 @@ pub fn descend<T: Scalar>(
     scale: T,
 ) {
     debug_assert_eq!(rate.len(), weights.stride());
-    simd.run(Descend {
+    simd.run_lanes(Descend {
         weights: weights.data_mut(),
         gradient: gradient.data_mut(),
         rate,
@@ -284,15 +286,11 @@ pub fn descend<T: Scalar>(
 
 struct Dot<'a, T>(&'a [T], &'a [T]);
 
-impl<T: Scalar> Kernel for Dot<'_, T> {
+impl<T: Scalar> LaneKernel for Dot<'_, T> {
     type Output = T;
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> T {
-        let mut sum = [T::ZERO; LANES];
-        for (a, b) in lines(self.0).iter().zip(lines(self.1)) {
-            accumulate::<T, FMA>(&mut sum, a, b);
-        }
-        sum_lanes(sum)
+    fn run<L: Level>(self) -> T {
+        along::<T, L>(lines(self.0), lines(self.1))
     }
 }
 
@@ -300,7 +298,7 @@ impl<T: Scalar> Kernel for Dot<'_, T> {
 #[inline]
 pub fn dot<T: Scalar>(simd: Simd, a: &[T], b: &[T]) -> T {
     debug_assert_eq!(a.len(), padded(a.len()));
-    simd.run(Dot(a, b))
+    simd.run_lanes(Dot(a, b))
 }
 
 /// Σ a_j² over whole lines.

@@ -8,10 +8,12 @@
 
 mod buffer;
 mod influence;
+mod lanes;
 mod linear;
 mod simd;
 
 pub use buffer::{Buffer, LANES, Matrix, padded};
 pub use influence::{Direct, Influence};
+pub use lanes::{Lanes, Level, Vectors};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
-pub use simd::{Kernel, Simd};
+pub use simd::{Kernel, LaneKernel, Simd};

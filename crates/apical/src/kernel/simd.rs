@@ -1,5 +1,7 @@
 //! Choose the instruction set once, at run time.
 
+use super::lanes;
+
 /// A loop that is compiled for every instruction set.
 ///
 /// Mark `run` and everything it calls `#[inline(always)]`: a function that is
@@ -9,6 +11,14 @@ pub trait Kernel {
     type Output;
     /// The loop; `FMA` tells whether fused multiply-adds are available.
     fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// A loop with reductions, written with [`Lanes`](super::Lanes).
+pub trait LaneKernel {
+    /// What the loop returns.
+    type Output;
+    /// The loop. Everything it calls must be `#[inline(always)]`, as for [`Kernel`].
+    fn run<L: super::Level>(self) -> Self::Output;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +83,32 @@ impl Simd {
             Level::Avx512 => unsafe { avx512(kernel) },
         }
     }
+
+    /// Runs the version of `kernel` compiled for this instruction set.
+    #[inline]
+    pub fn run_lanes<K: LaneKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Portable => kernel.run::<lanes::Portable>(),
+            // SAFETY: as in `run`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { avx2_lanes(kernel) },
+            // SAFETY: as in `run`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { avx512_lanes(kernel) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2_lanes<K: LaneKernel>(kernel: K) -> K::Output {
+    kernel.run::<lanes::Avx2>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+fn avx512_lanes<K: LaneKernel>(kernel: K) -> K::Output {
+    kernel.run::<lanes::Avx512>()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -82,7 +118,7 @@ fn avx2<K: Kernel>(kernel: K) -> K::Output {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,fma")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
 fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<true>()
 }
