@@ -1,2 +1,101 @@
-//! x
-fn main() {}
+//! The command line of Apical: run experiments, reproduce papers, look up what there is.
+
+mod progress;
+mod reproduce;
+mod run;
+mod tables;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Parser, Subcommand};
+
+/// Train recurrent neural networks with rules that are local in space, local in time and online.
+#[derive(Parser)]
+#[command(name = "apical", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train an experiment: a built-in name or a TOML file.
+    Run(run::Arguments),
+    /// Run a whole paper: its figure and a table of its claims.
+    Reproduce(reproduce::Arguments),
+    /// List the built-in experiments.
+    List {
+        /// Print the TOML of this one, to copy and change.
+        experiment: Option<String>,
+    },
+    /// List the tasks.
+    Tasks,
+    /// List the neurons and their equations.
+    Neurons,
+    /// List the learning rules: locality, exactness, cost.
+    Rules {
+        /// Skip measuring the time of a step.
+        #[arg(long)]
+        no_timing: bool,
+    },
+}
+
+/// Set by the first ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The version and commit of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const COMMIT: &str = env!("APICAL_COMMIT");
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let handler = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping (ctrl-C again to stop at once) ...");
+    });
+    if let Err(error) = handler {
+        eprintln!("warning: ctrl-C cannot be caught ({error}); it will stop at once.");
+    }
+    let done = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &STOP),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments, &STOP),
+        Command::List { experiment } => tables::list(experiment.as_deref()),
+        Command::Tasks => tables::tasks(),
+        Command::Neurons => tables::neurons(),
+        Command::Rules { no_timing } => tables::rules(!no_timing),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if STOP.load(Ordering::Relaxed) { 130 } else { 1 })
+        }
+    }
+}
+
+/// `apical rules | head` is no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The command line as typed, for records.
+pub(crate) fn command_line() -> String {
+    let quoted = |word: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word
+        } else {
+            format!("'{word}'")
+        }
+    };
+    let words = std::env::args().skip(1).map(quoted);
+    std::iter::once("apical".to_string())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

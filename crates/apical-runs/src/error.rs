@@ -12,6 +12,19 @@ pub enum Error {
     /// An error of the learning crate, passed on as it is.
     #[error(transparent)]
     Apical(#[from] apical::Error),
+    /// A setting in a file or on the command line that is not understood.
+    #[error("{field}: {what}. {mend}")]
+    Config {
+        /// Where, as the user writes it, for example `rule.rate`.
+        field: String,
+        /// What was found and what was expected.
+        what: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
+    },
+    /// A run that was asked to stop.
+    #[error("stopped before the end. Nothing was written; start again when you are ready.")]
+    Stopped,
     /// The operating system refused to read or write.
     #[error("{path}: cannot {action}: {reason}. {mend}", path = path.display())]
     Io {

@@ -1,9 +1,17 @@
-//! Keep what a run leaves behind: folders, tables, checkpoints and figures.
+//! Run experiments and keep what they give: folders, tables, checkpoints, figures and reproductions.
+#![deny(missing_docs)]
 
 pub mod checkpoint_file;
+pub mod claims;
 mod error;
+pub mod experiment;
 pub mod figure;
 pub mod files;
+pub mod record;
+pub mod reproduce;
+pub mod run;
+pub mod seed_run;
+pub mod statistics;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -211,11 +211,13 @@ impl<T: Scalar> Learner<T> {
     /// # Errors
     /// As [`Learner::learn`].
     pub fn learn_sample(&mut self, sample: &Sample<T>) -> Result<()> {
+        let mask = sample.masked.then_some(&sample.mask[..]);
+        // Before the trial edge, so that a refused sample changes nothing.
+        self.check_input(&sample.x, &sample.y, mask)?;
         if sample.first {
             self.begin_trial();
         }
-        let mask = sample.masked.then_some(&sample.mask[..]);
-        self.advance(&sample.x, &sample.y, mask)?;
+        self.advance_checked(&sample.x, &sample.y, mask)?;
         if sample.last {
             self.end_trial();
         } else {
@@ -268,8 +270,12 @@ impl<T: Scalar> Learner<T> {
     /// # Errors
     /// As [`Learner::learn`].
     pub fn advance(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
-        let dims = self.network.dims();
         self.check_input(x, y, mask)?;
+        self.advance_checked(x, y, mask)
+    }
+
+    fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+        let dims = self.network.dims();
         let first = !self.in_trial;
         self.in_trial = true;
         self.network.step::<true>(&mut self.activity, x);
@@ -308,6 +314,7 @@ impl<T: Scalar> Learner<T> {
         if self.step.is_multiple_of(Health::EVERY) {
             self.health
                 .look(loss, &self.activity, &self.gradient, &self.readout_gradient);
+            self.health.look_at_signal(&self.signal);
         }
         self.step += 1;
         self.pending += 1;
@@ -512,6 +519,8 @@ impl<T: Scalar> Learner<T> {
 
     /// Drops the pending gradients, for example to look at those of each step with frozen weights.
     pub fn clear_gradients(&mut self) {
+        // What a rule that looks back still owes is dropped with the rest.
+        self.flush();
         self.gradient.clear();
         self.readout_gradient.clear();
         self.pending = 0;
@@ -554,7 +563,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     /// Rows and columns of the matrix that holds a parameter.
-    fn block(
+    pub(crate) fn block(
         &self,
         name: &str,
     ) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>, &Matrix<T>)> {
@@ -575,9 +584,11 @@ impl<T: Scalar> Learner<T> {
     /// Finds a quantity by its name, for [`Learner::read`]: see [`Quantity::parse`] for the words.
     ///
     /// # Errors
-    /// A name that is not one of the quantities of this learner.
+    /// A name that is not one of the quantities of this learner, or an element beyond the end of its array.
     pub fn find(&self, name: &str) -> Result<Quantity> {
-        Quantity::parse(name, self.rule.probes())
+        let quantity = Quantity::parse(name, self.rule.probes())?;
+        quantity.check(name, self)?;
+        Ok(quantity)
     }
 
     /// The present value of a quantity.
@@ -651,6 +662,7 @@ impl<T: Scalar> Learner<T> {
     /// # Errors
     /// A snapshot of another configuration.
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.check_sizes(io)?;
         io.values(
             "weights",
             self.network.synapses_mut().weights_mut().data_mut(),
@@ -672,6 +684,30 @@ impl<T: Scalar> Learner<T> {
         let mut losses = [self.last_loss, self.accuracy];
         io.values("losses", &mut losses)?;
         [self.last_loss, self.accuracy] = losses;
+        Ok(())
+    }
+
+    /// Saves the sizes, or refuses other ones: padded rows of different networks can be equally long.
+    fn check_sizes(&self, io: &mut StateIo<'_>) -> Result<()> {
+        let dims = self.network.dims();
+        let named = [
+            ("samples", dims.batch),
+            ("units", dims.units),
+            ("inputs", dims.inputs),
+            ("outputs", dims.outputs),
+            ("state variables", dims.states),
+            ("currents", dims.currents),
+        ];
+        let mut sizes = named.map(|(_, size)| size as u64);
+        io.values("sizes", &mut sizes)?;
+        for ((name, size), stored) in named.into_iter().zip(sizes) {
+            if stored != size as u64 {
+                return Err(Error::Snapshot {
+                    what: format!("it is of a learner with {stored} {name}, this one has {size}"),
+                    mend: "Resume with the configuration the checkpoint was written with.".into(),
+                });
+            }
+        }
         Ok(())
     }
 

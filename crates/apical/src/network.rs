@@ -73,7 +73,7 @@ impl Default for NetworkSpec {
         Self {
             units: 32,
             neuron: NeuronSpec::Rate(RateSpec::default()),
-            recurrent: Init::Orthogonal { gain: 1.0 },
+            recurrent: Init::orthogonal(),
             input: Init::gaussian(),
             bias: Init::Zero {},
             readout: Init::gaussian(),

@@ -23,7 +23,7 @@
 //! # Ok(()) }
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Error, Result};
 
@@ -111,6 +111,8 @@ enum Mode<'a> {
 pub struct StateIo<'a> {
     mode: Mode<'a>,
     prefix: String,
+    /// Full names already restored.
+    restored: BTreeSet<String>,
 }
 
 impl<'a> StateIo<'a> {
@@ -119,6 +121,7 @@ impl<'a> StateIo<'a> {
         Self {
             mode: Mode::Save(snapshot),
             prefix: String::new(),
+            restored: BTreeSet::new(),
         }
     }
 
@@ -127,6 +130,7 @@ impl<'a> StateIo<'a> {
         Self {
             mode: Mode::Restore(snapshot),
             prefix: String::new(),
+            restored: BTreeSet::new(),
         }
     }
 
@@ -135,17 +139,32 @@ impl<'a> StateIo<'a> {
         matches!(self.mode, Mode::Restore(_))
     }
 
-    /// Names below `name` for the length of one call.
+    /// Names below `name` for the length of one call; all that was saved below it must be asked for.
     ///
     /// # Errors
-    /// Those of `part`.
+    /// Those of `part`; when restoring, an array `part` did not ask for.
     pub fn scope(&mut self, name: &str, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let length = self.prefix.len();
         self.prefix.push_str(name);
         self.prefix.push('.');
-        let result = part(self);
+        let result = part(self).and_then(|()| self.check_used_up());
         self.prefix.truncate(length);
         result
+    }
+
+    /// Refuses a snapshot with more below the present prefix than was restored: it is of something else.
+    fn check_used_up(&self) -> Result<()> {
+        let Mode::Restore(snapshot) = &self.mode else {
+            return Ok(());
+        };
+        let below = snapshot.arrays.range(self.prefix.clone()..);
+        let mut below = below
+            .map(|(name, _)| name)
+            .take_while(|name| name.starts_with(&self.prefix));
+        match below.find(|name| !self.restored.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(mismatch(format!("`{name}` has no place in this learner"))),
+        }
     }
 
     /// An array of fixed length.
@@ -168,6 +187,7 @@ impl<'a> StateIo<'a> {
                     )));
                 }
                 values.copy_from_slice(stored);
+                self.restored.insert(full);
             }
         }
         Ok(())
@@ -187,6 +207,7 @@ impl<'a> StateIo<'a> {
                 let stored = find::<V>(snapshot, &full)?;
                 values.clear();
                 values.extend_from_slice(stored);
+                self.restored.insert(full);
             }
         }
         Ok(())

@@ -61,16 +61,16 @@ impl<T: Scalar> Lanes<T> for Plain<T> {
     #[inline(always)]
     fn mul(self, factor: Self) -> Self {
         let mut result = self.0;
-        for k in 0..LANES {
-            result[k] = result[k] * factor.0[k];
+        for (r, f) in result.iter_mut().zip(factor.0) {
+            *r = *r * f;
         }
         Self(result)
     }
     #[inline(always)]
     fn fma(self, factor: Self, term: Self) -> Self {
         let mut result = term.0;
-        for k in 0..LANES {
-            result[k] += self.0[k] * factor.0[k];
+        for ((r, a), f) in result.iter_mut().zip(self.0).zip(factor.0) {
+            *r += a * f;
         }
         Self(result)
     }

@@ -363,10 +363,10 @@ mod tests {
                 add_outer(simd, g.data_mut(), stride, 0.5, &f[..rows], &x);
                 let mut set = w.clone();
                 outer(simd, set.data_mut(), stride, 0.5, &f[..rows], &x);
-                for i in 0..rows {
-                    for j in 0..columns {
-                        prop_assert!(close(g.row(i)[j], w.row(i)[j] + 0.5 * f[i] * x[j]));
-                        prop_assert!(close(set.row(i)[j], 0.5 * f[i] * x[j]));
+                for (i, f) in f[..rows].iter().enumerate() {
+                    for (j, x) in x[..columns].iter().enumerate() {
+                        prop_assert!(close(g.row(i)[j], w.row(i)[j] + 0.5 * f * x));
+                        prop_assert!(close(set.row(i)[j], 0.5 * f * x));
                     }
                 }
                 let (rate, decay) = (vector(columns, &values), vector(columns, &values[1..]));

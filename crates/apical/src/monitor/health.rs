@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::kernel::Matrix;
 use crate::network::{Activity, Dims};
+use crate::neuron::Partials;
 use crate::optimizer::OptimizerSpec;
 use crate::snapshot::StateIo;
 use crate::{Result, Scalar};
@@ -17,6 +18,8 @@ pub enum Warning {
         /// The parameter.
         parameter: &'static str,
     },
+    /// The feedback never brought an error to the recurrent units, though their weights are to be learned.
+    NoSignal,
     /// Units whose rate did not react to anything: gain × slope was zero whenever it was looked at.
     DeadUnits {
         /// How many.
@@ -41,6 +44,11 @@ impl fmt::Display for Warning {
                 "{parameter} never received a gradient: it has not learned. If that is meant, set \
                  optimizer.rates.{parameter} = 0; otherwise look at the rule and the feedback."
             ),
+            Self::NoSignal => write!(
+                f,
+                "no error ever came back to the recurrent units: whatever they learn does not serve the task. \
+                 Set feedback.kind = \"symmetric\" or \"random\", or use the rule readout_only."
+            ),
             Self::DeadUnits { dead, units } => write!(
                 f,
                 "{dead} of {units} units were silent or saturated whenever looked at (gain x slope = 0): \
@@ -58,11 +66,12 @@ impl fmt::Display for Warning {
 /// Looks at a step now and then.
 #[derive(Clone, Debug)]
 pub struct Health {
-    units: usize,
-    inputs: usize,
+    dims: Dims,
     looks: u64,
     /// Whether a gradient has reached W_rec, W_in, b_rec, W_out, b_out; those with rate 0 count as reached.
     reached: [u64; 5],
+    /// Whether an error has reached the recurrent units; counts as so if none of their weights is to be learned.
+    signalled: u64,
     /// Units that have reacted.
     alive: Vec<u64>,
     first: f64,
@@ -80,11 +89,12 @@ impl Health {
     /// For a network of these sizes.
     pub fn new(dims: Dims, optimizer: &OptimizerSpec) -> Self {
         let still = |(_, rate): (_, f64)| u64::from(rate == 0.0 || optimizer.rate == 0.0);
+        let reached = optimizer.rates.named().map(still);
         Self {
-            units: dims.units,
-            inputs: dims.inputs,
+            dims,
             looks: 0,
-            reached: optimizer.rates.named().map(still),
+            signalled: u64::from(reached[..3] == [1; 3]),
+            reached,
             alive: vec![0; dims.units],
             first: 0.0,
             now: 0.0,
@@ -100,22 +110,34 @@ impl Health {
         readout: &Matrix<T>,
     ) {
         self.looks += 1;
-        let count = self.looks.min(Self::LEAST) as f64;
-        self.now += (loss - self.now) / count.max(8.0 * f64::from(u8::from(self.looks > 8)));
+        // The plain mean of the first looks, which then turns into a moving average as long.
+        self.now += (loss - self.now) / self.looks.min(Self::LEAST) as f64;
         if self.looks <= Self::LEAST {
-            self.first += (loss - self.first) / self.looks as f64;
+            self.first = self.now;
         }
-        let partials = &activity.partials;
-        for (i, alive) in self.alive.iter_mut().enumerate() {
-            let reacts = partials.gain[i] * partials.slope[i] != T::ZERO;
-            *alive |= u64::from(reacts);
+        let Partials { gain, slope, .. } = &activity.partials;
+        let (plane, currents) = (self.dims.plane(), self.dims.currents);
+        for b in 0..self.dims.batch {
+            for (i, alive) in self.alive.iter_mut().enumerate() {
+                let at = b * self.dims.sample() + i;
+                let moves = |s: usize| {
+                    (0..currents).any(|g| gain[(s * currents + g) * plane + at] != T::ZERO)
+                        && slope[s * plane + at] != T::ZERO
+                };
+                *alive |= u64::from((0..self.dims.states).any(moves));
+            }
         }
         self.look_at_gradients(gradient, readout);
     }
 
+    /// Looks at the error signal of one step.
+    pub fn look_at_signal<T: Scalar>(&mut self, signal: &[T]) {
+        self.signalled |= u64::from(signal.iter().any(|q| *q != T::ZERO));
+    }
+
     /// Looks at pending gradients.
     pub fn look_at_gradients<T: Scalar>(&mut self, gradient: &Matrix<T>, readout: &Matrix<T>) {
-        let (n, m) = (self.units, self.units + self.inputs + 1);
+        let (n, m) = (self.dims.units, self.dims.pre());
         let blocks = [
             (gradient, 0..n),
             (gradient, n..m - 1),
@@ -142,9 +164,13 @@ impl Health {
                 warnings.push(Warning::NoGradient { parameter });
             }
         }
+        // Without any gradient the warnings above say it already.
+        if self.signalled == 0 && self.reached[..3].contains(&1) {
+            warnings.push(Warning::NoSignal);
+        }
         let dead = self.alive.iter().filter(|alive| **alive == 0).count();
         if dead > 0 {
-            let units = self.units;
+            let units = self.dims.units;
             warnings.push(Warning::DeadUnits { dead, units });
         }
         if self.now > 2.0 * self.first && self.looks > 2 * Self::LEAST {
@@ -161,6 +187,7 @@ impl Health {
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.counter("looks", &mut self.looks)?;
         io.values("reached", &mut self.reached)?;
+        io.counter("signalled", &mut self.signalled)?;
         io.values("alive", &mut self.alive)?;
         let mut losses = [self.first, self.now];
         io.values("losses", &mut losses)?;

@@ -97,6 +97,44 @@ impl Quantity {
         }
     }
 
+    /// Refuses an element beyond the end of its array.
+    pub(crate) fn check<T: Scalar>(&self, name: &str, learner: &Learner<T>) -> Result<()> {
+        let Summary::Element(index) = self.summary else {
+            return Ok(());
+        };
+        let dims = learner.network().dims();
+        let of = |matrix: &crate::kernel::Matrix<T>| matrix.rows() * matrix.columns();
+        let len = match &self.source {
+            Source::Loss | Source::Accuracy => 0,
+            Source::Rate | Source::State | Source::Signal => dims.units,
+            Source::Output => dims.outputs,
+            Source::Gradient => of(learner.gradient()),
+            Source::Parameter(name) => {
+                let (rows, columns, _) = learner.block(name).expect("a name from `NAMED`");
+                rows.len() * columns.len()
+            }
+            Source::Rule(index) => match learner.rule_probe(*index) {
+                Probe::Number(_) => 0,
+                Probe::Matrix(matrix) => of(matrix),
+                Probe::Vector(values) => values.len(),
+            },
+        };
+        if index < len {
+            return Ok(());
+        }
+        let expected = match len {
+            0 => "no index: it is a single number".to_string(),
+            _ => format!("an index below {len}"),
+        };
+        let mend = "Elements are counted from 0, row by row.";
+        Err(Error::invalid(
+            "monitor.quantity",
+            format!("`{name}`"),
+            expected,
+            mend,
+        ))
+    }
+
     pub(crate) fn read<T: Scalar>(&self, learner: &Learner<T>) -> f64 {
         let dims = learner.network().dims();
         let activity = learner.activity();
@@ -109,7 +147,11 @@ impl Quantity {
             Source::Output => of(activity.output.row(0)),
             Source::Signal => of(learner.signal()),
             Source::Gradient => self.matrix(learner.gradient()),
-            Source::Parameter(name) => learner.parameter(name).map_or(f64::NAN, |v| of(&v)),
+            Source::Parameter(name) => {
+                let (rows, columns, matrix) = learner.block(name).expect("a name from `NAMED`");
+                let rows = rows.map(|i| &matrix.row(i)[columns.clone()]);
+                self.summarise(rows, columns.len())
+            }
             Source::Rule(index) => match learner.rule_probe(*index) {
                 Probe::Number(value) => value,
                 Probe::Matrix(matrix) => self.matrix(matrix),

@@ -119,9 +119,9 @@ impl Recorder {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        for channel in &mut self.channels {
-            let name = channel.name.clone();
-            io.scope(&name, |io| {
+        for (index, channel) in self.channels.iter_mut().enumerate() {
+            // A quantity may be recorded twice, with different windows.
+            io.scope(&format!("{index}:{}", channel.name), |io| {
                 io.list("steps", &mut channel.steps)?;
                 io.list("values", &mut channel.values)?;
                 io.values("ring", &mut channel.ring)?;

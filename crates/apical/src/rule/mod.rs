@@ -81,6 +81,29 @@ pub enum RuleSpec {
 pub struct Empty {}
 
 impl RuleSpec {
+    /// The rule of this name with its default settings.
+    ///
+    /// # Errors
+    /// A name that is not in [`RULES`].
+    pub fn by_name(name: &str) -> Result<Self> {
+        match name {
+            "dendritic" => Ok(Self::Dendritic(DendriticSpec::default())),
+            "readout_only" => Ok(Self::ReadoutOnly(Empty {})),
+            "rtrl" => Ok(Self::Rtrl(Empty {})),
+            "bptt" => Ok(Self::Bptt(Empty {})),
+            _ => {
+                let known: Vec<&str> = RULES.iter().map(|info| info.name).collect();
+                let expected = format!("one of {}", known.join(", "));
+                Err(crate::Error::invalid(
+                    "rule.kind",
+                    name,
+                    expected,
+                    "`apical rules` describes them.",
+                ))
+            }
+        }
+    }
+
     /// The row of the rule table for this rule.
     pub fn info(&self) -> &'static RuleInfo {
         match self {

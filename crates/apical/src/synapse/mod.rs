@@ -6,7 +6,7 @@ use crate::kernel::{Matrix, Simd, add_transposed, product};
 use crate::stream::Stream;
 use crate::{Result, Scalar};
 
-pub use init::{Fan, Init};
+pub use init::{Fan, Init, Signs};
 
 /// W = [W_rec, W_in, b]: row `g * units + i` holds the synapses of current g of unit i, from the
 /// presynaptic vector a(t) = [r(t−1); x(t); 1].

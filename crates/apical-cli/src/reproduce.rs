@@ -1,0 +1,118 @@
+//! `apical reproduce`: a whole paper with one command.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use apical_runs::claims::{Claim, Claims};
+use apical_runs::files::create_run_dir;
+use apical_runs::reproduce::marschall2019;
+use apical_runs::run::{Environment, free_run_dir, write_json};
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::progress::Meter;
+use crate::{COMMIT, VERSION, command_line};
+
+/// Arguments of `apical reproduce`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Which paper: marschall2019.
+    paper: String,
+    /// Fewer seeds and steps, in seconds; verdicts are weaker.
+    #[arg(long)]
+    quick: bool,
+    /// Write the claims as JSON to this file too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Folder for figures, claims and records [default: a new one under runs/].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Runs side by side, 0 for one a processor; results do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+    if arguments.paper != marschall2019::PAPER {
+        bail!(
+            "paper: got `{}`, expected one of {}. Write: apical reproduce {}",
+            arguments.paper,
+            marschall2019::PAPER,
+            marschall2019::PAPER
+        );
+    }
+    let dir = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| free_run_dir(&arguments.paper));
+    create_run_dir(&dir)?;
+    let experiments = marschall2019::experiments(arguments.quick)?;
+    let seeds = (experiments[0].seed, experiments[0].seeds);
+    let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
+    write_json(&dir.join("environment.json"), &environment)?;
+    let meter = Meter::new(marschall2019::total_steps(&experiments), arguments.quiet);
+    let begun = Instant::now();
+    let outcome = marschall2019::reproduce(arguments.quick, arguments.threads, stop, &meter);
+    meter.finish();
+    let reproduction = outcome?;
+    reproduction.write(&dir)?;
+    if let Some(json) = &arguments.json {
+        write_json(json, &reproduction.claims)?;
+    }
+    if !arguments.quiet {
+        print_claims(&reproduction.claims);
+        for (name, _) in &reproduction.figures {
+            println!("figure: {}", dir.join(name).with_extension("svg").display());
+            println!("        {}", dir.join(name).with_extension("png").display());
+        }
+        println!("claims: {}", dir.join("claims.json").display());
+        println!(
+            "took {:.1} s; again: {}",
+            begun.elapsed().as_secs_f64(),
+            reproduction.claims.command
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_claims(claims: &Claims) {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(160);
+    }
+    table.set_header([
+        "claim", "source", "expected", "measured", "spread", "n", "verdict",
+    ]);
+    for claim in &claims.claims {
+        let Claim {
+            statement,
+            source,
+            expected,
+            measured,
+            spread,
+            n,
+            verdict,
+            ..
+        } = claim;
+        let cells = [
+            statement,
+            source,
+            expected,
+            measured,
+            spread,
+            &n.to_string(),
+            verdict.text(),
+        ];
+        table.add_row(cells.map(|cell| cell.to_string()));
+    }
+    println!("{table}");
+}

@@ -1,0 +1,191 @@
+//! `apical run`: train an experiment and keep what it gives.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Result, bail};
+use apical::Experiment;
+use apical_runs::experiment;
+use apical_runs::record::{Ending, SeedRecord};
+use apical_runs::run::{Environment, RunDir, free_run_dir};
+use apical_runs::statistics::Spread;
+use clap::Args;
+
+use crate::progress::Meter;
+use crate::{COMMIT, VERSION, command_line};
+
+/// Arguments of `apical run`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Built-in name (see `apical list`) or TOML file; with --resume, left out.
+    #[arg(required_unless_present = "resume")]
+    experiment: Option<String>,
+    /// Change a setting, for example --set rule.rate=1e-3; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// First seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Number of seeds: seed, seed + 1, ...
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Steps of training.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Folder for everything the run gives [default: a new one under runs/].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seeds trained side by side, 0 for one a processor; results do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Go on with the run in --out DIR from its checkpoints.
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Arguments {
+    fn all_changes(&self) -> Vec<String> {
+        let mut changes = self.changes.clone();
+        let short = [
+            ("seed", self.seed),
+            ("seeds", self.seeds),
+            ("steps", self.steps),
+        ];
+        for (key, value) in short {
+            changes.extend(value.map(|value| format!("{key}={value}")));
+        }
+        changes
+    }
+
+    /// The folder and the experiment, of a new run or of one to go on with.
+    fn prepare(&self) -> Result<(RunDir, Experiment)> {
+        if let (true, Some(out)) = (self.resume, &self.out) {
+            let (dir, kept) = RunDir::open(out)?;
+            let text = match &self.experiment {
+                Some(name) => experiment::resolved(&experiment::load(name, &[])?)?,
+                None => experiment::resolved(&kept)?,
+            };
+            let experiment = experiment::parse(&text, &self.all_changes())?;
+            if experiment.steps < kept.steps && self.steps.is_some() {
+                bail!(
+                    "--steps: got {}, expected at least the {} of the run in {}. Leave it out to finish that run.",
+                    experiment.steps,
+                    kept.steps,
+                    out.display()
+                );
+            }
+            return Ok((dir, experiment));
+        }
+        let name = self.experiment.as_deref().unwrap_or_default();
+        let experiment = experiment::load(name, &self.all_changes())?;
+        let path = self.out.clone().unwrap_or_else(|| free_run_dir(name));
+        let seeds = (experiment.seed, experiment.seeds);
+        let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, self.threads);
+        Ok((
+            RunDir::create(&path, &experiment, &environment)?,
+            experiment,
+        ))
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+    let (dir, experiment) = arguments.prepare()?;
+    let meter = Meter::new(experiment.steps * experiment.seeds, arguments.quiet);
+    if !arguments.quiet && !experiment.title.is_empty() {
+        meter.say(&experiment.title);
+    }
+    let outcome = dir.run(
+        &experiment,
+        arguments.threads,
+        arguments.resume,
+        stop,
+        &meter,
+    );
+    meter.finish();
+    let records = outcome?;
+    if arguments.resume {
+        dir.update_config(&experiment)?;
+    }
+    let stopped = records
+        .iter()
+        .any(|record| record.ending == Ending::Stopped);
+    let diverged: Vec<&SeedRecord> = records
+        .iter()
+        .filter(|record| matches!(record.ending, Ending::Diverged(_)))
+        .collect();
+    if !arguments.quiet {
+        warn(&records);
+        summarise(&experiment, &records, &dir);
+    }
+    if stopped {
+        let path = dir.path().display();
+        eprintln!("stopped; go on with: apical run --resume --out {path}");
+        return Ok(ExitCode::from(130));
+    }
+    if let Some(first) = diverged.first() {
+        if let Ending::Diverged(message) = &first.ending {
+            bail!(
+                "{} of {} seeds diverged. {message}",
+                diverged.len(),
+                records.len()
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each warning once, with the number of seeds it concerns.
+fn warn(records: &[SeedRecord]) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for warning in records.iter().flat_map(|record| &record.warnings) {
+        *seen.entry(warning.to_string()).or_default() += 1;
+    }
+    for (warning, seeds) in seen {
+        eprintln!("warning ({seeds} of {} seeds): {warning}", records.len());
+    }
+}
+
+fn summarise(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) {
+    let line = |name: &str, values: Vec<f64>| {
+        let spread = Spread::of(&values);
+        if spread.n > 1 {
+            println!(
+                "{name:<28} {:.4} (sd {:.4}, {} seeds)",
+                spread.mean, spread.deviation, spread.n
+            );
+        } else if spread.mean.is_finite() {
+            println!("{name:<28} {:.4}", spread.mean);
+        }
+    };
+    for monitor in &experiment.monitor {
+        let curves = records
+            .iter()
+            .filter_map(|record| record.curve(&monitor.quantity));
+        line(
+            &monitor.quantity,
+            curves.filter_map(|c| c.values.last().copied()).collect(),
+        );
+    }
+    for (index, name) in [(0, "held-out loss"), (1, "held-out accuracy")] {
+        let values: Vec<f64> = records
+            .iter()
+            .map(|record| record.tests.last(index, 1))
+            .collect();
+        if values.iter().all(|value| value.is_finite()) {
+            line(name, values);
+        }
+    }
+    for bound in experiment.task.bounds() {
+        println!(
+            "  bound, knowing {:<12} {:.4} nats, accuracy {:.3}",
+            bound.knowledge, bound.cross_entropy, bound.accuracy
+        );
+    }
+    println!("wrote {}", dir.path().display());
+}

@@ -1,0 +1,164 @@
+//! `apical list | tasks | neurons | rules`: what there is.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use apical::network::NetworkSpec;
+use apical::neuron::NEURONS;
+use apical::rule::{RULES, RuleSpec};
+use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
+use apical::{Learner, LearnerSpec, Streams, Update};
+use apical_runs::experiment::{BUILT_IN, load};
+use comfy_table::{ContentArrangement, Table, presets};
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(160);
+    }
+    table.set_header(header);
+    table
+}
+
+fn show(table: &Table) -> Result<ExitCode> {
+    writeln!(std::io::stdout(), "{table}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The built-in experiments, or the text of one.
+pub fn list(experiment: Option<&str>) -> Result<ExitCode> {
+    if let Some(name) = experiment {
+        let Some(found) = BUILT_IN.iter().find(|built_in| built_in.name == name) else {
+            load(name, &[])?;
+            bail!(
+                "experiment: `{name}` is a file, expected the name of a built-in one. `apical list` shows them."
+            );
+        };
+        write!(std::io::stdout(), "{}", found.toml)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = table(&["experiment", "what it is", "steps", "seeds", "rule"]);
+    for built_in in BUILT_IN {
+        let e = load(built_in.name, &[])?;
+        let rule = e.rule.info().name;
+        let cells = [
+            built_in.name,
+            &e.title,
+            &e.steps.to_string(),
+            &e.seeds.to_string(),
+            rule,
+        ];
+        table.add_row(cells.map(String::from));
+    }
+    show(&table)
+}
+
+/// The tasks.
+pub fn tasks() -> Result<ExitCode> {
+    let mut table = table(&["task", "what it asks", "sizes", "options", "source"]);
+    for info in TASKS {
+        table.add_row([
+            info.name,
+            info.summary,
+            info.sizes,
+            info.options,
+            info.source,
+        ]);
+    }
+    show(&table)
+}
+
+/// The neurons.
+pub fn neurons() -> Result<ExitCode> {
+    let mut table = table(&[
+        "neuron",
+        "what it is",
+        "equation",
+        "states",
+        "currents",
+        "options",
+    ]);
+    for info in NEURONS {
+        let (states, currents) = (info.states.to_string(), info.currents.to_string());
+        table.add_row([
+            info.name,
+            info.summary,
+            info.equation,
+            &states,
+            &currents,
+            info.options,
+        ]);
+    }
+    show(&table)
+}
+
+/// The rules; with `timing`, the time of a step is measured now.
+pub fn rules(timing: bool) -> Result<ExitCode> {
+    let mut table = table(&[
+        "rule",
+        "what it does",
+        "local in space",
+        "local in time",
+        "exact",
+        "stochastic",
+        "memory",
+        "time a step",
+        "at n = 32, f32",
+    ]);
+    let yes = |b: bool| if b { "yes" } else { "no" };
+    for info in RULES {
+        let measured = if timing {
+            format!("{:.1} us", step_time(info.name)? * 1e6)
+        } else {
+            "-".into()
+        };
+        table.add_row([
+            info.name,
+            info.summary,
+            info.local_in_space,
+            info.local_in_time,
+            yes(info.exact),
+            yes(info.stochastic),
+            info.memory,
+            &format!("O({})", info.time),
+            &measured,
+        ]);
+    }
+    show(&table)
+}
+
+/// Least time of a learning step at n = 32 over a few short runs, seconds.
+fn step_time(rule: &str) -> Result<f64> {
+    let update = if rule == "bptt" {
+        Update::Every(100)
+    } else {
+        Update::Step
+    };
+    let spec = LearnerSpec {
+        network: NetworkSpec {
+            units: 32,
+            ..NetworkSpec::default()
+        },
+        rule: RuleSpec::by_name(rule)?,
+        update,
+        ..LearnerSpec::default()
+    };
+    let mut learner = Learner::<f32>::new(&spec, 2, 2, 0)?;
+    let task = TaskSpec::Add(AddSpec::default());
+    let mut task = task.build(1, 100_000, &Streams::new(0), "train")?;
+    let mut sample = Sample::new(1, 2, 2);
+    let mut least = f64::INFINITY;
+    for _ in 0..9 {
+        let begun = Instant::now();
+        for _ in 0..500 {
+            task.next(&mut sample);
+            learner.learn_sample(&sample)?;
+        }
+        least = least.min(begun.elapsed().as_secs_f64() / 500.0);
+    }
+    Ok(least)
+}

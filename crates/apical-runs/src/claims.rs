@@ -1,0 +1,157 @@
+//! A paper's claims as rows: what was claimed, by whom, what was measured, and whether the numbers bear it out.
+//!
+//! Verdicts follow from the numbers alone. A claim says that some quantity, measured once a seed, lies below or above
+//! a threshold; it is reproduced if the mean does so by more than two standard errors, not reproduced if it lies on the
+//! other side by more than two, and inconclusive in between.
+
+use serde::Serialize;
+
+use crate::statistics::Spread;
+
+/// What the numbers say of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The numbers bear the claim out.
+    Reproduced,
+    /// The numbers contradict the claim.
+    NotReproduced,
+    /// The numbers do not decide.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// As it is printed.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Reproduced => "reproduced",
+            Self::NotReproduced => "not reproduced",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// Of a quantity that is claimed to lie below `threshold`.
+    pub fn below(spread: &Spread, threshold: f64) -> Self {
+        let margin = 2.0 * spread.error;
+        if !margin.is_finite() || !spread.mean.is_finite() {
+            Self::Inconclusive
+        } else if spread.mean + margin < threshold {
+            Self::Reproduced
+        } else if spread.mean - margin > threshold {
+            Self::NotReproduced
+        } else {
+            Self::Inconclusive
+        }
+    }
+
+    /// Of a quantity that is claimed to lie above `threshold`.
+    pub fn above(spread: &Spread, threshold: f64) -> Self {
+        let mirrored = Spread {
+            mean: -spread.mean,
+            ..*spread
+        };
+        Self::below(&mirrored, -threshold)
+    }
+
+    /// Of an event seen in a share of resamples: reproduced from 95 %, not reproduced up to 5 %.
+    pub fn share(share: f64) -> Self {
+        if share >= 0.95 {
+            Self::Reproduced
+        } else if share <= 0.05 {
+            Self::NotReproduced
+        } else {
+            Self::Inconclusive
+        }
+    }
+}
+
+/// One claim with what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Claim {
+    /// Stable short name.
+    pub id: String,
+    /// Figure of the paper.
+    pub figure: String,
+    /// What is claimed.
+    pub statement: String,
+    /// Who claims it.
+    pub source: String,
+    /// What would bear it out.
+    pub expected: String,
+    /// What was measured.
+    pub measured: String,
+    /// Spread of the measurement.
+    pub spread: String,
+    /// Seeds.
+    pub n: usize,
+    /// What follows.
+    #[serde(serialize_with = "verdict_text")]
+    pub verdict: Verdict,
+}
+
+fn verdict_text<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.text())
+}
+
+/// All claims of a paper.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Claims {
+    /// Citation key.
+    pub paper: String,
+    /// The command that measures them.
+    pub command: String,
+    /// The rows.
+    pub claims: Vec<Claim>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(mean: f64, error: f64) -> Spread {
+        Spread {
+            mean,
+            deviation: error * 2.0,
+            error,
+            median: mean,
+            n: 4,
+        }
+    }
+
+    #[test]
+    fn verdicts_follow_from_two_standard_errors() {
+        assert_eq!(
+            Verdict::below(&spread(0.40, 0.04), 0.5),
+            Verdict::Reproduced
+        );
+        assert_eq!(
+            Verdict::below(&spread(0.60, 0.04), 0.5),
+            Verdict::NotReproduced
+        );
+        assert_eq!(
+            Verdict::below(&spread(0.45, 0.04), 0.5),
+            Verdict::Inconclusive
+        );
+        assert_eq!(
+            Verdict::above(&spread(0.60, 0.04), 0.5),
+            Verdict::Reproduced
+        );
+        assert_eq!(
+            Verdict::above(&spread(0.40, 0.04), 0.5),
+            Verdict::NotReproduced
+        );
+        assert_eq!(
+            Verdict::below(&Spread::of(&[0.1]), 0.5),
+            Verdict::Inconclusive
+        );
+        let shares = [0.96, 0.5, 0.01].map(Verdict::share);
+        assert_eq!(
+            shares,
+            [
+                Verdict::Reproduced,
+                Verdict::Inconclusive,
+                Verdict::NotReproduced
+            ]
+        );
+    }
+}

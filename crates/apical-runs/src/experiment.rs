@@ -1,0 +1,297 @@
+//! Find an experiment by name or file, change it from the command line, and say what was mistyped.
+
+use std::path::Path;
+
+use apical::Experiment;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use crate::{Error, Result};
+
+/// An experiment that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// The file, as it stands in `experiments/`.
+    pub toml: &'static str,
+}
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(BuiltIn {
+            name: $name,
+            toml: include_str!(concat!("../../../experiments/", $name, ".toml")),
+        }),*]
+    };
+}
+
+/// Every experiment that comes with the program.
+pub const BUILT_IN: &[BuiltIn] = built_in![
+    "marschall2019/lags46",
+    "marschall2019/lags46-frozen",
+    "marschall2019/lags46-symmetric",
+    "marschall2019/lags35",
+    "marschall2019/lags35-frozen",
+    "marschall2019/lags35-symmetric",
+    "marschall2019/lags59",
+    "marschall2019/lags59-frozen",
+    "marschall2019/lags46-local-jacobian",
+    "marschall2019/lags46-uniform",
+    "marschall2019/lags46-uniform-frozen",
+    "marschall2019/lags35-scripts2018",
+    "marschall2019/lags35-scripts2018-frozen",
+    "marschall2019/lags59-rtrl",
+];
+
+/// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
+/// experiment.
+///
+/// # Errors
+/// A name that is neither, a file that cannot be read, a syntax error, an unknown key or value (the nearest
+/// known one is suggested), or a setting that cannot work.
+pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
+    parse(&source(name)?, changes)
+}
+
+/// Builds an experiment from TOML text and changes.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
+    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
+        field: "experiment".into(),
+        what: format!("not valid TOML: {error}").trim_end().into(),
+        mend: "Mend the file at that place.".into(),
+    })?;
+    for change in changes {
+        set(&mut table, change)?;
+    }
+    let experiment: Experiment = typed(table)?;
+    experiment.check()?;
+    Ok(experiment)
+}
+
+/// The experiment as TOML with every setting written out.
+///
+/// # Errors
+/// None for experiments that were loaded.
+pub fn resolved(experiment: &Experiment) -> Result<String> {
+    toml::to_string_pretty(experiment).map_err(|error| Error::Config {
+        field: "experiment".into(),
+        what: format!("cannot be written as TOML: {error}"),
+        mend: "Keep whole numbers below 2^63.".into(),
+    })
+}
+
+fn source(name: &str) -> Result<String> {
+    if let Some(found) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
+        return Ok(found.toml.into());
+    }
+    let path = Path::new(name);
+    if path.exists() || name.ends_with(".toml") {
+        return std::fs::read_to_string(path)
+            .map_err(|error| Error::io(path, "read this experiment", &error));
+    }
+    let known: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
+    Err(Error::Config {
+        field: "experiment".into(),
+        what: format!("`{name}` is neither a built-in experiment nor a file"),
+        mend: suggestion(name, &known, "`apical list` shows the built-in ones."),
+    })
+}
+
+fn set(table: &mut Table, change: &str) -> Result<()> {
+    let wrong = |what: String| Error::Config {
+        field: format!("--set {change}"),
+        what,
+        mend: "Write for example --set rule.rate=1e-3 or --set task.lags=[5,9].".into(),
+    };
+    let (path, value) = change
+        .split_once('=')
+        .ok_or_else(|| wrong("no `=`, expected key=value".into()))?;
+    let path: Vec<&str> = path.trim().split('.').collect();
+    if path.iter().any(|part| part.is_empty()) {
+        return Err(wrong("an empty key".into()));
+    }
+    // Bare words are strings: --set rule.kind=rtrl.
+    let value = match toml::from_str::<Table>(&format!("value = {}", value.trim())) {
+        Ok(mut parsed) => parsed.remove("value").unwrap_or(Value::Boolean(false)),
+        Err(_) => Value::String(value.trim().into()),
+    };
+    let (last, parents) = path
+        .split_last()
+        .ok_or_else(|| wrong("an empty key".into()))?;
+    let mut at = table;
+    for part in parents {
+        let entry = at
+            .entry(*part)
+            .or_insert_with(|| Value::Table(Table::new()));
+        at = match entry {
+            Value::Table(inner) => inner,
+            _ => return Err(wrong(format!("`{part}` is a value, not a table"))),
+        };
+    }
+    // The settings of one kind mean nothing to another.
+    if *last == "kind" && at.get("kind").is_some_and(|old| *old != value) {
+        at.clear();
+    }
+    at.insert((*last).into(), value);
+    Ok(())
+}
+
+/// Deserializes with errors that name the key and the nearest known one.
+fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        let message = message
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_string();
+        explain(&path, &message)
+    })
+}
+
+/// Turns `unknown field `x`, expected one of `a`, `b`` into a message with a suggestion.
+fn explain(path: &str, message: &str) -> Error {
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let at = |key: &str| match path {
+        "." | "" => key.to_string(),
+        _ if path.ends_with(key) => path.to_string(),
+        _ => format!("{path}.{key}"),
+    };
+    match words.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown field") => Error::Config {
+            field: at(unknown),
+            what: format!("unknown key `{unknown}`, expected {}", listed(known)),
+            mend: suggestion(unknown, known, "Remove it."),
+        },
+        Some((unknown, known)) if message.starts_with("unknown variant") => Error::Config {
+            field: path.into(),
+            what: format!("unknown value `{unknown}`, expected {}", listed(known)),
+            mend: suggestion(unknown, known, "Use one of these."),
+        },
+        Some((missing, _)) if message.starts_with("missing field") => Error::Config {
+            field: at(missing),
+            what: "missing".into(),
+            mend: format!(
+                "Add `{missing}`; `apical list` shows complete experiments to copy from."
+            ),
+        },
+        _ => Error::Config {
+            field: if path == "." {
+                "experiment".into()
+            } else {
+                path.into()
+            },
+            what: message.into(),
+            mend: "Change the value to the type that is expected.".into(),
+        },
+    }
+}
+
+fn listed(known: &[&str]) -> String {
+    match known {
+        [] => "none".into(),
+        _ => format!("one of {}", known.join(", ")),
+    }
+}
+
+fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .min();
+    match near {
+        Some((_, candidate)) => format!("Did you mean `{candidate}`?"),
+        None => otherwise.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(changes: &[&str]) -> String {
+        let changes: Vec<String> = changes.iter().map(|c| (*c).into()).collect();
+        load("marschall2019/lags46", &changes)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_built_in_experiment_loads_and_survives_being_resolved() {
+        for built_in in BUILT_IN {
+            let experiment = load(built_in.name, &[]).unwrap();
+            assert!(!experiment.title.is_empty(), "{}", built_in.name);
+            let again = parse(&resolved(&experiment).unwrap(), &[]).unwrap();
+            assert_eq!(experiment, again, "{}", built_in.name);
+        }
+    }
+
+    #[test]
+    fn mistyped_keys_are_named_with_the_nearest_known_one() {
+        for (change, field, near) in [
+            ("rule.ratee=1", "rule.ratee", "`rate`"),
+            ("optimiser.rate=1", "optimiser", "`optimizer`"),
+            (
+                "optimizer.weight_decai=1",
+                "optimizer.weight_decai",
+                "`weight_decay`",
+            ),
+            ("network.neuron.alfa=1", "network.neuron.alfa", "`alpha`"),
+            ("rule.jacobian.rat=1", "rule.jacobian.rat", "`rate`"),
+            ("rule.kind=dendritc", "rule", "`dendritic`"),
+            ("task.kind=ad", "task", "`add`"),
+        ] {
+            let text = message(&[change]);
+            assert!(
+                text.contains(field) && text.contains(near),
+                "{change}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_types_and_bad_changes_are_named() {
+        assert!(
+            message(&["steps=-3"]).contains("steps"),
+            "{}",
+            message(&["steps=-3"])
+        );
+        assert!(
+            message(&["rule.rate=fast"]).contains("rule"),
+            "{}",
+            message(&["rule.rate=fast"])
+        );
+        assert!(message(&["steps"]).contains("no `=`"));
+        assert!(message(&["steps.x=1"]).contains("`steps` is a value"));
+        assert!(message(&["task.lags=[4, 90000]"]).contains("task.lags"));
+        let unknown = load("marschall2019/lags45", &[]).unwrap_err().to_string();
+        assert!(
+            unknown.contains("Did you mean `marschall2019/lags4"),
+            "{unknown}"
+        );
+        let syntax = parse("steps = = 3", &[]).unwrap_err().to_string();
+        assert!(syntax.contains("line 1"), "{syntax}");
+    }
+
+    #[test]
+    fn changing_a_kind_drops_the_settings_of_the_other() {
+        let changes = [
+            "rule.kind=rtrl".into(),
+            "steps=100".into(),
+            "precision=f32".into(),
+        ];
+        let experiment = load("marschall2019/lags46", &changes).unwrap();
+        assert_eq!(experiment.rule.info().name, "rtrl");
+        assert_eq!(
+            (experiment.steps, experiment.precision),
+            (100, apical::Precision::F32)
+        );
+    }
+}

@@ -1,0 +1,365 @@
+//! Run the seeds of experiments side by side; a run with a folder keeps its settings, records and figures there.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use apical::Experiment;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
+use crate::record::{Ending, SeedRecord, Tests, metrics_table};
+use crate::seed_run::{Progress, Surroundings, run_seed};
+use crate::statistics::mean_curve;
+use crate::{Error, Result, experiment, files};
+
+/// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor.
+///
+/// # Errors
+/// If the operating system gives no threads.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::Config {
+            field: "--threads".into(),
+            what: format!("{threads} threads cannot be started: {error}"),
+            mend: "Ask for fewer.".into(),
+        })
+}
+
+/// Runs every seed of every experiment in memory; records come in the order asked for, whatever the threads.
+///
+/// # Errors
+/// The first error of any run; [`Error::Stopped`] if `stop` was set.
+pub fn run_all(
+    experiments: &[Experiment],
+    threads: usize,
+    stop: &AtomicBool,
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<SeedRecord>>> {
+    let mut jobs: Vec<(usize, u64)> = Vec::new();
+    for (index, experiment) in experiments.iter().enumerate() {
+        jobs.extend((0..experiment.seeds).map(|k| (index, experiment.seed + k)));
+    }
+    // Long runs first, so that no thread is left with one at the end.
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|job| std::cmp::Reverse(experiments[jobs[*job].0].steps));
+    let around = Surroundings::in_memory(stop, progress);
+    let records: Vec<(usize, SeedRecord)> = pool(threads)?.install(|| {
+        order
+            .par_iter()
+            .with_max_len(1)
+            .map(|job| {
+                let (index, seed) = jobs[*job];
+                run_seed(&experiments[index], seed, around).map(|record| (*job, record))
+            })
+            .collect::<Result<_>>()
+    })?;
+    let mut sorted = records;
+    sorted.sort_by_key(|(job, _)| *job);
+    let mut results = vec![Vec::new(); experiments.len()];
+    for (job, record) in sorted {
+        if record.ending == Ending::Stopped {
+            return Err(Error::Stopped);
+        }
+        results[jobs[job].0].push(record);
+    }
+    Ok(results)
+}
+
+/// Where and when a run was made; what is needed to make it again.
+#[derive(Clone, Debug, Serialize)]
+pub struct Environment {
+    /// Version of Apical.
+    pub version: String,
+    /// Commit it was built from.
+    pub commit: String,
+    /// The command line.
+    pub command: String,
+    /// First seed and number of seeds.
+    pub seeds: (u64, u64),
+    /// Instruction set of the kernels.
+    pub simd: String,
+    /// Operating system and processor family.
+    pub platform: String,
+    /// Threads asked for, 0 meaning one a processor.
+    pub threads: usize,
+    /// Start of the run, UTC.
+    pub started: String,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn now(
+        version: &str,
+        commit: &str,
+        command: String,
+        seeds: (u64, u64),
+        threads: usize,
+    ) -> Self {
+        Self {
+            version: version.into(),
+            commit: commit.into(),
+            command,
+            seeds,
+            simd: apical::kernel::Simd::detect().name().into(),
+            platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            threads,
+            started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+        }
+    }
+}
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// A new folder; the resolved settings and the environment are written at once.
+    ///
+    /// # Errors
+    /// A folder that is not empty, or files that cannot be written.
+    pub fn create(path: &Path, experiment: &Experiment, environment: &Environment) -> Result<Self> {
+        files::create_run_dir(path)?;
+        let dir = Self { path: path.into() };
+        let config = experiment::resolved(experiment)?;
+        files::write_atomic(dir.path.join("config.toml"), config.as_bytes())?;
+        dir.write_json("environment.json", environment)?;
+        files::create_run_dir(dir.path.join("checkpoints"))?;
+        Ok(dir)
+    }
+
+    /// The folder of a run that is to go on, and its experiment.
+    ///
+    /// # Errors
+    /// A folder without `config.toml`, or one that cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, Experiment)> {
+        let config = path.join("config.toml");
+        let text = std::fs::read_to_string(&config).map_err(|error| {
+            Error::io(&config, "read the settings of the run to resume", &error)
+        })?;
+        Ok((Self { path: path.into() }, experiment::parse(&text, &[])?))
+    }
+
+    /// Keeps changed settings of a resumed run, such as more steps.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn update_config(&self, experiment: &Experiment) -> Result<()> {
+        let config = experiment::resolved(experiment)?;
+        files::write_atomic(self.path.join("config.toml"), config.as_bytes())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The checkpoint of a seed.
+    pub fn checkpoint(&self, seed: u64) -> PathBuf {
+        self.path
+            .join(format!("checkpoints/seed-{seed:04}.safetensors"))
+    }
+
+    /// Runs all seeds, with checkpoints, and writes metrics and figures.
+    ///
+    /// # Errors
+    /// The first error of any seed, after the records of the others were written.
+    pub fn run(
+        &self,
+        experiment: &Experiment,
+        threads: usize,
+        resume: bool,
+        stop: &AtomicBool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<SeedRecord>> {
+        let seeds: Vec<u64> = (0..experiment.seeds).map(|k| experiment.seed + k).collect();
+        let results: Vec<Result<SeedRecord>> = pool(threads)?.install(|| {
+            seeds
+                .par_iter()
+                .with_max_len(1)
+                .map(|seed| {
+                    let checkpoint = self.checkpoint(*seed);
+                    let around = Surroundings {
+                        checkpoint: Some(&checkpoint),
+                        resume,
+                        stop,
+                        progress,
+                    };
+                    run_seed(experiment, *seed, around)
+                })
+                .collect()
+        });
+        let mut records = Vec::new();
+        let mut failure = None;
+        for result in results {
+            match result {
+                Ok(record) => records.push(record),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        if !records.is_empty() {
+            let written = self.write_records(experiment, &records);
+            if failure.is_none() {
+                written?;
+            }
+        }
+        failure.map_or(Ok(records), Err)
+    }
+
+    fn write_records(&self, experiment: &Experiment, records: &[SeedRecord]) -> Result<()> {
+        let table = metrics_table(records);
+        files::write_atomic(self.path.join("metrics.csv"), &table.to_csv()?)?;
+        files::write_atomic(self.path.join("metrics.parquet"), &table.to_parquet()?)?;
+        write_figure(&self.path.join("figure"), &overview(experiment, records))
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        write_json(&self.path.join(name), value)
+    }
+}
+
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Config {
+        field: path.display().to_string(),
+        what: format!("cannot be written as JSON: {error}"),
+        mend: "Please report this.".into(),
+    })?;
+    text.push('\n');
+    files::write_atomic(path, text.as_bytes())
+}
+
+/// Writes `path`.svg and `path`.png.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_figure(path: &Path, figure: &Figure) -> Result<()> {
+    files::write_atomic(path.with_extension("svg"), figure.to_svg().as_bytes())?;
+    files::write_atomic(path.with_extension("png"), &figure.to_png()?)
+}
+
+/// The first of `name`, `name-2`, `name-3`, … under `runs/` that is free.
+pub fn free_run_dir(name: &str) -> PathBuf {
+    let base = name
+        .rsplit('/')
+        .next()
+        .unwrap_or(name)
+        .trim_end_matches(".toml");
+    let base = if name.contains('/') && !name.ends_with(".toml") {
+        name.replace('/', "-")
+    } else {
+        base.into()
+    };
+    let first = Path::new("runs").join(&base);
+    let numbered = |k: u64| Path::new("runs").join(format!("{base}-{k}"));
+    if !first.exists() {
+        return first;
+    }
+    (2..)
+        .map(numbered)
+        .find(|path| !path.exists())
+        .unwrap_or(first)
+}
+
+/// A panel for each recorded quantity and for the tests: seeds light, mean dark, bounds dashed.
+pub fn overview(experiment: &Experiment, records: &[SeedRecord]) -> Figure {
+    let mut panels = Vec::new();
+    let levels = |pick: &dyn Fn(&apical::task::Bound) -> f64| -> Vec<Level> {
+        let mut levels: Vec<Level> = Vec::new();
+        for bound in experiment.task.bounds() {
+            let y = pick(&bound);
+            if !levels.iter().any(|level| level.y == y) {
+                let label = Some(format!("{}, {y:.2}", bound.knowledge));
+                levels.push(Level {
+                    y,
+                    label,
+                    colour: Colour::Grey,
+                });
+            }
+        }
+        levels
+    };
+    let cross_entropy = experiment.loss.is_cross_entropy();
+    for name in experiment.monitor.iter().map(|monitor| &monitor.quantity) {
+        let curves = records.iter().filter_map(|record| record.curve(name));
+        let curves: Vec<(Vec<u64>, Vec<f64>)> = curves
+            .map(|curve| (curve.steps.clone(), curve.values.clone()))
+            .collect();
+        let bounds = if name == "loss" && cross_entropy {
+            levels(&|b| b.cross_entropy)
+        } else {
+            Vec::new()
+        };
+        panels.push(panel(name, &curves, Colour::Blue, bounds));
+    }
+    for (index, name) in [(0, "held-out loss"), (1, "held-out accuracy")] {
+        let curves: Vec<(Vec<u64>, Vec<f64>)> = records
+            .iter()
+            .map(|record| (record.tests.steps().to_vec(), record.tests.column(index)))
+            .filter(|(_, values)| values.iter().any(|v| v.is_finite()))
+            .collect();
+        if curves.is_empty() {
+            continue;
+        }
+        let bounds = match index {
+            _ if !cross_entropy => Vec::new(),
+            0 => levels(&|b| b.cross_entropy),
+            _ => levels(&|b| b.accuracy),
+        };
+        panels.push(panel(name, &curves, Colour::Vermilion, bounds));
+    }
+    let _ = Tests::NAMES;
+    Figure {
+        title: experiment.title.clone(),
+        columns: panels.len().clamp(1, 3),
+        panels,
+    }
+}
+
+/// Light lines for single curves and a dark one for their mean.
+pub fn panel(
+    title: &str,
+    curves: &[(Vec<u64>, Vec<f64>)],
+    colour: Colour,
+    levels: Vec<Level>,
+) -> Panel {
+    let mut drawn = Vec::new();
+    for (steps, values) in curves {
+        drawn.push(Curve {
+            label: None,
+            x: steps.iter().map(|step| *step as f64).collect(),
+            y: values.clone(),
+            colour,
+            weight: if curves.len() > 1 {
+                Weight::Light
+            } else {
+                Weight::Dark
+            },
+        });
+    }
+    if curves.len() > 1 {
+        let (x, y) = mean_curve(curves);
+        drawn.push(Curve {
+            label: None,
+            x,
+            y,
+            colour,
+            weight: Weight::Dark,
+        });
+    }
+    Panel {
+        title: title.into(),
+        x_label: "step".into(),
+        y_label: title.into(),
+        curves: drawn,
+        levels,
+        ..Panel::default()
+    }
+}

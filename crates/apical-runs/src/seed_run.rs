@@ -1,0 +1,246 @@
+//! Train one seed, with tests, records and checkpoints, so that it can stop anywhere and go on bit for bit.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use apical::monitor::Recorder;
+use apical::snapshot::{Snapshot, StateIo};
+use apical::task::Task;
+use apical::{Experiment, Learner, Precision, Scalar, Streams};
+
+use crate::record::{Ending, SeedRecord, Tests};
+use crate::{Error, Result, checkpoint_file, experiment};
+
+/// Sees how far runs have come; called from several threads.
+pub trait Progress: Sync {
+    /// `steps` more steps are done.
+    fn advance(&self, steps: u64);
+    /// A seed has ended.
+    fn ended(&self, _record: &SeedRecord) {}
+}
+
+/// Sees nothing.
+impl Progress for () {
+    fn advance(&self, _: u64) {}
+}
+
+/// What a run needs from around it.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Where to write checkpoints; `None` writes none.
+    pub checkpoint: Option<&'a Path>,
+    /// Whether to go on from the checkpoint, if there is one.
+    pub resume: bool,
+    /// Set to stop at the next opportunity.
+    pub stop: &'a AtomicBool,
+    /// Told of every few hundred steps.
+    pub progress: &'a dyn Progress,
+}
+
+impl<'a> Surroundings<'a> {
+    /// No files.
+    pub fn in_memory(stop: &'a AtomicBool, progress: &'a dyn Progress) -> Self {
+        Self {
+            checkpoint: None,
+            resume: false,
+            stop,
+            progress,
+        }
+    }
+}
+
+/// Trains one seed of `experiment`.
+///
+/// # Errors
+/// A setting that cannot work, or a checkpoint that cannot be read or written. A run that diverges is not an
+/// error: its record says so.
+pub fn run_seed(
+    experiment: &Experiment,
+    seed: u64,
+    around: Surroundings<'_>,
+) -> Result<SeedRecord> {
+    match experiment.precision {
+        Precision::F32 => SeedRun::<f32>::new(experiment, seed)?.run(around),
+        Precision::F64 => SeedRun::<f64>::new(experiment, seed)?.run(around),
+    }
+}
+
+struct SeedRun<'a, T> {
+    experiment: &'a Experiment,
+    seed: u64,
+    learner: Learner<T>,
+    task: Box<dyn Task<T>>,
+    recorder: Recorder,
+    tests: Tests,
+    /// Steps of the last checkpoint, if any.
+    saved: Option<u64>,
+}
+
+/// Steps between two looks at the stop flag.
+const CHUNK: u64 = 512;
+
+impl<'a, T: Scalar> SeedRun<'a, T> {
+    fn new(experiment: &'a Experiment, seed: u64) -> Result<Self> {
+        let learner = experiment.learner::<T>(seed)?;
+        let streams = Streams::new(seed);
+        let (batch, steps) = (experiment.batch, experiment.steps);
+        let task = experiment.task.build(batch, steps, &streams, "train")?;
+        let recorder = Recorder::new(&experiment.monitor, &learner)?;
+        Ok(Self {
+            experiment,
+            seed,
+            learner,
+            task,
+            recorder,
+            tests: Tests::default(),
+            saved: None,
+        })
+    }
+
+    fn run(mut self, around: Surroundings<'_>) -> Result<SeedRecord> {
+        if let (true, Some(path)) = (around.resume, around.checkpoint)
+            && path.exists()
+        {
+            self.restore(path)?;
+            around.progress.advance(self.learner.steps());
+        }
+        self.recorder.reserve(self.experiment.steps);
+        let ending = match self.train(around) {
+            Ok(ending) => ending,
+            Err(Error::Apical(error @ apical::Error::Diverged { .. })) => {
+                Ending::Diverged(self.diverged(&error, around.checkpoint))
+            }
+            Err(error) => return Err(error),
+        };
+        let record = SeedRecord {
+            seed: self.seed,
+            steps: self.learner.steps(),
+            ending,
+            curves: SeedRecord::curves_of(&self.recorder),
+            tests: self.tests,
+            warnings: self.learner.warnings(),
+        };
+        around.progress.ended(&record);
+        Ok(record)
+    }
+
+    fn train(&mut self, around: Surroundings<'_>) -> Result<Ending> {
+        let steps = self.experiment.steps;
+        let (test_every, test_steps) = (
+            self.experiment.evaluate.every,
+            self.experiment.evaluate.steps,
+        );
+        let save_every = self.experiment.checkpoint.every;
+        loop {
+            let done = self.learner.steps();
+            let tested = self.tests.steps().last().is_some_and(|step| *step == done);
+            let test_due = done == steps || (test_every > 0 && done.is_multiple_of(test_every));
+            if test_steps > 0 && test_due && !tested {
+                self.test()?;
+            }
+            let save_due =
+                done == steps || (save_every > 0 && done.is_multiple_of(save_every) && done > 0);
+            if save_due {
+                self.save(around.checkpoint)?;
+            }
+            if done >= steps {
+                return Ok(Ending::Finished);
+            }
+            if around.stop.load(Ordering::Relaxed) {
+                self.save(around.checkpoint)?;
+                return Ok(Ending::Stopped);
+            }
+            let mut until = (done / CHUNK + 1) * CHUNK;
+            for every in [test_every, save_every] {
+                if every > 0 {
+                    until = until.min((done / every + 1) * every);
+                }
+            }
+            let chunk = until.min(steps) - done;
+            let ran = self
+                .learner
+                .run(&mut *self.task, chunk, &mut self.recorder)?;
+            around.progress.advance(ran);
+            if ran < chunk {
+                // The task has no more steps: what was recorded is all there is.
+                self.save(around.checkpoint)?;
+                return Ok(Ending::Finished);
+            }
+        }
+    }
+
+    /// The same held-out stream every time, so that tests differ by the weights alone.
+    fn test(&mut self) -> Result<()> {
+        let steps = self.experiment.evaluate.steps;
+        let streams = Streams::new(self.seed);
+        let (batch, all) = (self.experiment.batch, self.experiment.steps.max(steps));
+        let mut task = self.experiment.task.build(batch, all, &streams, "test")?;
+        self.learner.check_weights()?;
+        let result = self.learner.evaluate(&mut *task, steps)?;
+        self.tests.push(self.learner.steps(), result);
+        Ok(())
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        io.scope("learner", |io| self.learner.state(io))?;
+        io.scope("task", |io| self.task.state(io))?;
+        io.scope("recorder", |io| self.recorder.state(io))?;
+        io.scope("tests", |io| self.tests.state(io))
+    }
+
+    fn save(&mut self, path: Option<&Path>) -> Result<()> {
+        let Some(path) = path else { return Ok(()) };
+        self.learner.check_weights()?;
+        let mut snapshot = Snapshot::default();
+        self.state(&mut StateIo::save(&mut snapshot))?;
+        let config = comparable(self.experiment)?;
+        snapshot.texts.insert("experiment".into(), config);
+        snapshot.texts.insert("seed".into(), self.seed.to_string());
+        checkpoint_file::write(path, &snapshot)?;
+        self.saved = Some(self.learner.steps());
+        Ok(())
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<()> {
+        let snapshot = checkpoint_file::read(path)?;
+        let written_with = snapshot.texts.get("experiment").map_or("", String::as_str);
+        let config = comparable(self.experiment)?;
+        if let Some((old, new)) = first_difference(written_with, &config) {
+            return Err(Error::Config {
+                field: path.display().to_string(),
+                what: format!("was written with `{old}`, this run has `{new}`"),
+                mend: "Resume with the settings of the run, or choose another --out.".into(),
+            });
+        }
+        self.state(&mut StateIo::restore(&snapshot))?;
+        self.saved = Some(self.learner.steps());
+        Ok(())
+    }
+
+    fn diverged(&self, error: &apical::Error, path: Option<&Path>) -> String {
+        let back = match (self.saved, path) {
+            (Some(steps), Some(path)) => {
+                format!(" Last checkpoint: {} at step {steps}.", path.display())
+            }
+            _ => " No checkpoint was written before.".into(),
+        };
+        format!("seed {}: {error}{back}", self.seed)
+    }
+}
+
+/// The settings that decide what happens up to a step: not how long, how many or how often saved.
+fn comparable(experiment: &Experiment) -> Result<String> {
+    let mut same = experiment.clone();
+    (same.steps, same.seed, same.seeds) = (0, 0, 1);
+    same.title.clear();
+    same.checkpoint = Default::default();
+    experiment::resolved(&same)
+}
+
+fn first_difference<'a>(old: &'a str, new: &'a str) -> Option<(&'a str, &'a str)> {
+    let mut lines = old.lines().zip(new.lines());
+    let differing = lines.find(|(old, new)| old != new);
+    let more =
+        || (old.lines().count() != new.lines().count()).then_some(("other settings", "these"));
+    differing.or_else(more)
+}

@@ -1,0 +1,172 @@
+//! After the first steps, learning takes no memory from the heap.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use apical::monitor::{Monitor, MonitorSpec, Recorder};
+use apical::network::NetworkSpec;
+use apical::optimizer::{Method, OptimizerSpec};
+use apical::task::{AddSpec, Sample, Task, TaskSpec};
+use apical::{Learner, LearnerSpec, Result, Streams, Update};
+use common::rule;
+
+/// The system's allocator, counting for each thread, since tests run side by side.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator; the counter is a plain number without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are those of `System`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(run: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    run();
+    ALLOCATIONS.get() - before
+}
+
+const RULES: [&str; 7] = [
+    r#"{"kind": "dendritic"}"#,
+    r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
+    r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
+    r#"{"kind": "dendritic", "jacobian": {"kind": "local"}}"#,
+    r#"{"kind": "rtrl"}"#,
+    r#"{"kind": "readout_only"}"#,
+    r#"{"kind": "bptt"}"#,
+];
+
+fn learner(rule_json: &str, method: Method, batch: usize) -> Learner<f32> {
+    let spec = LearnerSpec {
+        network: NetworkSpec {
+            units: 12,
+            ..NetworkSpec::default()
+        },
+        rule: rule(rule_json),
+        optimizer: OptimizerSpec {
+            kind: method,
+            clip: Some(1.0),
+            ..OptimizerSpec::default()
+        },
+        update: if rule_json.contains("bptt") {
+            Update::Every(20)
+        } else {
+            Update::Step
+        },
+        batch,
+        ..LearnerSpec::default()
+    };
+    Learner::new(&spec, 2, 2, 1).unwrap()
+}
+
+fn task(batch: usize) -> Box<dyn Task<f32>> {
+    let spec = TaskSpec::Add(AddSpec::default());
+    spec.build(batch, 1_000, &Streams::new(1), "train").unwrap()
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(
+        allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))),
+        1
+    );
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    for rule in RULES {
+        for method in [Method::Sgd, Method::Momentum, Method::Adam] {
+            for batch in [1, 3] {
+                let mut learner = learner(rule, method, batch);
+                let mut task = task(batch);
+                let mut sample = Sample::new(batch, 2, 2);
+                let mut steps = |count: usize| {
+                    for k in 0..count {
+                        task.next(&mut sample);
+                        // Trials too, shorter than the window of the warm-up.
+                        sample.first = k % 10 == 0 && k > 0;
+                        sample.last = k % 10 == 9 && k > 10;
+                        learner.learn_sample(&sample).unwrap();
+                        learner.learn(&sample.x, &sample.y).unwrap();
+                    }
+                };
+                steps(20);
+                let count = allocations(|| steps(200));
+                assert_eq!(count, 0, "{rule} {method:?} batch {batch}");
+            }
+        }
+    }
+}
+
+/// Notes how much had been allocated after its first and after its latest step.
+struct Watch {
+    recorder: Recorder,
+    first: Option<u64>,
+    last: u64,
+}
+
+impl Monitor<f32> for Watch {
+    fn on_step(&mut self, learner: &Learner<f32>) -> Result<()> {
+        self.recorder.on_step(learner)?;
+        self.last = ALLOCATIONS.get();
+        self.first.get_or_insert(self.last);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_recorded_run_allocates_nothing_once_it_goes() {
+    for rule in RULES {
+        let mut learner = learner(rule, Method::Sgd, 1);
+        let mut task = task(1);
+        let mut quantities = vec![
+            "loss",
+            "accuracy",
+            "rate.mean",
+            "W_rec.norm",
+            "W_out[3]",
+            "gradient.max",
+            "signal",
+        ];
+        if rule.contains("dendritic") {
+            quantities.extend(["A_loss", "A.norm"]);
+        }
+        let spec = |quantity: &&str| MonitorSpec {
+            every: 3,
+            ..MonitorSpec::new(quantity)
+        };
+        let specs: Vec<_> = quantities.iter().map(spec).collect();
+        let mut recorder = Recorder::new(&specs, &learner).unwrap();
+        recorder.reserve(600);
+        let mut watch = Watch {
+            recorder,
+            first: None,
+            last: 0,
+        };
+        learner.run(&mut *task, 100, &mut watch).unwrap();
+        watch.first = None;
+        learner.run(&mut *task, 500, &mut watch).unwrap();
+        assert_eq!(watch.last - watch.first.unwrap(), 0, "{rule}");
+        assert_eq!(watch.recorder.channels()[0].values.len(), 200);
+    }
+}
