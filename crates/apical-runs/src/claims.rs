@@ -104,6 +104,33 @@ pub struct Claims {
     pub claims: Vec<Claim>,
 }
 
+impl Claims {
+    /// A Markdown table of the claims.
+    pub fn to_markdown(&self) -> String {
+        let mut text =
+            String::from("| claim | source | expected | measured | spread | n | verdict |\n");
+        text.push_str("|---|---|---|---|---|---|---|\n");
+        for c in &self.claims {
+            let n = c.n.to_string();
+            let verdict = format!("**{}**", c.verdict.text());
+            let cells = [
+                &c.statement,
+                &c.source,
+                &c.expected,
+                &c.measured,
+                &c.spread,
+                &n,
+                &verdict,
+            ];
+            text.push_str(&format!(
+                "| {} |\n",
+                cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+            ));
+        }
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -152,8 +152,8 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             }
             let mut until = (done / CHUNK + 1) * CHUNK;
             for every in [test_every, save_every] {
-                if every > 0 {
-                    until = until.min((done / every + 1) * every);
+                if let Some(passed) = done.checked_div(every) {
+                    until = until.min((passed + 1) * every);
                 }
             }
             let chunk = until.min(steps) - done;

@@ -53,3 +53,8 @@ pub use learner::{Evaluation, Learner, LearnerSpec, Reduction, Step, Update};
 pub use scalar::Scalar;
 pub use spec::{Experiment, Precision};
 pub use stream::{Stream, Streams};
+
+/// The README's program, compiled and run by the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -460,8 +460,8 @@ impl Study<'_> {
             )
         });
         panels.push(Panel {
-            title: "Add(5,9): held out".into(),
-            y_label: "cross-entropy".into(),
+            title: "Add(5,9)".into(),
+            y_label: "held-out cross-entropy".into(),
             y_range: Some((0.44, 0.7)),
             ..self.panel(
                 [
@@ -472,6 +472,25 @@ impl Study<'_> {
                 self.entropy_levels("lags59"),
             )
         });
+        for (name, title) in [
+            ("lags46-uniform", "Add(4,6), uniform W_rec"),
+            ("lags35-scripts2018", "Add(3,5), 2018 timing"),
+        ] {
+            let frozen = format!("{name}-frozen");
+            panels.push(Panel {
+                title: title.into(),
+                y_label: "held-out cross-entropy".into(),
+                y_range: Some((0.44, 0.7)),
+                ..self.panel(
+                    [
+                        self.tests(name, TRUE_LOSS),
+                        self.tests(&frozen, TRUE_LOSS),
+                        Vec::new(),
+                    ],
+                    self.entropy_levels(name),
+                )
+            });
+        }
         let seeds = self.of("lags46").len();
         Figure {
             title: format!(

@@ -32,6 +32,7 @@ impl Reproduction {
             write_figure(&dir.join(name), figure)?;
         }
         write_json(&dir.join("claims.json"), &self.claims)?;
+        files::write_atomic(dir.join("claims.md"), self.claims.to_markdown().as_bytes())?;
         for (name, records) in &self.records {
             let mut table = metrics_table(records);
             let rows = table

@@ -1,0 +1,108 @@
+//! Every command in the README and the documents runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The lines of all ```sh blocks of a document.
+fn commands(document: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let blocks = text.split("```sh\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
+    let lines = blocks.flat_map(str::lines).map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .map(String::from)
+        .collect()
+}
+
+/// Runs the commands of a document one after another in one new folder, as a reader would.
+fn run_all(document: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = env!("CARGO_BIN_EXE_apical");
+    let mut run = 0;
+    for command in commands(document) {
+        // The tests cannot run themselves, and a whole paper takes minutes: it is run quickly.
+        if ["cargo test", "cargo bench", "cargo install"]
+            .iter()
+            .any(|other| command.starts_with(other))
+        {
+            continue;
+        }
+        let mut line = command.replace("cargo run --release --", "apical");
+        assert!(
+            line.starts_with("apical "),
+            "{document}: what is `{command}`?"
+        );
+        if line.contains(" reproduce ") && !line.contains("--quick") {
+            line.push_str(" --quick");
+        }
+        // Many seeds of a built-in experiment are for the reader's patience, not for a test.
+        if line.contains("--seeds 100") {
+            line.push_str(" --steps 500");
+        }
+        let line = line.replacen("apical", &format!("'{binary}'"), 1);
+        let output = Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{document}: `{command}` failed:\n{stderr}"
+        );
+        run += 1;
+    }
+    run
+}
+
+#[test]
+fn readme_commands_run() {
+    assert!(run_all("README.md") >= 12);
+}
+
+#[test]
+fn result_commands_run() {
+    assert!(run_all("docs/results/marschall2019.md") >= 4);
+}
+
+#[test]
+fn continuous_integration_runs_the_test_command_of_the_readme() {
+    let lines = commands("README.md");
+    let tests: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.starts_with("cargo test"))
+        .collect();
+    let script = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    assert_eq!(tests.len(), 1);
+    assert!(script.lines().any(|line| line == tests[0]), "{tests:?}");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let documents = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/results/marschall2019.md",
+        "docs/speed.md",
+    ];
+    for document in documents {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        let folder = root().join(document).parent().unwrap().to_path_buf();
+        for link in text
+            .split("](")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+        {
+            assert!(
+                link.starts_with("http") || folder.join(link).exists(),
+                "{document}: {link}"
+            );
+        }
+    }
+}
