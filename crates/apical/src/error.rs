@@ -36,9 +36,9 @@ pub enum Error {
     },
     /// The loss or a weight stopped being a finite number.
     #[error(
-        "training diverged at step {step}: the {what} is not finite (last finite loss {last_loss:.6} \
-         at step {last_step}). Lower `optimizer.rate`, set `optimizer.clip`, or go back to a checkpoint \
-         written before step {step}."
+        "training diverged at step {step}: the {what} is not finite ({}). Lower `optimizer.rate`, set \
+         `optimizer.clip`, or go back to a checkpoint written before step {step}.",
+        last_finite(*last_step, *last_loss)
     )]
     Diverged {
         /// First step with a non-finite value.
@@ -58,6 +58,14 @@ pub enum Error {
         /// What to do about it, as a full sentence.
         mend: String,
     },
+}
+
+fn last_finite(step: u64, loss: f64) -> String {
+    if loss.is_finite() {
+        format!("last finite loss {loss:.6} at step {step}")
+    } else {
+        "no step before it had a finite loss".into()
+    }
 }
 
 impl Error {

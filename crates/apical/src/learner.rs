@@ -160,6 +160,7 @@ impl<T: Scalar> Learner<T> {
         }
         let rule = spec.rule.build(&network, streams)?;
         check_update(spec.update, rule.needs_window(), spec.rule.info().name)?;
+        let health = Health::new(dims, &spec.optimizer, rule.is_frozen());
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims)?;
         let mut activity = Activity::new(dims);
@@ -178,7 +179,7 @@ impl<T: Scalar> Learner<T> {
             gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
             readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
             scratch: None,
-            health: Health::new(dims, &spec.optimizer),
+            health,
             step: 0,
             trials: 0,
             pending: 0,
@@ -362,11 +363,12 @@ impl<T: Scalar> Learner<T> {
             outputs,
             ..
         } = self.network.dims();
-        for (field, values, size, what) in [
+        let given = [
             ("x", x, inputs, "batch x inputs"),
             ("y", y, outputs, "batch x outputs"),
-            ("mask", mask.unwrap_or(y), outputs, "batch x outputs"),
-        ] {
+        ];
+        let mask = mask.map(|mask| ("mask", mask, outputs, "batch x outputs"));
+        for (field, values, size, what) in given.into_iter().chain(mask) {
             if values.len() != batch * size {
                 return Err(Error::length(field, values.len(), batch * size, what));
             }

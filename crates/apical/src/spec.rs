@@ -159,6 +159,17 @@ impl Experiment {
                 ));
             }
         }
+        if matches!(self.update, Update::Trial | Update::Trials(_)) && !self.task.has_trials() {
+            return Err(Error::invalid(
+                "update",
+                "the end of trials",
+                format!(
+                    "steps, because task `{}` is one endless stream",
+                    self.task.info().name
+                ),
+                "Set update = \"step\" or { every = 100 }: no trial of it ever ends.",
+            ));
+        }
         let streams = crate::Streams::new(self.seed);
         self.task.build::<f32>(1, self.steps, &streams, "train")?;
         let learner = self.learner::<f32>(self.seed)?;

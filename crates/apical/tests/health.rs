@@ -4,12 +4,12 @@ mod common;
 
 use apical::feedback::FeedbackSpec;
 use apical::loss::{Loss, Outputs};
-use apical::monitor::{Health, Monitor, MonitorSpec, Recorder, Warning};
+use apical::monitor::{Health, Warning};
 use apical::network::NetworkSpec;
 use apical::neuron::{Activation, NeuronSpec, RateSpec, VoltageSpec};
 use apical::optimizer::{OptimizerSpec, PerMatrix};
 use apical::task::{AddSpec, TaskSpec};
-use apical::{Learner, LearnerSpec, Result, Streams, Update};
+use apical::{Learner, LearnerSpec, Streams, Update};
 use common::rule;
 
 fn build(change: impl FnOnce(&mut LearnerSpec)) -> Learner<f64> {
@@ -212,107 +212,4 @@ fn a_growing_loss_is_noticed() {
         "{first} {now}"
     );
     assert!(warnings[0].to_string().starts_with("the loss grew from"));
-}
-
-/// Keeps every loss, to average by hand.
-struct Losses {
-    recorder: Recorder,
-    all: Vec<f64>,
-}
-
-impl Monitor<f64> for Losses {
-    fn on_step(&mut self, learner: &Learner<f64>) -> Result<()> {
-        self.recorder.on_step(learner)?;
-        self.all.push(learner.last_loss());
-        Ok(())
-    }
-}
-
-#[test]
-fn the_box_filter_is_the_mean_of_the_latest_steps() {
-    const STEPS: usize = 200;
-    for before in [0, 3] {
-        let mut learner = build(|_| ());
-        let spec = TaskSpec::Add(AddSpec {
-            lags: [0, 1],
-            ..AddSpec::default()
-        });
-        let mut task = spec.build(1, 1_000, &Streams::new(1), "train").unwrap();
-        // A recorder that comes late averages over what it saw.
-        learner.run(&mut *task, before, &mut ()).unwrap();
-        let windows = [
-            (10, 1),
-            (10, 4),
-            (10, 10),
-            (10, 25),
-            (7, 7),
-            (1, 1),
-            (1, 6),
-            (3, 100),
-        ];
-        let specs = windows.map(|(every, window)| MonitorSpec {
-            quantity: "loss".into(),
-            every,
-            window: Some(window),
-        });
-        let recorder = Recorder::new(&specs, &learner).unwrap();
-        let mut monitor = Losses {
-            recorder,
-            all: Vec::new(),
-        };
-        learner.run(&mut *task, STEPS as u64, &mut monitor).unwrap();
-        for (channel, (every, window)) in monitor.recorder.channels().iter().zip(windows) {
-            let seen = |step: u64| (step - before) as usize;
-            let due = (before + 1..=before + STEPS as u64).filter(|step| step % every == 0);
-            assert_eq!(channel.steps, due.collect::<Vec<_>>());
-            for (step, value) in channel.steps.iter().zip(&channel.values) {
-                let end = seen(*step);
-                let latest = &monitor.all[end.saturating_sub(window as usize)..end];
-                let mean = latest.iter().sum::<f64>() / latest.len() as f64;
-                assert!(
-                    (value - mean).abs() < 1e-12,
-                    "every {every} window {window} at {step}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn evaluation_leaves_training_as_it_was() {
-    for kind in ["dendritic", "rtrl", "bptt", "readout_only"] {
-        let start = || {
-            build(|s| {
-                s.rule = rule(&format!(r#"{{"kind": "{kind}"}}"#));
-                s.update = Update::Every(4);
-            })
-        };
-        let task = |purpose| {
-            let spec = TaskSpec::Add(AddSpec::default());
-            spec.build::<f64>(1, 1_000, &Streams::new(1), purpose)
-                .unwrap()
-        };
-        let mut learner = start();
-        let mut train = task("train");
-        learner.run(&mut *train, 7, &mut ()).unwrap();
-        let before = format!("{:?}", learner.snapshot().unwrap());
-        let first = learner.evaluate(&mut *task("test"), 50).unwrap();
-        let again = learner.evaluate(&mut *task("test"), 50).unwrap();
-        // The same data give the same result: a test starts afresh, too.
-        assert_eq!((first, first.loss.is_finite()), (again, true));
-        assert_eq!(
-            format!("{:?}", learner.snapshot().unwrap()),
-            before,
-            "{kind}"
-        );
-        learner.run(&mut *train, 7, &mut ()).unwrap();
-        let mut other = start();
-        other.run(&mut *task("train"), 14, &mut ()).unwrap();
-        assert_eq!(
-            common::parameters(&learner),
-            common::parameters(&other),
-            "{kind}"
-        );
-        assert_eq!(learner.last_loss(), other.last_loss(), "{kind}");
-    }
 }

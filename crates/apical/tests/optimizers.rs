@@ -61,10 +61,10 @@ impl Naive {
         {
             gradient.iter_mut().for_each(|g| *g *= clip / norm);
         }
-        for k in 0..gradient.len() {
+        for (k, gradient) in gradient.into_iter().enumerate() {
             let (rate, decay) = self.place(k);
             let rate = rate * self.spec.rate * factor;
-            let slope = gradient[k] + decay * self.weights[k];
+            let slope = gradient + decay * self.weights[k];
             let step = match self.spec.kind {
                 Method::Sgd => slope,
                 Method::Momentum => {

@@ -17,7 +17,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Credit, Probe};
-use crate::kernel::{Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product};
+use crate::kernel::{
+    Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product, squared_norm,
+};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
@@ -333,8 +335,8 @@ impl<T: Scalar> Dendritic<T> {
             product(simd, predictor.data(), predictor.stride(), rates, error);
             for (e, r) in error.iter_mut().zip(view.rate(b)) {
                 *e -= *r;
-                loss += *e * *e;
             }
+            loss += squared_norm(simd, self.surprise.band(b, 1));
         }
         self.jacobian_loss = 0.5 * loss.f64() / (batch * units) as f64;
         let step = T::of(-1.0 / batch as f64) * rate;
@@ -451,8 +453,8 @@ impl<T: Scalar> Dendritic<T> {
             }
             for (e, v) in self.error.row_mut(b).iter_mut().zip(self.voltage.row(b)) {
                 *e = *v - *e;
-                loss += *e * *e;
             }
+            loss += squared_norm(simd, self.error.band(b, 1));
         }
         self.apical_loss = 0.5 * loss.f64() / (batch * units) as f64;
     }

@@ -94,7 +94,7 @@ impl<T: Scalar> Influence<T> {
 }
 
 /// Direct influence: parameter (g, i, j) acts on state variable s of unit i by
-/// gain[s][g]_i · a_j and on nothing else.
+/// gain_sg,i · a_j and on nothing else.
 pub struct Direct<'a, T> {
     /// Gains; that of (s, g, i) at `(s * currents + g) * plane + offset + i`.
     pub gain: &'a [T],

@@ -21,6 +21,11 @@ pub trait Lanes<T>: Copy {
     fn fma(self, factor: Self, term: Self) -> Self;
     /// The sum, always in the same order: halves of 8, of 4, then (0 + 2) + (1 + 3).
     fn sum(self) -> T;
+    /// The sums of four, bit for bit as [`Lanes::sum`] gives them, for fewer shuffles.
+    #[inline(always)]
+    fn sums(four: [Self; 4]) -> [T; 4] {
+        four.map(Self::sum)
+    }
 }
 
 /// An instruction set: how it holds sixteen numbers and multiplies and adds.
@@ -188,6 +193,19 @@ mod target {
         }
     }
 
+    /// (0 + 2) + (1 + 3) of each.
+    #[inline(always)]
+    fn sums_f32x4([a, b, c, d]: [__m128; 4]) -> [f32; 4] {
+        unsafe {
+            let ab = _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+            let cd = _mm_add_ps(_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+            let sums = _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+            let mut result = [0.0; 4];
+            _mm_storeu_ps(result.as_mut_ptr(), sums);
+            result
+        }
+    }
+
     impl Lanes<f32> for F32x8x2 {
         #[inline(always)]
         fn splat(value: f32) -> Self {
@@ -223,6 +241,14 @@ mod target {
         fn sum(self) -> f32 {
             sum_f32x8(unsafe { _mm256_add_ps(self.0, self.1) })
         }
+        #[inline(always)]
+        fn sums(four: [Self; 4]) -> [f32; 4] {
+            sums_f32x4(four.map(|v| unsafe {
+                let eight = _mm256_add_ps(v.0, v.1);
+                let high = _mm256_extractf128_ps::<1>(eight);
+                _mm_add_ps(_mm256_castps256_ps128(eight), high)
+            }))
+        }
     }
 
     impl Lanes<f32> for F32x16 {
@@ -251,6 +277,32 @@ mod target {
             unsafe {
                 let low = _mm512_castps512_ps256(self.0);
                 sum_f32x8(_mm256_add_ps(low, _mm512_extractf32x8_ps::<1>(self.0)))
+            }
+        }
+        #[inline(always)]
+        fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+            /// Low halves of two side by side plus high halves of two side by side.
+            #[inline(always)]
+            fn halves(a: __m512, b: __m512) -> __m512 {
+                unsafe {
+                    let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b);
+                    _mm512_add_ps(low, _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b))
+                }
+            }
+            unsafe {
+                let (ab, cd) = (halves(a.0, b.0), halves(c.0, d.0));
+                // Even quarters are the lower four of a row, odd ones the upper: now a quarter is a row.
+                let rows = _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd),
+                );
+                let two = _mm512_add_ps(rows, _mm512_permute_ps::<0b11_10_11_10>(rows));
+                let sums = _mm512_add_ps(two, _mm512_permute_ps::<0b01_01_01_01>(two));
+                let first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                let sums = _mm512_castps512_ps128(_mm512_permutexvar_ps(first, sums));
+                let mut result = [0.0; 4];
+                _mm_storeu_ps(result.as_mut_ptr(), sums);
+                result
             }
         }
     }
@@ -352,6 +404,31 @@ mod target {
                 let eight = _mm512_add_pd(self.0, self.1);
                 let low = _mm512_castpd512_pd256(eight);
                 sum_f64x4(_mm256_add_pd(low, _mm512_extractf64x4_pd::<1>(eight)))
+            }
+        }
+        #[inline(always)]
+        fn sums(four: [Self; 4]) -> [f64; 4] {
+            /// Low halves of two side by side plus high halves of two side by side.
+            #[inline(always)]
+            fn halves(a: __m512d, b: __m512d) -> __m512d {
+                unsafe {
+                    let low = _mm512_shuffle_f64x2::<0b01_00_01_00>(a, b);
+                    _mm512_add_pd(low, _mm512_shuffle_f64x2::<0b11_10_11_10>(a, b))
+                }
+            }
+            unsafe {
+                let [a, b, c, d] = four.map(|v| _mm512_add_pd(v.0, v.1));
+                let (ab, cd) = (halves(a, b), halves(c, d));
+                let two = _mm512_add_pd(
+                    _mm512_shuffle_f64x2::<0b10_00_10_00>(ab, cd),
+                    _mm512_shuffle_f64x2::<0b11_01_11_01>(ab, cd),
+                );
+                let sums = _mm512_add_pd(two, _mm512_permute_pd::<0b0101_0101>(two));
+                let first = _mm512_setr_epi64(0, 2, 4, 6, 0, 0, 0, 0);
+                let sums = _mm512_castpd512_pd256(_mm512_permutexvar_pd(first, sums));
+                let mut result = [0.0; 4];
+                _mm256_storeu_pd(result.as_mut_ptr(), sums);
+                result
             }
         }
     }

@@ -51,7 +51,7 @@ impl<T: Scalar> LaneKernel for Product<'_, T> {
                 s2 = L::Lanes::load(c).fma(x, s2);
                 s3 = L::Lanes::load(d).fma(x, s3);
             }
-            *y = [s0.sum(), s1.sum(), s2.sum(), s3.sum()];
+            *y = L::Lanes::sums([s0, s1, s2, s3]);
         }
         let first = count - rest.len();
         for (row, y) in rest.iter_mut().enumerate() {
@@ -345,12 +345,22 @@ mod tests {
             let w = matrix(rows, columns, &values);
             let x = vector(columns, &values);
             let f = vector(rows, &values);
-            for simd in [Simd::detect(), Simd::portable()] {
+            for simd in Simd::all() {
                 let mut y = vec![0.0; rows];
                 product(simd, w.data(), w.stride(), &x, &mut y);
                 for (i, y) in y.iter().enumerate() {
                     let naive: f64 = w.row(i).iter().zip(&x).map(|(a, b)| a * b).sum();
                     prop_assert!(close(*y, naive));
+                }
+                // Rows summed four at a time and alone have the same bits.
+                for (i, y) in y.iter().enumerate() {
+                    prop_assert_eq!(*y, dot(simd, w.band(i, 1), &x));
+                    let short = |values: &[f64]| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
+                    let (rows, x) = (short(w.data()), short(&x));
+                    let mut together = vec![0.0; w.rows()];
+                    product(simd, &rows, w.stride(), &x, &mut together);
+                    let alone = dot(simd, &rows[i * w.stride()..][..w.stride()], &x);
+                    prop_assert_eq!(together[i], alone);
                 }
                 let mut back = vec![0.25; columns];
                 add_transposed(simd, w.data(), w.stride(), &f[..rows], &mut back);

@@ -54,6 +54,18 @@ impl Simd {
         Self(Level::Portable)
     }
 
+    /// Every set this processor has, not only the widest.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        let mut all = vec![Self(Level::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        if Self::detect() == Self(Level::Avx512) {
+            all.push(Self(Level::Avx2));
+        }
+        all.extend((Self::detect() != all[0]).then(Self::detect));
+        all
+    }
+
     /// No fused multiply-adds: the same bits on every machine.
     pub fn portable() -> Self {
         Self(Level::Portable)

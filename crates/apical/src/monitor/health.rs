@@ -87,8 +87,13 @@ impl Health {
     const LEAST: u64 = 8;
 
     /// For a network of these sizes.
-    pub fn new(dims: Dims, optimizer: &OptimizerSpec) -> Self {
-        let still = |(_, rate): (_, f64)| u64::from(rate == 0.0 || optimizer.rate == 0.0);
+    ///
+    /// `frozen` says that the recurrent layer is not meant to learn.
+    pub fn new(dims: Dims, optimizer: &OptimizerSpec, frozen: bool) -> Self {
+        let still = |(name, rate): (&str, f64)| {
+            let readout = name == "W_out" || name == "b_out";
+            u64::from(rate == 0.0 || optimizer.rate == 0.0 || (frozen && !readout))
+        };
         let reached = optimizer.rates.named().map(still);
         Self {
             dims,

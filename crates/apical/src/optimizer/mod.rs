@@ -242,7 +242,8 @@ impl<T: Scalar> Optimizer<T> {
         if let Some(clip) = self.clip {
             let squared = squared_norm(simd, recurrent.data()) + squared_norm(simd, readout.data());
             let norm = scale * squared.root();
-            if norm > clip {
+            // A norm that is no number any more must not turn into a quiet zero step.
+            if norm > clip && norm.finite() {
                 scale = scale * clip / norm;
             }
         }

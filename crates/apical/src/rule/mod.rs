@@ -38,6 +38,11 @@ pub trait Rule<T: Scalar>: Send {
         false
     }
 
+    /// Whether the rule leaves the recurrent layer as it is, so that a missing gradient is no surprise.
+    fn is_frozen(&self) -> bool {
+        false
+    }
+
     /// Names of what [`Rule::probe`] shows to monitors.
     fn probes(&self) -> &'static [&'static str] {
         &[]

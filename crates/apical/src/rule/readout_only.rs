@@ -27,6 +27,9 @@ pub struct ReadoutOnly;
 impl<T: Scalar> Rule<T> for ReadoutOnly {
     fn reset(&mut self) {}
     fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) {}
+    fn is_frozen(&self) -> bool {
+        true
+    }
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())
     }

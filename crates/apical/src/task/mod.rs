@@ -86,6 +86,13 @@ impl TaskSpec {
         }
     }
 
+    /// Whether the stream is cut into trials.
+    pub fn has_trials(&self) -> bool {
+        match self {
+            Self::Add(_) => false,
+        }
+    }
+
     /// Builds the task; `purpose` names its random stream (`train`, `test`).
     ///
     /// # Errors
