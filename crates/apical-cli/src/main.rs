@@ -5,6 +5,7 @@ mod reproduce;
 mod run;
 mod tables;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -54,10 +55,12 @@ fn main() -> ExitCode {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping (ctrl-C again to stop at once) ...");
+        tell("\nstopping (ctrl-C again to stop at once) ...");
     });
     if let Err(error) = handler {
-        eprintln!("warning: ctrl-C cannot be caught ({error}); it will stop at once.");
+        tell(&format!(
+            "warning: ctrl-C cannot be caught ({error}); it will stop at once."
+        ));
     }
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &STOP),
@@ -69,33 +72,44 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell(&format!("error: {error:#}"));
             ExitCode::from(if STOP.load(Ordering::Relaxed) { 130 } else { 1 })
         }
     }
 }
 
-/// `apical rules | head` is no error.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+/// Writes to standard output; that nobody reads to the end (`apical rules | head`) is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("standard output: cannot be written"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error, if anybody reads it.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The command line as typed, for records.
 pub(crate) fn command_line() -> String {
-    let quoted = |word: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{word}'")
-        }
-    };
-    let words = std::env::args().skip(1).map(quoted);
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| quoted(&word.to_string_lossy()));
     std::iter::once("apical".to_string())
         .chain(words)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

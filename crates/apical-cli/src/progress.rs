@@ -8,6 +8,8 @@ use apical_runs::record::{Ending, SeedRecord};
 use apical_runs::seed_run::Progress;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::tell;
+
 /// One bar for all seeds of a command.
 pub enum Meter {
     /// On a terminal.
@@ -18,6 +20,8 @@ pub enum Meter {
         total: u64,
         /// Steps done.
         done: AtomicU64,
+        /// Steps of these that were done before this run.
+        skipped: AtomicU64,
         /// Start.
         since: Instant,
     },
@@ -32,10 +36,10 @@ impl Meter {
             return Self::Quiet;
         }
         if !std::io::stderr().is_terminal() {
-            let done = AtomicU64::new(0);
             return Self::Lines {
                 total,
-                done,
+                done: AtomicU64::new(0),
+                skipped: AtomicU64::new(0),
                 since: Instant::now(),
             };
         }
@@ -58,8 +62,8 @@ impl Meter {
     /// Prints a line without disturbing the bar.
     pub fn say(&self, line: &str) {
         match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Self::Lines { .. } => eprintln!("{line}"),
+            Self::Bar(bar) => bar.suspend(|| tell(line)),
+            Self::Lines { .. } => tell(line),
             Self::Quiet => {}
         }
     }
@@ -70,22 +74,42 @@ impl Progress for Meter {
         match self {
             Self::Bar(bar) => bar.inc(steps),
             Self::Quiet => {}
-            Self::Lines { total, done, since } => {
+            Self::Lines {
+                total,
+                done,
+                skipped,
+                since,
+            } => {
                 let before = done.fetch_add(steps, Ordering::Relaxed);
                 let now = before + steps;
-                let tenth = |steps: u64| (10 * steps).checked_div(*total).unwrap_or(10);
+                let tenth = |steps: u64| steps.saturating_mul(10).checked_div(*total).unwrap_or(10);
                 if tenth(now) > tenth(before) {
                     let elapsed = since.elapsed();
-                    let rate = now as f64 / elapsed.as_secs_f64().max(1e-9);
+                    let here = now.saturating_sub(skipped.load(Ordering::Relaxed));
+                    let rate = here as f64 / elapsed.as_secs_f64().max(1e-9);
                     let left =
                         Duration::from_secs_f64(total.saturating_sub(now) as f64 / rate.max(1e-9));
-                    eprintln!(
+                    tell(&format!(
                         "{:>3} %  {now} of {total} steps  {rate:.0} steps/s  {} left",
                         10 * tenth(now),
                         HumanDuration(Duration::from_secs(left.as_secs())),
-                    );
+                    ));
                 }
             }
+        }
+    }
+
+    fn skip(&self, steps: u64) {
+        match self {
+            Self::Bar(bar) => {
+                bar.inc(steps);
+                bar.reset_eta();
+            }
+            Self::Lines { done, skipped, .. } => {
+                done.fetch_add(steps, Ordering::Relaxed);
+                skipped.fetch_add(steps, Ordering::Relaxed);
+            }
+            Self::Quiet => {}
         }
     }
 

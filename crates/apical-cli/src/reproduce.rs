@@ -9,12 +9,12 @@ use anyhow::{Result, bail};
 use apical_runs::claims::{Claim, Claims};
 use apical_runs::files::create_run_dir;
 use apical_runs::reproduce::marschall2019;
-use apical_runs::run::{Environment, free_run_dir, write_json};
+use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line};
+use crate::{COMMIT, VERSION, command_line, print};
 
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
@@ -52,37 +52,50 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         .out
         .clone()
         .unwrap_or_else(|| free_run_dir(&arguments.paper));
+    let is_new = !dir.exists();
     create_run_dir(&dir)?;
+    if let Some(json) = &arguments.json {
+        // Now, not after minutes of computing.
+        check_writable(json).inspect_err(|_| {
+            if is_new {
+                let _ = std::fs::remove_dir(&dir);
+            }
+        })?;
+    }
     let experiments = marschall2019::experiments(arguments.quick)?;
     let seeds = (experiments[0].seed, experiments[0].seeds);
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
-    write_json(&dir.join("environment.json"), &environment)?;
     let meter = Meter::new(marschall2019::total_steps(&experiments), arguments.quiet);
     let begun = Instant::now();
     let outcome = marschall2019::reproduce(arguments.quick, arguments.threads, stop, &meter);
     meter.finish();
+    // Only now, so that a stopped run leaves the folder empty and can be started again.
     let reproduction = outcome?;
+    write_json(&dir.join("environment.json"), &environment)?;
     reproduction.write(&dir)?;
     if let Some(json) = &arguments.json {
         write_json(json, &reproduction.claims)?;
     }
     if !arguments.quiet {
-        print_claims(&reproduction.claims);
+        let mut text = claims_table(&reproduction.claims);
         for (name, _) in &reproduction.figures {
-            println!("figure: {}", dir.join(name).with_extension("svg").display());
-            println!("        {}", dir.join(name).with_extension("png").display());
+            for (word, kind) in [("figure: ", "svg"), ("        ", "png")] {
+                let path = dir.join(name).with_extension(kind);
+                text.push_str(&format!("{word}{}\n", path.display()));
+            }
         }
-        println!("claims: {}", dir.join("claims.json").display());
-        println!(
-            "took {:.1} s; again: {}",
+        text.push_str(&format!("claims: {}\n", dir.join("claims.json").display()));
+        text.push_str(&format!(
+            "took {:.1} s; again: {}\n",
             begun.elapsed().as_secs_f64(),
             reproduction.claims.command
-        );
+        ));
+        print(&text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_claims(claims: &Claims) {
+fn claims_table(claims: &Claims) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -114,5 +127,5 @@ fn print_claims(claims: &Claims) {
         ];
         table.add_row(cells.map(|cell| cell.to_string()));
     }
-    println!("{table}");
+    format!("{table}\n")
 }

@@ -14,7 +14,7 @@ use apical_runs::statistics::Spread;
 use clap::Args;
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line};
+use crate::{COMMIT, VERSION, command_line, print, quoted, tell};
 
 /// Arguments of `apical run`.
 #[derive(Args)]
@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// First seed.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Number of seeds: seed, seed + 1, ...
     #[arg(long)]
@@ -71,14 +71,7 @@ impl Arguments {
                 None => experiment::resolved(&kept)?,
             };
             let experiment = experiment::parse(&text, &self.all_changes())?;
-            if experiment.steps < kept.steps && self.steps.is_some() {
-                bail!(
-                    "--steps: got {}, expected at least the {} of the run in {}. Leave it out to finish that run.",
-                    experiment.steps,
-                    kept.steps,
-                    out.display()
-                );
-            }
+            dir.go_on(&kept, &experiment)?;
             return Ok((dir, experiment));
         }
         let name = self.experiment.as_deref().unwrap_or_default();
@@ -96,7 +89,8 @@ impl Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let (dir, experiment) = arguments.prepare()?;
-    let meter = Meter::new(experiment.steps * experiment.seeds, arguments.quiet);
+    let total = experiment.steps.saturating_mul(experiment.seeds);
+    let meter = Meter::new(total, arguments.quiet);
     if !arguments.quiet && !experiment.title.is_empty() {
         meter.say(&experiment.title);
     }
@@ -109,9 +103,6 @@ pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     );
     meter.finish();
     let records = outcome?;
-    if arguments.resume {
-        dir.update_config(&experiment)?;
-    }
     let stopped = records
         .iter()
         .any(|record| record.ending == Ending::Stopped);
@@ -121,21 +112,23 @@ pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         .collect();
     if !arguments.quiet {
         warn(&records);
-        summarise(&experiment, &records, &dir);
+        print(&summary(&experiment, &records, &dir))?;
     }
     if stopped {
-        let path = dir.path().display();
-        eprintln!("stopped; go on with: apical run --resume --out {path}");
+        let path = quoted(&dir.path().to_string_lossy());
+        tell(&format!(
+            "stopped; go on with: apical run --resume --out {path}"
+        ));
         return Ok(ExitCode::from(130));
     }
-    if let Some(first) = diverged.first() {
-        if let Ending::Diverged(message) = &first.ending {
-            bail!(
-                "{} of {} seeds diverged. {message}",
-                diverged.len(),
-                records.len()
-            );
-        }
+    if let Some(first) = diverged.first()
+        && let Ending::Diverged(message) = &first.ending
+    {
+        bail!(
+            "{} of {} seeds diverged. {message}",
+            diverged.len(),
+            records.len()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -147,28 +140,31 @@ fn warn(records: &[SeedRecord]) {
         *seen.entry(warning.to_string()).or_default() += 1;
     }
     for (warning, seeds) in seen {
-        eprintln!("warning ({seeds} of {} seeds): {warning}", records.len());
+        tell(&format!(
+            "warning ({seeds} of {} seeds): {warning}",
+            records.len()
+        ));
     }
 }
 
-fn summarise(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) {
-    let line = |name: &str, values: Vec<f64>| {
+fn summary(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, values: Vec<f64>| {
         let spread = Spread::of(&values);
         if spread.n > 1 {
-            println!(
-                "{name:<28} {:.4} (sd {:.4}, {} seeds)",
+            text.push_str(&format!(
+                "{name:<28} {:.4} (sd {:.4}, {} seeds)\n",
                 spread.mean, spread.deviation, spread.n
-            );
+            ));
         } else if spread.mean.is_finite() {
-            println!("{name:<28} {:.4}", spread.mean);
+            text.push_str(&format!("{name:<28} {:.4}\n", spread.mean));
         }
     };
-    for monitor in &experiment.monitor {
-        let curves = records
-            .iter()
-            .filter_map(|record| record.curve(&monitor.quantity));
+    let recorded = records.first().map_or(&[][..], |record| &record.curves);
+    for name in recorded.iter().map(|curve| &curve.name) {
+        let curves = records.iter().filter_map(|record| record.curve(name));
         line(
-            &monitor.quantity,
+            name,
             curves.filter_map(|c| c.values.last().copied()).collect(),
         );
     }
@@ -181,11 +177,14 @@ fn summarise(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) {
             line(name, values);
         }
     }
-    for bound in experiment.task.bounds() {
-        println!(
-            "  bound, knowing {:<12} {:.4} nats, accuracy {:.3}",
+    // In nats, so not to be compared with a squared error.
+    let bounds = experiment.loss == apical::loss::Loss::SoftmaxCrossEntropy {};
+    for bound in experiment.task.bounds().iter().filter(|_| bounds) {
+        text.push_str(&format!(
+            "  bound, knowing {:<12} {:.4} nats, accuracy {:.3}\n",
             bound.knowledge, bound.cross_entropy, bound.accuracy
-        );
+        ));
     }
-    println!("wrote {}", dir.path().display());
+    text.push_str(&format!("wrote {}\n", dir.path().display()));
+    text
 }

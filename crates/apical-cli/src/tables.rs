@@ -1,6 +1,5 @@
 //! `apical list | tasks | neurons | rules`: what there is.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,6 +11,8 @@ use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
 use apical_runs::experiment::{BUILT_IN, load};
 use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::print;
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -25,7 +26,7 @@ fn table(header: &[&str]) -> Table {
 }
 
 fn show(table: &Table) -> Result<ExitCode> {
-    writeln!(std::io::stdout(), "{table}")?;
+    print(&format!("{table}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -38,7 +39,7 @@ pub fn list(experiment: Option<&str>) -> Result<ExitCode> {
                 "experiment: `{name}` is a file, expected the name of a built-in one. `apical list` shows them."
             );
         };
-        write!(std::io::stdout(), "{}", found.toml)?;
+        print(found.toml)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = table(&["experiment", "what it is", "steps", "seeds", "rule"]);

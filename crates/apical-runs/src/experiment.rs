@@ -1,8 +1,12 @@
 //! Find an experiment by name or file, change it from the command line, and say what was mistyped.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use apical::Experiment;
+use apical::monitor::MonitorSpec;
+use apical::rule::RuleSpec;
+use apical::{Experiment, Precision};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -51,7 +55,15 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
 /// A name that is neither, a file that cannot be read, a syntax error, an unknown key or value (the nearest
 /// known one is suggested), or a setting that cannot work.
 pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
-    parse(&source(name)?, changes)
+    let built_in = BUILT_IN.iter().any(|known| known.name == name);
+    parse(&source(name)?, changes).map_err(|error| match error {
+        // Where there is a file, say which.
+        Error::Config { field, what, mend } if field == "experiment" && !built_in => {
+            let field = name.to_string();
+            Error::Config { field, what, mend }
+        }
+        other => other,
+    })
 }
 
 /// Builds an experiment from TOML text and changes.
@@ -61,13 +73,28 @@ pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
 pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
     let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
         field: "experiment".into(),
-        what: format!("not valid TOML: {error}").trim_end().into(),
+        what: format!("got {error}").trim_end().replacen(
+            "got TOML parse error",
+            "not valid TOML",
+            1,
+        ),
         mend: "Mend the file at that place.".into(),
     })?;
     for change in changes {
         set(&mut table, change)?;
     }
-    let experiment: Experiment = typed(table)?;
+    let mut experiment: Experiment = typed(table)?;
+    check_size(&experiment)?;
+    // What one rule lets record means nothing to another.
+    if !changes.is_empty()
+        && let Ok(before) = parse(text, &[])
+        && before.rule.info().name != experiment.rule.info().name
+        && before.monitor == experiment.monitor
+    {
+        let learner = experiment.learner::<f32>(experiment.seed)?;
+        let known = |monitor: &MonitorSpec| learner.find(&monitor.quantity).is_ok();
+        experiment.monitor.retain(known);
+    }
     experiment.check()?;
     Ok(experiment)
 }
@@ -84,14 +111,84 @@ pub fn resolved(experiment: &Experiment) -> Result<String> {
     })
 }
 
+/// Refuses what no memory could hold, which would end the program without a word.
+fn check_size(experiment: &Experiment) -> Result<()> {
+    const SEEDS: u64 = 1_000_000;
+    if experiment.seeds > SEEDS {
+        return Err(Error::Config {
+            field: "seeds".into(),
+            what: format!("got {}, expected at most {SEEDS}", experiment.seeds),
+            mend: "Run fewer at a time; did a digit slip in?".into(),
+        });
+    }
+    let units = experiment.network.units;
+    let (inputs, _) = experiment.task.sizes();
+    let weights = units.saturating_mul(units.saturating_add(inputs + 1));
+    // Weights, gradients and what optimizers keep; RTRL has an influence of every weight on every unit.
+    let numbers = match experiment.rule {
+        RuleSpec::Rtrl(_) => weights
+            .saturating_mul(units)
+            .saturating_mul(2 * experiment.batch),
+        _ => weights.saturating_mul(4),
+    };
+    let bytes = match experiment.precision {
+        Precision::F32 => numbers.saturating_mul(4),
+        Precision::F64 => numbers.saturating_mul(8),
+    };
+    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(Error::Config {
+            field: "network.units".into(),
+            what: format!(
+                "got {units}, which with the rule `{}` needs about {:.0} GB of memory, expected no more than there is",
+                experiment.rule.info().name,
+                bytes as f64 / 1e9
+            ),
+            mend: "Use fewer units or, with rtrl, another rule; did a digit slip in?".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Every single setting of a TOML text, by its whole key.
+pub(crate) fn leaves(text: &str) -> BTreeMap<String, String> {
+    fn visit(key: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+        let Value::Table(table) = value else {
+            into.insert(key.into(), value.to_string());
+            return;
+        };
+        for (name, value) in table {
+            let dot = if key.is_empty() { "" } else { "." };
+            visit(&format!("{key}{dot}{name}"), value, into);
+        }
+    }
+    let mut all = BTreeMap::new();
+    if let Ok(table) = toml::from_str::<Table>(text) {
+        visit("", &Value::Table(table), &mut all);
+    }
+    all
+}
+
 fn source(name: &str) -> Result<String> {
     if let Some(found) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
         return Ok(found.toml.into());
     }
     let path = Path::new(name);
+    if path.is_dir() {
+        return Err(Error::Config {
+            field: "experiment".into(),
+            what: format!("`{name}` is a folder, expected a TOML file"),
+            mend: "Every run folder holds one: config.toml. To go on with a run, use --resume --out DIR."
+                .into(),
+        });
+    }
     if path.exists() || name.ends_with(".toml") {
-        return std::fs::read_to_string(path)
-            .map_err(|error| Error::io(path, "read this experiment", &error));
+        let bytes =
+            std::fs::read(path).map_err(|error| Error::io(path, "read this experiment", &error))?;
+        return String::from_utf8(bytes).map_err(|_| Error::Config {
+            field: name.into(),
+            what: "not a text file, expected TOML".into(),
+            mend: "Check the path; `apical list NAME` prints an experiment to start from.".into(),
+        });
     }
     let known: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
     Err(Error::Config {
@@ -142,17 +239,59 @@ fn set(table: &mut Table, change: &str) -> Result<()> {
 
 /// Deserializes with errors that name the key and the nearest known one.
 fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
-    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+    refusal::<T>(&table).map_or_else(
+        |(path, message)| Err(explain(&blamed::<T>(table, &path, &message), &message)),
+        Ok,
+    )
+}
+
+/// The value, or where and why not.
+fn refusal<T: DeserializeOwned>(table: &Table) -> Result<T, (String, String)> {
+    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = message
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_string();
-        explain(&path, &message)
+        let line = message.lines().next().unwrap_or_default().trim();
+        (path, line.to_string())
     })
+}
+
+/// Inside a table with a `kind` the path ends early: the key without which this message would not come is the one.
+fn blamed<T: DeserializeOwned>(table: Table, path: &str, message: &str) -> String {
+    let mut path = path.to_string();
+    loop {
+        let Some(Value::Table(inner)) = at_path(&mut table.clone(), &path).cloned() else {
+            return path;
+        };
+        if path == "." || message.starts_with("missing field") {
+            return path;
+        }
+        let kind = inner.get("kind").and_then(Value::as_str);
+        if kind.is_some_and(|kind| message.starts_with(&format!("unknown variant `{kind}`"))) {
+            return format!("{path}.kind");
+        }
+        let guilty = inner.keys().find(|key| {
+            let mut without = table.clone();
+            if let Some(Value::Table(inner)) = at_path(&mut without, &path) {
+                inner.remove(*key);
+            }
+            refusal::<T>(&without)
+                .err()
+                .is_none_or(|(_, now)| now != message && !now.starts_with("missing field"))
+        });
+        match guilty {
+            Some(key) => path = format!("{path}.{key}"),
+            None => return path,
+        }
+    }
+}
+
+fn at_path<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
+    let mut parts = path.split('.');
+    let mut at = table.get_mut(parts.next()?)?;
+    for part in parts {
+        at = at.as_table_mut()?.get_mut(part)?;
+    }
+    Some(at)
 }
 
 /// Turns `unknown field `x`, expected one of `a`, `b`` into a message with a suggestion.
@@ -160,7 +299,7 @@ fn explain(path: &str, message: &str) -> Error {
     let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let at = |key: &str| match path {
         "." | "" => key.to_string(),
-        _ if path.ends_with(key) => path.to_string(),
+        _ if path == key || path.ends_with(&format!(".{key}")) => path.to_string(),
         _ => format!("{path}.{key}"),
     };
     match words.split_first() {
@@ -176,9 +315,9 @@ fn explain(path: &str, message: &str) -> Error {
         },
         Some((missing, _)) if message.starts_with("missing field") => Error::Config {
             field: at(missing),
-            what: "missing".into(),
+            what: "missing, expected a value".into(),
             mend: format!(
-                "Add `{missing}`; `apical list` shows complete experiments to copy from."
+                "Add `{missing}`; `apical list NAME` prints a complete experiment to copy from."
             ),
         },
         _ => Error::Config {
@@ -187,10 +326,33 @@ fn explain(path: &str, message: &str) -> Error {
             } else {
                 path.into()
             },
-            what: message.into(),
-            mend: "Change the value to the type that is expected.".into(),
+            what: in_plain_words(message),
+            mend: "Change the value to what is expected.".into(),
         },
     }
+}
+
+/// `invalid type: string "fast", expected f64` says a programmer which type, a user should hear which value.
+fn in_plain_words(message: &str) -> String {
+    let got = message
+        .replacen("invalid type: ", "got ", 1)
+        .replacen("invalid value: ", "got ", 1)
+        .replacen("invalid length ", "got a list of length ", 1);
+    let Some((got, expected)) = got.rsplit_once("expected ") else {
+        return got;
+    };
+    let expected = match expected {
+        "u64" | "usize" => "a whole number that is not negative",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "an array of length 2" | "2 elements in sequence" => "a list of 2 numbers",
+        "a boolean" => "true or false",
+        other if other.contains("struct ") || other.contains("enum ") => {
+            "a table with its settings"
+        }
+        other => other,
+    };
+    format!("{got}expected {expected}")
 }
 
 fn listed(known: &[&str]) -> String {
@@ -203,11 +365,17 @@ fn listed(known: &[&str]) -> String {
 fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
     let near = known
         .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .map(|candidate| {
+            let pairs = word.bytes().zip(candidate.bytes());
+            let alike = pairs.take_while(|(a, b)| a == b).count();
+            // Of equally near ones, that with the longest common beginning.
+            let distance = strsim::damerau_levenshtein(word, candidate);
+            (distance, Reverse(alike), candidate)
+        })
+        .filter(|(distance, _, candidate)| *distance <= 2.max(candidate.len() / 3))
         .min();
     match near {
-        Some((_, candidate)) => format!("Did you mean `{candidate}`?"),
+        Some((.., candidate)) => format!("Did you mean `{candidate}`?"),
         None => otherwise.into(),
     }
 }

@@ -11,7 +11,7 @@ use crate::table::{Column, Table};
 /// A recorded quantity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Name as configured.
+    /// Name as configured; a quantity recorded a second time ends in `_2`.
     pub name: String,
     /// Steps learned when each value was recorded.
     pub steps: Vec<u64>,
@@ -119,12 +119,21 @@ impl SeedRecord {
     }
 
     pub(crate) fn curves_of(recorder: &Recorder) -> Vec<Curve> {
-        let copy = |channel: &apical::monitor::Channel| Curve {
-            name: channel.name.clone(),
-            steps: channel.steps.clone(),
-            values: channel.values.clone(),
+        let channels = recorder.channels();
+        let copy = |(index, channel): (usize, &apical::monitor::Channel)| {
+            // A quantity may be recorded twice, with different windows: loss, loss_2.
+            let before = channels[..index].iter().filter(|c| c.name == channel.name);
+            let name = match before.count() {
+                0 => channel.name.clone(),
+                earlier => format!("{}_{}", channel.name, earlier + 1),
+            };
+            Curve {
+                name,
+                steps: channel.steps.clone(),
+                values: channel.values.clone(),
+            }
         };
-        recorder.channels().iter().map(copy).collect()
+        channels.iter().enumerate().map(copy).collect()
     }
 }
 

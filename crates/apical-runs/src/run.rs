@@ -8,18 +8,24 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
-use crate::record::{Ending, SeedRecord, Tests, metrics_table};
-use crate::seed_run::{Progress, Surroundings, run_seed};
+use crate::record::{Ending, SeedRecord, metrics_table};
+use crate::seed_run::{
+    Progress, Surroundings, comparable, read_checkpoint, run_seed, same_settings,
+};
 use crate::statistics::mean_curve;
 use crate::{Error, Result, experiment, files};
 
-/// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor.
+/// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor, but no more than there are jobs.
 ///
 /// # Errors
 /// If the operating system gives no threads.
-pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+pub fn pool(threads: usize, jobs: usize) -> Result<rayon::ThreadPool> {
+    let wanted = match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        _ => threads,
+    };
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(wanted.min(jobs.max(1)))
         .build()
         .map_err(|error| Error::Config {
             field: "--threads".into(),
@@ -46,7 +52,7 @@ pub fn run_all(
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|job| std::cmp::Reverse(experiments[jobs[*job].0].steps));
     let around = Surroundings::in_memory(stop, progress);
-    let records: Vec<(usize, SeedRecord)> = pool(threads)?.install(|| {
+    let records: Vec<(usize, SeedRecord)> = pool(threads, jobs.len())?.install(|| {
         order
             .par_iter()
             .with_max_len(1)
@@ -138,19 +144,63 @@ impl RunDir {
     /// A folder without `config.toml`, or one that cannot be read.
     pub fn open(path: &Path) -> Result<(Self, Experiment)> {
         let config = path.join("config.toml");
+        if !config.exists() {
+            return Err(Error::Config {
+                field: "--out".into(),
+                what: format!(
+                    "{} holds no config.toml, expected the folder of an earlier run",
+                    path.display()
+                ),
+                mend: "Check the path, or leave out --resume to start a new run.".into(),
+            });
+        }
         let text = std::fs::read_to_string(&config).map_err(|error| {
             Error::io(&config, "read the settings of the run to resume", &error)
         })?;
         Ok((Self { path: path.into() }, experiment::parse(&text, &[])?))
     }
 
-    /// Keeps changed settings of a resumed run, such as more steps.
+    /// Checks that `experiment` goes on with the run `kept` here, and keeps what it changes, such as more steps.
     ///
     /// # Errors
-    /// A file that cannot be written.
-    pub fn update_config(&self, experiment: &Experiment) -> Result<()> {
-        let config = experiment::resolved(experiment)?;
-        files::write_atomic(self.path.join("config.toml"), config.as_bytes())
+    /// A setting that differs, fewer steps or seeds, or a checkpoint that cannot be used; nothing was changed.
+    pub fn go_on(&self, kept: &Experiment, experiment: &Experiment) -> Result<()> {
+        let (old, new) = (kept, experiment);
+        for (field, got, expected, fits) in [
+            ("steps", new.steps, old.steps, new.steps >= old.steps),
+            ("seed", new.seed, old.seed, new.seed == old.seed),
+            ("seeds", new.seeds, old.seeds, new.seeds >= old.seeds),
+        ] {
+            if !fits {
+                let least = if field == "seed" { "" } else { "at least " };
+                return Err(Error::Config {
+                    field: field.into(),
+                    what: format!(
+                        "got {got}, expected {least}{expected} as in {}",
+                        self.path.join("config.toml").display()
+                    ),
+                    mend: format!(
+                        "Leave --{field} out to finish that run, or choose another --out."
+                    ),
+                });
+            }
+        }
+        same_settings(&self.path.join("config.toml"), &comparable(kept)?, new)?;
+        for seed in (0..new.seeds).map(|k| new.seed + k) {
+            let checkpoint = self.checkpoint(seed);
+            if checkpoint.exists() {
+                read_checkpoint(&checkpoint, new, seed)?;
+            }
+        }
+        // A run may have been killed before it made this folder.
+        let checkpoints = self.path.join("checkpoints");
+        std::fs::create_dir_all(&checkpoints)
+            .map_err(|error| Error::io(&checkpoints, "create this folder", &error))?;
+        if new != old {
+            let config = experiment::resolved(new)?;
+            files::write_atomic(self.path.join("config.toml"), config.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -177,7 +227,7 @@ impl RunDir {
         progress: &dyn Progress,
     ) -> Result<Vec<SeedRecord>> {
         let seeds: Vec<u64> = (0..experiment.seeds).map(|k| experiment.seed + k).collect();
-        let results: Vec<Result<SeedRecord>> = pool(threads)?.install(|| {
+        let results: Vec<Result<SeedRecord>> = pool(threads, seeds.len())?.install(|| {
             seeds
                 .par_iter()
                 .with_max_len(1)
@@ -222,6 +272,23 @@ impl RunDir {
     }
 }
 
+/// Finds out before a long run whether a file can be written at `path`; leaves what is there as it is.
+///
+/// # Errors
+/// A folder that is missing or not writable, or something in the way.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let existed = path.exists();
+    let opened = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    opened.map_err(|error| Error::io(path, "write this file", &error))?;
+    if !existed {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
 /// Writes a value as indented JSON.
 ///
 /// # Errors
@@ -245,17 +312,13 @@ pub fn write_figure(path: &Path, figure: &Figure) -> Result<()> {
     files::write_atomic(path.with_extension("png"), &figure.to_png()?)
 }
 
-/// The first of `name`, `name-2`, `name-3`, … under `runs/` that is free.
+/// The first of `name`, `name-2`, `name-3`, … under `runs/` that is free; of a path, the name of its file counts.
 pub fn free_run_dir(name: &str) -> PathBuf {
-    let base = name
-        .rsplit('/')
-        .next()
-        .unwrap_or(name)
-        .trim_end_matches(".toml");
-    let base = if name.contains('/') && !name.ends_with(".toml") {
-        name.replace('/', "-")
-    } else {
-        base.into()
+    let built_in = experiment::BUILT_IN.iter().any(|known| known.name == name);
+    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
+    let base = match stem {
+        Some(stem) if !built_in => stem.to_string(),
+        _ => name.replace('/', "-"),
     };
     let first = Path::new("runs").join(&base);
     let numbered = |k: u64| Path::new("runs").join(format!("{base}-{k}"));
@@ -286,8 +349,10 @@ pub fn overview(experiment: &Experiment, records: &[SeedRecord]) -> Figure {
         }
         levels
     };
-    let cross_entropy = experiment.loss.is_cross_entropy();
-    for name in experiment.monitor.iter().map(|monitor| &monitor.quantity) {
+    // The bounds are those of a choice between outputs; independent sigmoids add up differently.
+    let cross_entropy = experiment.loss == apical::loss::Loss::SoftmaxCrossEntropy {};
+    let recorded = records.first().map_or(&[][..], |record| &record.curves);
+    for name in recorded.iter().map(|curve| &curve.name) {
         let curves = records.iter().filter_map(|record| record.curve(name));
         let curves: Vec<(Vec<u64>, Vec<f64>)> = curves
             .map(|curve| (curve.steps.clone(), curve.values.clone()))
@@ -315,7 +380,6 @@ pub fn overview(experiment: &Experiment, records: &[SeedRecord]) -> Figure {
         };
         panels.push(panel(name, &curves, Colour::Vermilion, bounds));
     }
-    let _ = Tests::NAMES;
     Figure {
         title: experiment.title.clone(),
         columns: panels.len().clamp(1, 3),

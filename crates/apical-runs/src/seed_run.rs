@@ -1,5 +1,6 @@
 //! Train one seed, with tests, records and checkpoints, so that it can stop anywhere and go on bit for bit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,6 +16,10 @@ use crate::{Error, Result, checkpoint_file, experiment};
 pub trait Progress: Sync {
     /// `steps` more steps are done.
     fn advance(&self, steps: u64);
+    /// `steps` steps were done already, before this run.
+    fn skip(&self, steps: u64) {
+        self.advance(steps);
+    }
     /// A seed has ended.
     fn ended(&self, _record: &SeedRecord) {}
 }
@@ -102,9 +107,10 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             && path.exists()
         {
             self.restore(path)?;
-            around.progress.advance(self.learner.steps());
+            around.progress.skip(self.learner.steps());
         }
-        self.recorder.reserve(self.experiment.steps);
+        // Longer runs make room as they go: a mistyped number of steps is no reason to run out of memory.
+        self.recorder.reserve(self.experiment.steps.min(1 << 24));
         let ending = match self.train(around) {
             Ok(ending) => ending,
             Err(Error::Apical(error @ apical::Error::Diverged { .. })) => {
@@ -202,16 +208,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
     }
 
     fn restore(&mut self, path: &Path) -> Result<()> {
-        let snapshot = checkpoint_file::read(path)?;
-        let written_with = snapshot.texts.get("experiment").map_or("", String::as_str);
-        let config = comparable(self.experiment)?;
-        if let Some((old, new)) = first_difference(written_with, &config) {
-            return Err(Error::Config {
-                field: path.display().to_string(),
-                what: format!("was written with `{old}`, this run has `{new}`"),
-                mend: "Resume with the settings of the run, or choose another --out.".into(),
-            });
-        }
+        let snapshot = read_checkpoint(path, self.experiment, self.seed)?;
         self.state(&mut StateIo::restore(&snapshot))?;
         self.saved = Some(self.learner.steps());
         Ok(())
@@ -228,8 +225,24 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
     }
 }
 
+/// The checkpoint of a seed, if it belongs to this experiment.
+pub(crate) fn read_checkpoint(path: &Path, experiment: &Experiment, seed: u64) -> Result<Snapshot> {
+    let snapshot = checkpoint_file::read(path)?;
+    let text = |name: &str| snapshot.texts.get(name).map_or("", String::as_str);
+    same_settings(path, text("experiment"), experiment)?;
+    if text("seed") != seed.to_string() {
+        return Err(Error::Config {
+            field: path.display().to_string(),
+            what: format!("holds seed {}, expected {seed}", text("seed")),
+            mend: "Put the file back under its own name, or remove it to train this seed anew."
+                .into(),
+        });
+    }
+    Ok(snapshot)
+}
+
 /// The settings that decide what happens up to a step: not how long, how many or how often saved.
-fn comparable(experiment: &Experiment) -> Result<String> {
+pub(crate) fn comparable(experiment: &Experiment) -> Result<String> {
     let mut same = experiment.clone();
     (same.steps, same.seed, same.seeds) = (0, 0, 1);
     same.title.clear();
@@ -237,10 +250,25 @@ fn comparable(experiment: &Experiment) -> Result<String> {
     experiment::resolved(&same)
 }
 
-fn first_difference<'a>(old: &'a str, new: &'a str) -> Option<(&'a str, &'a str)> {
-    let mut lines = old.lines().zip(new.lines());
-    let differing = lines.find(|(old, new)| old != new);
-    let more =
-        || (old.lines().count() != new.lines().count()).then_some(("other settings", "these"));
-    differing.or_else(more)
+/// Refuses to go on with `experiment` where `path` holds another; the first setting that differs is named.
+pub(crate) fn same_settings(path: &Path, kept: &str, experiment: &Experiment) -> Result<()> {
+    let new = comparable(experiment)?;
+    if kept == new {
+        return Ok(());
+    }
+    let (kept, new) = (experiment::leaves(kept), experiment::leaves(&new));
+    let differs = |key: &&String| kept.get(*key) != new.get(*key);
+    let key = new.keys().chain(kept.keys()).find(differs);
+    let key = key.map_or("experiment", String::as_str);
+    let value = |of: &BTreeMap<String, String>| of.get(key).map_or("nothing".into(), String::clone);
+    Err(Error::Config {
+        field: key.into(),
+        what: format!(
+            "got {}, expected {} as in {}",
+            value(&new),
+            value(&kept),
+            path.display()
+        ),
+        mend: "Resume with the settings of the run, or choose another --out for a new one.".into(),
+    })
 }

@@ -62,7 +62,12 @@ pub enum Error {
 
 fn last_finite(step: u64, loss: f64) -> String {
     if loss.is_finite() {
-        format!("last finite loss {loss:.6} at step {step}")
+        let loss = if loss.abs() < 1e6 {
+            format!("{loss:.6}")
+        } else {
+            format!("{loss:.3e}")
+        };
+        format!("last finite loss {loss} at step {step}")
     } else {
         "no step before it had a finite loss".into()
     }

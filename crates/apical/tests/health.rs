@@ -86,7 +86,14 @@ fn parameters_without_gradient_are_named() {
         }
     };
     let rtrl = build(silent(r#"{"kind": "rtrl"}"#));
-    assert_eq!(warnings_after(rtrl, STEPS), no_gradient(&RECURRENT));
+    let warnings = warnings_after(rtrl, STEPS);
+    assert_eq!(warnings, no_gradient(&RECURRENT));
+    let text = warnings[1].to_string();
+    assert!(
+        text.starts_with("W_in never received a gradient")
+            && text.contains("optimizer.rates.W_in = 0"),
+        "{text}"
+    );
     // Credit from the random A reaches the weights even so, but it knows nothing of the task.
     let dendritic = build(silent(r#"{"kind": "dendritic"}"#));
     let warnings = warnings_after(dendritic, STEPS);
@@ -95,15 +102,6 @@ fn parameters_without_gradient_are_named() {
         warnings[0]
             .to_string()
             .contains("feedback.kind = \"symmetric\" or \"random\"")
-    );
-    let frozen = build(|s| s.rule = rule(r#"{"kind": "readout_only"}"#));
-    let warnings = warnings_after(frozen, STEPS);
-    assert_eq!(warnings, no_gradient(&RECURRENT));
-    let text = warnings[1].to_string();
-    assert!(
-        text.starts_with("W_in never received a gradient")
-            && text.contains("optimizer.rates.W_in = 0"),
-        "{text}"
     );
 }
 
@@ -126,14 +124,17 @@ fn what_is_meant_to_stand_still_is_not_complained_of() {
         });
         assert_eq!(warnings_after(learner, STEPS), [], "{kind}");
     }
+    // The control is asked for by its name.
+    let learner = build(|s| s.rule = rule(r#"{"kind": "readout_only"}"#));
+    assert_eq!(warnings_after(learner, STEPS), []);
     let learner = build(|s| {
-        s.rule = rule(r#"{"kind": "readout_only"}"#);
+        s.rule = rule(r#"{"kind": "rtrl"}"#);
+        s.feedback = FeedbackSpec::None {};
         s.optimizer.rates.W_in = 0.0;
     });
-    assert_eq!(
-        warnings_after(learner, STEPS),
-        no_gradient(&["W_rec", "b_rec"])
-    );
+    let mut expected = no_gradient(&["W_rec", "b_rec"]);
+    expected.push(Warning::NoSignal);
+    assert_eq!(warnings_after(learner, STEPS), expected);
     let learner = build(|s| {
         s.rule = rule(r#"{"kind": "readout_only"}"#);
         s.optimizer.rate = 0.0;

@@ -283,6 +283,10 @@ fn check(field: &str, value: f64, least: f64) -> Result<()> {
     } else {
         "a finite number that is not negative"
     };
-    let mend = "Learning rates usually lie between 1e-5 and 0.1; remove the key for its default.";
+    let mend = match field {
+        "optimizer.rate" => "Learning rates usually lie between 1e-5 and 0.1.",
+        "optimizer.clip" => "1 is a common bound; remove the key to bound nothing.",
+        _ => "Remove the key for its default.",
+    };
     Err(Error::invalid(field, value, expected, mend))
 }
