@@ -262,6 +262,7 @@ impl<T: Scalar> Learner<T> {
             self.in_trial = false;
             self.trials += 1;
             self.pending_trials += 1;
+            self.rule.end_trial(&self.network, &mut self.gradient);
             self.update_if_due(true);
         }
     }
@@ -272,7 +273,16 @@ impl<T: Scalar> Learner<T> {
     /// As [`Learner::learn`].
     pub fn advance(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         self.check_input(x, y, mask)?;
+        self.check_noise()?;
         self.advance_checked(x, y, mask)
+    }
+
+    /// Refuses a step for which injected noise has run out.
+    fn check_noise(&mut self) -> Result<()> {
+        match self.rule.noise_mut() {
+            Some((noise, count)) => noise.check(count),
+            None => Ok(()),
+        }
     }
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
@@ -348,11 +358,10 @@ impl<T: Scalar> Learner<T> {
             Update::Trial => trial_ended,
             Update::Trials(trials) => trial_ended && self.pending_trials >= trials,
         };
-        if due && self.pending > 0 {
+        // A rule that pays its steps late has a gradient at the end of a trial without a step before it.
+        let late = trial_ended && self.update == Update::Step && self.rule.is_late();
+        if due && self.pending > 0 || late {
             self.update();
-        } else if trial_ended && self.pending > 0 && self.rule.needs_window() {
-            // The tape ends with the trial, the update may still be some trials away.
-            self.rule.flush(&self.network, &mut self.gradient);
         }
     }
 

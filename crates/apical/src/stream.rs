@@ -66,15 +66,27 @@ impl Stream {
         }
     }
 
-    /// Saves or restores the position in the stream.
+    /// Saves or restores which stream it is and the position in it.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, name: &str, io: &mut StateIo<'_>) -> Result<()> {
+        let seed = self.generator.get_seed();
         let position = self.generator.get_word_pos();
-        let mut words = [position as u64, (position >> 64) as u64];
+        let mut words = [0; 7];
+        for (word, bytes) in words.iter_mut().zip(seed.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        words[4] = self.generator.get_stream();
+        words[5..].copy_from_slice(&[position as u64, (position >> 64) as u64]);
         io.values(name, &mut words)?;
-        let position = u128::from(words[0]) | u128::from(words[1]) << 64;
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        self.generator = ChaCha8Rng::from_seed(seed);
+        self.generator.set_stream(words[4]);
+        let position = u128::from(words[5]) | u128::from(words[6]) << 64;
         self.generator.set_word_pos(position);
         Ok(())
     }
@@ -109,7 +121,7 @@ mod tests {
         stream
             .state("s", &mut StateIo::save(&mut snapshot))
             .unwrap();
-        let mut restored = Streams::new(9).stream("task", 0);
+        let mut restored = Streams::new(8).stream("another", 1);
         restored
             .state("s", &mut StateIo::restore(&snapshot))
             .unwrap();

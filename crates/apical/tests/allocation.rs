@@ -46,7 +46,7 @@ fn allocations(run: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-const RULES: [&str; 7] = [
+const RULES: [&str; 13] = [
     r#"{"kind": "dendritic"}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
@@ -54,6 +54,12 @@ const RULES: [&str; 7] = [
     r#"{"kind": "rtrl"}"#,
     r#"{"kind": "readout_only"}"#,
     r#"{"kind": "bptt"}"#,
+    r#"{"kind": "rflo"}"#,
+    r#"{"kind": "e_bptt", "horizon": 7}"#,
+    r#"{"kind": "f_bptt", "horizon": 7}"#,
+    r#"{"kind": "uoro"}"#,
+    r#"{"kind": "kf_rtrl"}"#,
+    r#"{"kind": "r_kf_rtrl"}"#,
 ];
 
 fn learner(rule_json: &str, method: Method, batch: usize) -> Learner<f32> {

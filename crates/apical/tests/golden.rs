@@ -27,7 +27,16 @@ impl Golden {
             let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
             let array = npyz::NpyFile::new(entry).unwrap();
             let shape = array.shape().to_vec();
-            if let Ok(values) = array.into_vec::<f64>() {
+            // Noise is stored as whole numbers.
+            let whole = array.dtype().descr().contains("i8");
+            let values = if whole {
+                array
+                    .into_vec::<i64>()
+                    .map(|v| v.into_iter().map(|v| v as f64).collect())
+            } else {
+                array.into_vec::<f64>()
+            };
+            if let Ok(values) = values {
                 arrays.insert(name, (shape, values));
             }
         }
@@ -114,6 +123,19 @@ impl Golden {
             }
         }
         learner.begin_trial();
+        for (rule_name, prefix, noise) in [
+            ("uoro", "uoro", "nu"),
+            ("\"kf_rtrl", "kf", "nu2"),
+            ("r_kf_rtrl", "rkf", "nu"),
+        ] {
+            if rule.contains(rule_name) {
+                let rule = learner.rule_mut();
+                for name in ["A", "B"] {
+                    assert!(rule.set_start(name, self.get(&format!("{prefix}/{name}0"))));
+                }
+                rule.noise_mut().unwrap().0.inject(self.get(noise));
+            }
+        }
         learner
     }
 
@@ -193,6 +215,7 @@ fn rule_from(json: &str) -> RuleSpec {
 
 const FILES: [&str; 2] = ["marschall_ce_alpha1.npz", "marschall_mse_alpha04.npz"];
 const RTRL: &str = r#"{"kind": "rtrl"}"#;
+const RFLO: &str = r#"{"kind": "rflo"}"#;
 const DNI_A: &str = r#"{"kind": "dendritic", "rate": 0.01, "label_activation": "identity",
     "jacobian": {"kind": "exact"}}"#;
 const DNI_B: &str =
@@ -202,12 +225,23 @@ const DNI_B: &str =
 fn per_step_gradients_with_frozen_weights() {
     for file in FILES {
         let golden = Golden::open(file);
+        let horizon = |kind: &str| {
+            let horizon = golden.get("horizon")[0];
+            format!(r#"{{"kind": "{kind}", "horizon": {horizon}}}"#)
+        };
         for (key, rule, feedback) in [
             ("rtrl", RTRL, false),
             ("rtrl_fb", RTRL, true),
             ("readout_only", r#"{"kind": "readout_only"}"#, false),
             ("dni_a", DNI_A, false),
             ("dni_b", DNI_B, true),
+            ("rflo", RFLO, false),
+            ("rflo_fb", RFLO, true),
+            ("e_bptt", &horizon("e_bptt"), false),
+            ("f_bptt", &horizon("f_bptt"), false),
+            ("uoro", r#"{"kind": "uoro"}"#, false),
+            ("kf_rtrl", r#"{"kind": "kf_rtrl"}"#, false),
+            ("r_kf_rtrl", r#"{"kind": "r_kf_rtrl"}"#, false),
         ] {
             golden.compare(key, &mut golden.learner(rule, feedback, 0.0), 1e-10);
         }
@@ -221,6 +255,7 @@ fn online_trajectories() {
         for (key, rule, feedback) in [
             ("rtrl_online_lr0.05", RTRL, false),
             ("dni_b_online_lr0.05", DNI_B, true),
+            ("rflo_fb_online_lr0.05", RFLO, true),
         ] {
             golden.compare(key, &mut golden.learner(rule, feedback, 0.05), 1e-9);
         }

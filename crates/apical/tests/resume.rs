@@ -109,9 +109,19 @@ impl<T: Scalar> Run<T> {
 
 /// Every J, both timings, phases and label activations; every rule without options.
 fn rules() -> Vec<String> {
-    let mut rules = ["rtrl", "bptt", "readout_only"]
-        .map(|k| format!(r#"{{"kind": "{k}"}}"#))
-        .to_vec();
+    let mut rules = [
+        "rtrl",
+        "bptt",
+        "readout_only",
+        "rflo",
+        "e_bptt",
+        "f_bptt",
+        "uoro",
+        "kf_rtrl",
+        "r_kf_rtrl",
+    ]
+    .map(|k| format!(r#"{{"kind": "{k}"}}"#))
+    .to_vec();
     for jacobian in ["exact", "learned", "local"] {
         for timing in ["corrected", "scripts2018"] {
             for phases in ["interleaved", "two_phase"] {

@@ -5,7 +5,7 @@
 //! Memory O(S G n² m), time O(S² G n³ m) a step. Not local: needs every weight.
 
 use super::Eligibility;
-use crate::kernel::{Buffer, Direct, Influence, Matrix};
+use crate::kernel::{Buffer, Direct, Matrix, Panels};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -13,7 +13,7 @@ use crate::{Error, Result, Scalar};
 
 /// The full influence matrix, one for each sample of the batch.
 pub struct FullInfluence<T> {
-    influence: Vec<Influence<T>>,
+    influence: Vec<Panels<T>>,
     credit: Buffer<T>,
 }
 
@@ -38,7 +38,7 @@ impl<T: Scalar> FullInfluence<T> {
             ));
         }
         Ok(Self {
-            influence: vec![Influence::zeros(states, parameters); dims.batch],
+            influence: vec![Panels::zeros(states, parameters); dims.batch],
             credit: Buffer::zeros(states),
         })
     }
@@ -46,7 +46,7 @@ impl<T: Scalar> FullInfluence<T> {
 
 impl<T: Scalar> Eligibility<T> for FullInfluence<T> {
     fn reset(&mut self) {
-        self.influence.iter_mut().for_each(Influence::clear);
+        self.influence.iter_mut().for_each(Panels::clear);
     }
 
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {

@@ -5,11 +5,20 @@
 
 mod influence;
 mod instant;
+mod kronecker;
+mod reverse_kronecker;
+mod trace;
+mod uoro;
 
 pub use influence::FullInfluence;
 pub use instant::Instant;
+pub use kronecker::Kronecker;
+pub use reverse_kronecker::ReverseKronecker;
+pub use trace::Trace;
+pub use uoro::{NoiseSpec, Uoro};
 
 use crate::kernel::Matrix;
+use crate::noise::Noise;
 use crate::snapshot::StateIo;
 use crate::view::{LocalView, View};
 use crate::{Result, Scalar};
@@ -20,6 +29,14 @@ pub trait Eligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// Where a stochastic eligibility takes its noise from, and how many numbers a step needs.
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        None
+    }
+    /// Sets starting values by name, row by row; `false` if there are none of that name and size.
+    fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
+        false
+    }
     /// Saves or restores the traces.
     ///
     /// # Errors

@@ -7,13 +7,15 @@
 //! [`Simd::portable`] has none and gives the same bits everywhere.
 
 mod buffer;
-mod influence;
 mod lanes;
 mod linear;
+mod panels;
 mod simd;
+mod traces;
 
 pub use buffer::{Buffer, LANES, Matrix, padded};
-pub use influence::{Direct, Influence};
 pub use lanes::{Lanes, Level, Vectors};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
+pub use panels::{Direct, Panels};
 pub use simd::{Kernel, LaneKernel, Simd};
+pub use traces::{add_scaled, rank_one, trace};

@@ -7,9 +7,10 @@
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
 use super::{Rule, RuleInfo};
-use crate::kernel::{Buffer, Matrix, add_outer};
+use crate::kernel::{Buffer, Matrix, Simd, add_outer};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
+use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -47,6 +48,8 @@ pub struct Bptt<T> {
     /// q(t) and what comes back through the weights, one plane.
     back: Buffer<T>,
     factor: Buffer<T>,
+    /// Steps after which the gradient comes by itself; `None` waits for an update.
+    block: Option<u64>,
 }
 
 impl<T: Scalar> Bptt<T> {
@@ -60,6 +63,15 @@ impl<T: Scalar> Bptt<T> {
             earlier: Buffer::zeros(dims.states * plane),
             back: Buffer::zeros(plane),
             factor: Buffer::zeros(dims.units),
+            block: None,
+        }
+    }
+
+    /// The gradient comes at the end of every `block` steps.
+    pub fn in_blocks(dims: Dims, block: usize) -> Self {
+        Self {
+            block: Some(block as u64),
+            ..Self::new(dims)
         }
     }
 
@@ -77,46 +89,8 @@ impl<T: Scalar> Bptt<T> {
         }
     }
 
-    /// factor_i = Σ_s gain_sg,i(t) λ_s,i(t) for sample `b`.
-    fn through_gain(&mut self, t: usize, g: usize, b: usize) {
-        let Dims {
-            units,
-            states,
-            currents,
-            ..
-        } = self.dims;
-        let (sample, plane) = (self.dims.sample(), self.dims.plane());
-        let gain = &self.tape.gain[t * states * currents * plane..];
-        self.factor[..units].fill(T::ZERO);
-        for s in 0..states {
-            let gain = &gain[(s * currents + g) * plane + b * sample..][..units];
-            let adjoint = &self.adjoint[s * plane + b * sample..][..units];
-            for ((f, gain), a) in self.factor.iter_mut().zip(gain).zip(adjoint) {
-                *f += *gain * *a;
-            }
-        }
-    }
-}
-
-impl<T: Scalar> Rule<T> for Bptt<T> {
-    fn reset(&mut self) {
-        self.clear();
-    }
-
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
-        let tape = &mut self.tape;
-        tape.steps += 1;
-        for b in 0..self.dims.batch {
-            tape.pre.extend_from_slice(view.pre(b));
-        }
-        let partials = view.partials();
-        tape.own.extend_from_slice(&partials.own);
-        tape.gain.extend_from_slice(&partials.gain);
-        tape.slope.extend_from_slice(&partials.slope);
-        tape.signal.extend_from_slice(signal);
-    }
-
-    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+    /// The backward pass over the whole tape, which is empty afterwards.
+    fn backward(&mut self, synapses: &Synapses<T>, simd: Simd, gradient: &mut Matrix<T>) {
         let Dims {
             batch,
             units,
@@ -125,7 +99,7 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
             ..
         } = self.dims;
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
-        let (simd, stride) = (network.simd(), gradient.stride());
+        let stride = gradient.stride();
         for t in (0..self.tape.steps as usize).rev() {
             let later = t + 1 < self.tape.steps as usize;
             self.back
@@ -136,7 +110,7 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
                     for b in 0..batch {
                         self.through_gain(t + 1, g, b);
                         let back = &mut self.back[b * sample..][..sample];
-                        network.synapses().back(simd, g, &self.factor, back);
+                        synapses.back(simd, g, &self.factor, back);
                     }
                 }
                 let own = &self.tape.own[(t + 1) * states * states * plane..];
@@ -171,8 +145,64 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         self.clear();
     }
 
+    /// factor_i = Σ_s gain_sg,i(t) λ_s,i(t) for sample `b`.
+    fn through_gain(&mut self, t: usize, g: usize, b: usize) {
+        let Dims {
+            units,
+            states,
+            currents,
+            ..
+        } = self.dims;
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        let gain = &self.tape.gain[t * states * currents * plane..];
+        self.factor[..units].fill(T::ZERO);
+        for s in 0..states {
+            let gain = &gain[(s * currents + g) * plane + b * sample..][..units];
+            let adjoint = &self.adjoint[s * plane + b * sample..][..units];
+            for ((f, gain), a) in self.factor.iter_mut().zip(gain).zip(adjoint) {
+                *f += *gain * *a;
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Rule<T> for Bptt<T> {
+    fn reset(&mut self) {
+        self.clear();
+    }
+
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+        let tape = &mut self.tape;
+        tape.steps += 1;
+        for b in 0..self.dims.batch {
+            tape.pre.extend_from_slice(view.pre(b));
+        }
+        let partials = view.partials();
+        tape.own.extend_from_slice(&partials.own);
+        tape.gain.extend_from_slice(&partials.gain);
+        tape.slope.extend_from_slice(&partials.slope);
+        tape.signal.extend_from_slice(signal);
+        if self.block == Some(self.tape.steps) {
+            self.backward(view.synapses(), view.simd(), gradient);
+        }
+    }
+
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        if self.block.is_none() {
+            self.backward(network.synapses(), network.simd(), gradient);
+        }
+    }
+
+    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        self.backward(network.synapses(), network.simd(), gradient);
+    }
+
+    fn is_late(&self) -> bool {
+        self.block.is_some()
+    }
+
     fn needs_window(&self) -> bool {
-        true
+        self.block.is_none()
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

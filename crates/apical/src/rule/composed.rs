@@ -5,6 +5,7 @@ use crate::credit::{Credit, Probe};
 use crate::eligibility::{Eligibility, LocalEligibility};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::Dims;
+use crate::noise::Noise;
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -63,6 +64,14 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
 
     fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
         self.credit.matrix_mut(name)
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        self.eligibility.noise_mut()
+    }
+
+    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
+        self.eligibility.set_start(name, values)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -3,18 +3,28 @@
 mod bptt;
 mod composed;
 mod dendritic;
+mod e_bptt;
+mod f_bptt;
+mod kf_rtrl;
+mod r_kf_rtrl;
 mod readout_only;
+mod rflo;
 mod rtrl;
+mod uoro;
 
 use serde::{Deserialize, Serialize};
 
 pub use bptt::Bptt;
 pub use composed::{Composed, Local};
+pub use e_bptt::HorizonSpec;
+pub use f_bptt::FutureBptt;
 pub use readout_only::ReadoutOnly;
 
 use crate::credit::{DendriticSpec, Probe};
+use crate::eligibility::NoiseSpec;
 use crate::kernel::Matrix;
 use crate::network::Network;
+use crate::noise::Noise;
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::view::View;
@@ -30,11 +40,21 @@ pub trait Rule<T: Scalar>: Send {
     /// `signal` is q = ∂L(t)/∂r(t) as the feedback pathway tells it, one plane.
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>);
 
+    /// A trial has ended: rules that owe gradients to its steps add them now.
+    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        self.flush(network, gradient);
+    }
+
     /// Called before weights change: rules that look back from here add their gradient now.
     fn flush(&mut self, _network: &Network<T>, _gradient: &mut Matrix<T>) {}
 
     /// Whether the rule's gradient comes from [`Rule::flush`], so that updates at every step are pointless.
     fn needs_window(&self) -> bool {
+        false
+    }
+
+    /// Whether gradients belong to steps before the present one, so that the end of a trial brings more of them.
+    fn is_late(&self) -> bool {
         false
     }
 
@@ -58,6 +78,16 @@ pub trait Rule<T: Scalar>: Send {
         None
     }
 
+    /// Where a stochastic rule takes its noise from, and how many numbers a step needs: for replaying noise.
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        None
+    }
+
+    /// Sets starting values by name, row by row; `false` if there are none of that name and size.
+    fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
+        false
+    }
+
     /// Saves or restores traces and learned quantities.
     ///
     /// # Errors
@@ -78,6 +108,19 @@ pub enum RuleSpec {
     Rtrl(Empty),
     /// Exact gradients carried backward over a trial or window.
     Bptt(Empty),
+    /// BPTT over blocks.
+    EBptt(HorizonSpec),
+    /// Future-facing BPTT.
+    FBptt(HorizonSpec),
+    /// Local traces: RFLO, e-prop, the three-factor rule.
+    #[serde(alias = "eprop", alias = "three_factor")]
+    Rflo(Empty),
+    /// Rank-one influence.
+    Uoro(NoiseSpec),
+    /// Kronecker-factored influence.
+    KfRtrl(NoiseSpec),
+    /// Reverse Kronecker-factored influence.
+    RKfRtrl(NoiseSpec),
 }
 
 /// A rule without settings.
@@ -96,6 +139,12 @@ impl RuleSpec {
             "readout_only" => Ok(Self::ReadoutOnly(Empty {})),
             "rtrl" => Ok(Self::Rtrl(Empty {})),
             "bptt" => Ok(Self::Bptt(Empty {})),
+            "e_bptt" => Ok(Self::EBptt(HorizonSpec::default())),
+            "f_bptt" => Ok(Self::FBptt(HorizonSpec::default())),
+            "rflo" => Ok(Self::Rflo(Empty {})),
+            "uoro" => Ok(Self::Uoro(NoiseSpec::default())),
+            "kf_rtrl" => Ok(Self::KfRtrl(NoiseSpec::default())),
+            "r_kf_rtrl" => Ok(Self::RKfRtrl(NoiseSpec::default())),
             _ => {
                 let known: Vec<&str> = RULES.iter().map(|info| info.name).collect();
                 let expected = format!("one of {}", known.join(", "));
@@ -116,6 +165,12 @@ impl RuleSpec {
             Self::ReadoutOnly(_) => &readout_only::INFO,
             Self::Rtrl(_) => &rtrl::INFO,
             Self::Bptt(_) => &bptt::INFO,
+            Self::EBptt(_) => &e_bptt::INFO,
+            Self::FBptt(_) => &f_bptt::INFO,
+            Self::Rflo(_) => &rflo::INFO,
+            Self::Uoro(_) => &uoro::INFO,
+            Self::KfRtrl(_) => &kf_rtrl::INFO,
+            Self::RKfRtrl(_) => &r_kf_rtrl::INFO,
         }
     }
 
@@ -133,6 +188,12 @@ impl RuleSpec {
             Self::ReadoutOnly(_) => Ok(Box::new(ReadoutOnly)),
             Self::Rtrl(_) => rtrl::build(network),
             Self::Bptt(_) => Ok(Box::new(Bptt::new(network.dims()))),
+            Self::EBptt(spec) => e_bptt::build(spec, network),
+            Self::FBptt(spec) => f_bptt::build(spec, network),
+            Self::Rflo(_) => Ok(rflo::build(network)),
+            Self::Uoro(spec) => Ok(uoro::build(spec, network, streams)),
+            Self::KfRtrl(spec) => Ok(kf_rtrl::build(spec, network, streams)),
+            Self::RKfRtrl(spec) => Ok(r_kf_rtrl::build(spec, network, streams)),
         }
     }
 }
@@ -163,4 +224,15 @@ pub struct RuleInfo {
 }
 
 /// Every rule there is.
-pub const RULES: &[RuleInfo] = &[dendritic::INFO, readout_only::INFO, rtrl::INFO, bptt::INFO];
+pub const RULES: &[RuleInfo] = &[
+    dendritic::INFO,
+    readout_only::INFO,
+    rtrl::INFO,
+    bptt::INFO,
+    e_bptt::INFO,
+    f_bptt::INFO,
+    rflo::INFO,
+    uoro::INFO,
+    kf_rtrl::INFO,
+    r_kf_rtrl::INFO,
+];

@@ -1,6 +1,8 @@
 //! What several tests share: random data that suit a loss, and parameters as flat lists.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod case;
+
 use apical::kernel::Matrix;
 use apical::loss::Loss;
 use apical::rule::RuleSpec;

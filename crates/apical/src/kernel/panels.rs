@@ -1,8 +1,8 @@
-//! The full influence matrix and the one dense product that carries it forward.
+//! A matrix with one row for each state variable, and the dense product J M that carries it forward.
 //!
-//! M has one row for each state variable and one column for each parameter. It is kept in panels of
-//! [`PANEL`] columns, each panel contiguous over all rows, so that M ← J M + direct term works panel by
-//! panel inside the cache and needs one copy of M, not two.
+//! M is kept in panels of [`PANEL`] columns, each panel contiguous over all rows, so that M ← J M works panel by
+//! panel inside the cache and needs one copy of M, not two. RTRL has one column for each parameter and
+//! adds the direct influence and sums the gradient in the same pass; Kronecker-factored rules have fewer columns.
 
 use super::{Buffer, LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
@@ -14,10 +14,9 @@ const TILE: usize = 8;
 
 type Line<T> = [T; PANEL];
 
-/// ds/dW for one sample: `states` rows (state variable s of unit k at row `s * units + k`),
-/// one column for each parameter in the order (current, post, pre).
+/// M for one sample: state variable s of unit k at row `s * units + k`.
 #[derive(Clone)]
-pub struct Influence<T> {
+pub struct Panels<T> {
     panels: Buffer<T>,
     scratch: Buffer<T>,
     /// Jacobian, transposed in blocks of `TILE` rows: `[block][column][row in block]`.
@@ -28,7 +27,7 @@ pub struct Influence<T> {
     parameters: usize,
 }
 
-impl<T: Scalar> Influence<T> {
+impl<T: Scalar> Panels<T> {
     /// Zeros: nothing has had an influence yet.
     pub fn zeros(states: usize, parameters: usize) -> Self {
         let panels = parameters.div_ceil(PANEL);
@@ -59,6 +58,62 @@ impl<T: Scalar> Influence<T> {
         self.panels[(panel * self.states + state) * PANEL + column]
     }
 
+    /// Sets row `state`.
+    pub fn set_row(&mut self, state: usize, values: &[T]) {
+        for (column, value) in values.iter().enumerate() {
+            self.add_to(state, column, |_| *value);
+        }
+    }
+
+    /// M_kc += value.
+    pub fn add(&mut self, state: usize, column: usize, value: T) {
+        self.add_to(state, column, |old| old + value);
+    }
+
+    fn add_to(&mut self, state: usize, column: usize, change: impl Fn(T) -> T) {
+        let (panel, within) = (column / PANEL, column % PANEL);
+        let element = &mut self.panels[(panel * self.states + state) * PANEL + within];
+        *element = change(*element);
+    }
+
+    /// M += p aᵀ, one number of `p` a row.
+    pub fn add_outer(&mut self, p: &[T], a: &[T]) {
+        let states = self.states;
+        let panels: &mut [Line<T>] = self.panels.as_chunks_mut().0;
+        for (panel, a) in panels.chunks_exact_mut(states).zip(a.chunks(PANEL)) {
+            for (line, p) in panel.iter_mut().zip(p) {
+                line.iter_mut().zip(a).for_each(|(m, a)| *m += *p * *a);
+            }
+        }
+    }
+
+    /// M ← factor · M.
+    pub fn scale(&mut self, factor: T) {
+        self.panels.iter_mut().for_each(|m| *m = *m * factor);
+    }
+
+    /// Σ M².
+    pub fn squared_norm(&self, simd: Simd) -> T {
+        super::squared_norm(simd, &self.panels)
+    }
+
+    /// M ← J M.
+    pub fn multiply(&mut self, simd: Simd, jacobian: impl Fn(usize, usize) -> T) {
+        self.pack(jacobian);
+        self.run(simd, None, &[]);
+    }
+
+    /// creditᵀ M, one number a column, with padding.
+    pub fn credited(&mut self, simd: Simd, credit: &[T]) -> &[T] {
+        simd.run_lanes(Credited {
+            panels: &self.panels,
+            credited: &mut self.credited,
+            states: self.states,
+            credit,
+        });
+        &self.credited
+    }
+
     /// M ← J M + D, then returns creditᵀ M for every parameter.
     ///
     /// `jacobian(k, l)` is J_kl, `credit` has one number for each row of M.
@@ -69,6 +124,12 @@ impl<T: Scalar> Influence<T> {
         direct: &Direct<'_, T>,
         credit: &[T],
     ) -> &[T] {
+        self.pack(jacobian);
+        self.run(simd, Some(direct), credit);
+        &self.credited[..self.parameters]
+    }
+
+    fn pack(&mut self, jacobian: impl Fn(usize, usize) -> T) {
         let states = self.states;
         for block in 0..states.div_ceil(TILE) {
             for l in 0..states {
@@ -79,6 +140,10 @@ impl<T: Scalar> Influence<T> {
                 }
             }
         }
+    }
+
+    fn run(&mut self, simd: Simd, direct: Option<&Direct<'_, T>>, credit: &[T]) {
+        let states = self.states;
         simd.run_lanes(Advance {
             panels: &mut self.panels,
             scratch: &mut self.scratch,
@@ -89,7 +154,6 @@ impl<T: Scalar> Influence<T> {
             direct,
             credit,
         });
-        &self.credited[..self.parameters]
     }
 }
 
@@ -117,7 +181,7 @@ struct Advance<'a, T> {
     credited: &'a mut [T],
     states: usize,
     parameters: usize,
-    direct: &'a Direct<'a, T>,
+    direct: Option<&'a Direct<'a, T>>,
     credit: &'a [T],
 }
 
@@ -135,7 +199,13 @@ impl<T: Scalar> LaneKernel for Advance<'_, T> {
             for (block, out) in packed.chunks_exact(states).zip(tiles) {
                 tile::<T, L>(block, panel, out);
             }
-            add_direct::<T, L>(scratch, states, self.direct, index * PANEL, self.parameters);
+            if let Some(direct) = self.direct {
+                add_direct::<T, L>(scratch, states, direct, index * PANEL, self.parameters);
+            }
+            if self.credit.is_empty() {
+                panel.copy_from_slice(&scratch[..states]);
+                continue;
+            }
             let mut sum = L::Lanes::splat(T::ZERO);
             for ((new, old), c) in scratch.iter().zip(panel.iter_mut()).zip(self.credit) {
                 let new = L::Lanes::load(new);
@@ -143,6 +213,29 @@ impl<T: Scalar> LaneKernel for Advance<'_, T> {
                 sum = L::Lanes::splat(*c).fma(new, sum);
             }
             sum.store(&mut credited[index]);
+        }
+    }
+}
+
+struct Credited<'a, T> {
+    panels: &'a [T],
+    credited: &'a mut [T],
+    states: usize,
+    credit: &'a [T],
+}
+
+impl<T: Scalar> LaneKernel for Credited<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let panels: &[Line<T>] = self.panels.as_chunks().0;
+        let credited: &mut [Line<T>] = self.credited.as_chunks_mut().0;
+        for (panel, out) in panels.chunks_exact(self.states).zip(credited) {
+            let mut sum = L::Lanes::splat(T::ZERO);
+            for (line, c) in panel.iter().zip(self.credit) {
+                sum = L::Lanes::splat(*c).fma(L::Lanes::load(line), sum);
+            }
+            sum.store(out);
         }
     }
 }

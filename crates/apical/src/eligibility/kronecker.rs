@@ -1,0 +1,148 @@
+//! Influence as a Kronecker product: M_(s,k),(g,i,j) ≈ A_j B_(s,k),(g,i), unbiased by random signs.
+//!
+//! Source: Mujika, Meier & Steger 2018; Marschall, Cho & Savin 2020, section 3.2 (KF-RTRL). With two noise numbers a
+//! step, D = the gains and B̃ = J B: A ← ν₀ p₀ A + ν₁ p₁ a; B ← ν₀ B̃/p₀ + ν₁ D/p₁, where p₀ = √(‖B̃‖/‖A‖) and
+//! p₁ = √(‖D‖/‖a‖). Drops nothing in the mean; adds less noise than UORO, because the sum over presynaptic units is kept.
+//! Shapes: A m, B S n × G n for each sample. Memory O(S G n²), time O(S² G n³) a step. Not local.
+
+use super::Eligibility;
+use super::uoro::{NoiseSpec, balance};
+use crate::kernel::{Buffer, Matrix, Panels, add_outer, squared_norm};
+use crate::network::Dims;
+use crate::noise::Noise;
+use crate::snapshot::StateIo;
+use crate::stream::Stream;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+struct Factors<T> {
+    /// A, padded.
+    pre: Buffer<T>,
+    /// B, panel by panel.
+    weight: Panels<T>,
+}
+
+/// Kronecker-factored real-time recurrent learning.
+pub struct Kronecker<T> {
+    factors: Vec<Factors<T>>,
+    noise: Noise<T>,
+    dims: Dims,
+    /// One row of B, for starting values.
+    row: Buffer<T>,
+    credit: Buffer<T>,
+}
+
+impl<T: Scalar> Kronecker<T> {
+    /// For a network of these sizes; A and B start standard normal.
+    pub fn new(dims: Dims, spec: &NoiseSpec, stream: Stream) -> Self {
+        let states = dims.states * dims.units;
+        let factors = || Factors {
+            pre: Buffer::zeros(dims.pre()),
+            weight: Panels::zeros(states, dims.currents * dims.units),
+        };
+        let mut rule = Self {
+            factors: (0..dims.batch).map(|_| factors()).collect(),
+            noise: Noise::new(stream, spec.noise),
+            dims,
+            row: Buffer::zeros(dims.currents * dims.units),
+            credit: Buffer::zeros(states),
+        };
+        rule.reset();
+        rule
+    }
+}
+
+impl<T: Scalar> Eligibility<T> for Kronecker<T> {
+    fn reset(&mut self) {
+        let dims = self.dims;
+        let columns = dims.currents * dims.units;
+        for factors in &mut self.factors {
+            self.noise.start(&mut factors.pre[..dims.pre()]);
+            for k in 0..dims.states * dims.units {
+                let row = &mut self.row[..columns];
+                self.noise.start(row);
+                factors.weight.set_row(k, row);
+            }
+        }
+    }
+
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = view.dims();
+        let (n, m, simd) = (dims.units, dims.pre(), view.simd());
+        for b in 0..dims.batch {
+            let mut nu = [T::ZERO; 2];
+            self.noise.fill(&mut nu);
+            let Factors { pre, weight } = &mut self.factors[b];
+            weight.multiply(simd, |k, l| view.jacobian(b, k, l));
+            let mut gains = T::ZERO;
+            for s in 0..dims.states {
+                for g in 0..dims.currents {
+                    view.gain(s, g, b)
+                        .iter()
+                        .for_each(|gain| gains += *gain * *gain);
+                }
+            }
+            let p0 = balance(
+                weight.squared_norm(simd).root(),
+                squared_norm(simd, pre).root(),
+            );
+            let p1 = balance(gains.root(), squared_norm(simd, view.pre(b)).root());
+            for (a, new) in pre[..m].iter_mut().zip(view.pre(b)) {
+                *a = nu[0] * p0 * *a + nu[1] * p1 * *new;
+            }
+            weight.scale(nu[0] / p0);
+            for s in 0..dims.states {
+                for g in 0..dims.currents {
+                    for (i, gain) in view.gain(s, g, b).iter().enumerate() {
+                        weight.add(s * n + i, g * n + i, nu[1] / p1 * *gain);
+                    }
+                }
+                let credit = &credit[s * dims.plane() + b * dims.sample()..][..n];
+                self.credit[s * n..(s + 1) * n].copy_from_slice(credit);
+            }
+            let credited = weight.credited(simd, &self.credit);
+            let stride = gradient.stride();
+            let rows = dims.currents * n;
+            add_outer(
+                simd,
+                gradient.data_mut(),
+                stride,
+                T::ONE,
+                &credited[..rows],
+                pre,
+            );
+        }
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        let count = 2 * self.dims.batch;
+        Some((&mut self.noise, count))
+    }
+
+    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
+        let dims = self.dims;
+        let columns = dims.currents * dims.units;
+        for factors in &mut self.factors {
+            match name {
+                "A" if values.len() == dims.pre() => {
+                    factors.pre[..values.len()].copy_from_slice(values);
+                }
+                "B" if values.len() == dims.states * dims.units * columns => {
+                    for (k, row) in values.chunks_exact(columns).enumerate() {
+                        factors.weight.set_row(k, row);
+                    }
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for (b, factors) in self.factors.iter_mut().enumerate() {
+            io.values(&format!("A.{b}"), &mut factors.pre)?;
+            io.values(&format!("B.{b}"), factors.weight.values_mut())?;
+        }
+        self.noise.state(io)
+    }
+}

@@ -1,0 +1,192 @@
+//! Influence as one product of two vectors: M_(s,k),(g,i,j) ≈ A_sk B_gij, unbiased by random signs.
+//!
+//! Source: Tallec & Ollivier 2017; Marschall, Cho & Savin 2020, section 3.2 (UORO). With noise ν on the states and
+//! P_gij = Σ_s ν_si gain_sg,i a_j: Ã = J A; A ← p₀ Ã + p₁ ν; B ← B/p₀ + P/p₁, where p₀ = √(‖B‖/‖Ã‖) and
+//! p₁ = √(‖P‖/√(S n)) keep the two factors of equal size. Drops nothing in the mean; adds noise.
+//! A zero norm leaves its p at 1 (the published code divides by it). Shapes: A S n, B G n × m for each sample.
+//! Memory O(G n m), time O(G n m) a step. Not local: Ã needs every weight, the norms are global.
+
+use serde::{Deserialize, Serialize};
+
+use super::Eligibility;
+use crate::jacobian::JacobianProduct;
+use crate::kernel::{Buffer, Matrix, rank_one, squared_norm};
+use crate::network::Dims;
+use crate::noise::{Distribution, Noise};
+use crate::snapshot::StateIo;
+use crate::stream::Stream;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+/// Configuration of rules with injected noise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoiseSpec {
+    /// Distribution of the noise, always with variance 1.
+    pub noise: Distribution,
+}
+
+/// √(a/b), or 1 where that is no positive number.
+pub(super) fn balance<T: Scalar>(a: T, b: T) -> T {
+    if a > T::ZERO && b > T::ZERO {
+        (a / b).root()
+    } else {
+        T::ONE
+    }
+}
+
+struct Factors<T> {
+    /// A: variable s of unit i at `s * sample + i`.
+    state: Buffer<T>,
+    /// B.
+    weight: Matrix<T>,
+    norm: T,
+}
+
+/// Unbiased online recurrent optimization.
+pub struct Uoro<T> {
+    factors: Vec<Factors<T>>,
+    noise: Noise<T>,
+    dims: Dims,
+    product: JacobianProduct<T>,
+    draw: Buffer<T>,
+    carried: Buffer<T>,
+    projected: Buffer<T>,
+}
+
+impl<T: Scalar> Uoro<T> {
+    /// For a network of these sizes; A and B start standard normal.
+    pub fn new(dims: Dims, spec: &NoiseSpec, stream: Stream) -> Self {
+        let states = dims.states * dims.sample();
+        let mut rule = Self {
+            factors: (0..dims.batch)
+                .map(|_| Factors {
+                    state: Buffer::zeros(states),
+                    weight: Matrix::zeros(dims.currents * dims.units, dims.pre()),
+                    norm: T::ZERO,
+                })
+                .collect(),
+            noise: Noise::new(stream, spec.noise),
+            dims,
+            product: JacobianProduct::new(dims),
+            draw: Buffer::zeros(states),
+            carried: Buffer::zeros(states),
+            projected: Buffer::zeros(dims.currents * dims.units),
+        };
+        rule.start();
+        rule
+    }
+
+    fn start(&mut self) {
+        let dims = self.dims;
+        for factors in &mut self.factors {
+            for s in 0..dims.states {
+                self.noise
+                    .start(&mut factors.state[s * dims.sample()..][..dims.units]);
+            }
+            for row in 0..factors.weight.rows() {
+                self.noise.start(factors.weight.row_mut(row));
+            }
+            factors.norm = norm_of(&factors.weight);
+        }
+    }
+}
+
+fn norm_of<T: Scalar>(matrix: &Matrix<T>) -> T {
+    squared_norm(crate::kernel::Simd::portable(), matrix.data()).root()
+}
+
+impl<T: Scalar> Eligibility<T> for Uoro<T> {
+    fn reset(&mut self) {
+        self.start();
+    }
+
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = view.dims();
+        let (n, sample, simd) = (dims.units, dims.sample(), view.simd());
+        for b in 0..dims.batch {
+            let factors = &mut self.factors[b];
+            for s in 0..dims.states {
+                self.noise.fill(&mut self.draw[s * sample..][..n]);
+            }
+            self.projected.fill(T::ZERO);
+            for g in 0..dims.currents {
+                let projected = &mut self.projected[g * n..][..n];
+                for s in 0..dims.states {
+                    let units = projected
+                        .iter_mut()
+                        .zip(view.gain(s, g, b))
+                        .zip(&self.draw[s * sample..]);
+                    units.for_each(|((p, gain), nu)| *p += *gain * *nu);
+                }
+            }
+            self.product
+                .forward(view, b, &factors.state, &mut self.carried);
+            let carried = squared_norm(simd, &self.carried).root();
+            let projected =
+                (squared_norm(simd, &self.projected) * squared_norm(simd, view.pre(b))).root();
+            let p0 = balance(factors.norm, carried);
+            let p1 = balance(projected, T::of((dims.states as f64 * n as f64).sqrt()));
+            let mut credited = T::ZERO;
+            for s in 0..dims.states {
+                let credit = &credit[s * dims.plane() + b * sample..][..n];
+                for (i, c) in credit.iter().enumerate() {
+                    let k = s * sample + i;
+                    factors.state[k] = p0 * self.carried[k] + p1 * self.draw[k];
+                    credited += *c * factors.state[k];
+                }
+            }
+            let share = T::ONE / p1;
+            self.projected.iter_mut().for_each(|p| *p = *p * share);
+            let rows = dims.currents * n;
+            let squares = rank_one(
+                simd,
+                &mut factors.weight,
+                T::ONE / p0,
+                &self.projected[..rows],
+                view.pre(b),
+                credited,
+                gradient.data_mut(),
+            );
+            factors.norm = squares.root();
+        }
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        let count = self.dims.batch * self.dims.states * self.dims.units;
+        Some((&mut self.noise, count))
+    }
+
+    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
+        let dims = self.dims;
+        for factors in &mut self.factors {
+            match name {
+                "A" if values.len() == dims.states * dims.units => {
+                    for (s, row) in values.chunks_exact(dims.units).enumerate() {
+                        factors.state[s * dims.sample()..][..dims.units].copy_from_slice(row);
+                    }
+                }
+                "B" if values.len() == factors.weight.rows() * factors.weight.columns() => {
+                    for (i, row) in values.chunks_exact(dims.pre()).enumerate() {
+                        factors.weight.row_mut(i).copy_from_slice(row);
+                    }
+                    factors.norm = norm_of(&factors.weight);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for (b, factors) in self.factors.iter_mut().enumerate() {
+            io.values(&format!("A.{b}"), &mut factors.state)?;
+            io.values(&format!("B.{b}"), factors.weight.data_mut())?;
+            io.values(
+                &format!("norm.{b}"),
+                std::slice::from_mut(&mut factors.norm),
+            )?;
+        }
+        self.noise.state(io)
+    }
+}
