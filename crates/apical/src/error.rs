@@ -37,7 +37,7 @@ pub enum Error {
     /// The loss or a weight stopped being a finite number.
     #[error(
         "training diverged at step {step}: the {what} is not finite ({}). Lower `optimizer.rate`, set \
-         `optimizer.clip`, or go back to a checkpoint written before step {step}.",
+         `optimizer.clip`, or scale the inputs.",
         last_finite(*last_step, *last_loss)
     )]
     Diverged {

@@ -105,26 +105,7 @@ impl<T: Scalar> Network<T> {
         batch: usize,
         streams: &Streams,
     ) -> Result<Self> {
-        let sizes = [
-            ("network.units", spec.units),
-            ("inputs", inputs),
-            ("outputs", outputs),
-            ("batch", batch),
-        ];
-        for (field, size) in sizes {
-            if size == 0 {
-                return Err(Error::invalid(
-                    field,
-                    0,
-                    "at least 1",
-                    "Set it to 1 or more.",
-                ));
-            }
-            if size > 1 << 20 {
-                let mend = "That would not fit in memory; did a digit slip in?";
-                return Err(Error::invalid(field, size, "at most 1048576", mend));
-            }
-        }
+        check_sizes(spec.units, inputs, outputs, batch)?;
         let neuron = spec.neuron.build::<T>()?;
         let dims = Dims {
             batch,
@@ -190,13 +171,17 @@ impl<T: Scalar> Network<T> {
     }
 
     /// A network of units of one's own, all weights zero.
+    ///
+    /// # Errors
+    /// No units, inputs, outputs or samples, or too many.
     pub fn with_neuron(
         neuron: Box<dyn Neuron<T>>,
         units: usize,
         inputs: usize,
         outputs: usize,
         batch: usize,
-    ) -> Self {
+    ) -> Result<Self> {
+        check_sizes(units, inputs, outputs, batch)?;
         let dims = Dims {
             batch,
             units,
@@ -205,14 +190,14 @@ impl<T: Scalar> Network<T> {
             states: neuron.states(),
             currents: neuron.currents(),
         };
-        Self {
+        Ok(Self {
             dims,
             synapses: Synapses::zeros(dims.currents, units, inputs),
             readout: Matrix::zeros(outputs, units + 1),
             initial: Matrix::zeros(dims.states, units),
             neuron,
             simd: Simd::detect(),
-        }
+        })
     }
 
     /// Recurrent and input weights.
@@ -367,4 +352,28 @@ impl<T: Scalar> Activity<T> {
         io.values("rate", &mut self.rate)?;
         io.values("slope", &mut self.partials.slope)
     }
+}
+
+fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Result<()> {
+    let sizes = [
+        ("network.units", units),
+        ("inputs", inputs),
+        ("outputs", outputs),
+        ("batch", batch),
+    ];
+    for (field, size) in sizes {
+        if size == 0 {
+            return Err(Error::invalid(
+                field,
+                0,
+                "at least 1",
+                "Set it to 1 or more.",
+            ));
+        }
+        if size > 1 << 20 {
+            let mend = "That would not fit in memory; did a digit slip in?";
+            return Err(Error::invalid(field, size, "at most 1048576", mend));
+        }
+    }
+    Ok(())
 }

@@ -116,7 +116,7 @@ pub struct CheckpointSpec {
 
 impl Default for CheckpointSpec {
     fn default() -> Self {
-        Self { every: 100_000 }
+        Self { every: 5_000 }
     }
 }
 

@@ -142,7 +142,7 @@ fn neurons() {
     }
     let set = network.set_neuron(Box::new(Two));
     names(set, "neuron", "2 state variables and 1 currents", "1 and 1");
-    let network = Network::with_neuron(Box::new(Two), 4, 2, 2, 1);
+    let network = Network::with_neuron(Box::new(Two), 4, 2, 2, 1).unwrap();
     let learner = Learner::with_network(network, &LearnerSpec::default(), &Streams::new(1));
     names(
         learner,

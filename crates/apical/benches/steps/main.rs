@@ -255,9 +255,6 @@ fn main() {
     let mut fast = f64::NAN;
     for &n in sizes {
         for kind in Kind::ALL {
-            if kind == Kind::Rtrl && n > 128 && !given("--all") {
-                continue;
-            }
             let time = row::<f32>(kind, n, quick, &mut python);
             if (kind, n) == (Kind::Dendritic, 32) {
                 fast = time;

@@ -14,7 +14,10 @@ mod simd;
 mod traces;
 
 pub use buffer::{Buffer, LANES, Matrix, padded};
-pub use lanes::{Lanes, Level, Vectors};
+// `Vectors` stays without a name outside: registers are then reached through `Simd::run_lanes` alone, which knows that the
+// processor has them, and `Scalar` cannot be anything but f32 and f64, whose lines have no padding.
+pub(crate) use lanes::Vectors;
+pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
 pub use panels::{Direct, Panels};
 pub use simd::{Kernel, LaneKernel, Simd};

@@ -71,11 +71,11 @@ impl Recorder {
             let default = if quantity.is_array() { 1 } else { spec.every };
             let window = spec.window.unwrap_or(default);
             for (field, value) in [("every", spec.every), ("window", window)] {
-                if value == 0 || value > 1 << 32 {
+                if value == 0 || value > 1_000_000 {
                     return Err(Error::invalid(
                         format!("monitor.{field} of {}", spec.quantity),
                         value,
-                        "between 1 and 4294967296 steps",
+                        "between 1 and 1000000 steps",
                         "100 is a common choice.",
                     ));
                 }

@@ -241,8 +241,14 @@ impl<T: Scalar> Optimizer<T> {
         }
         if let Some(clip) = self.clip {
             let squared = squared_norm(simd, recurrent.data()) + squared_norm(simd, readout.data());
-            let norm = scale * squared.root();
-            // A norm that is no number any more must not turn into a quiet zero step.
+            let mut norm = scale * squared.root();
+            if !norm.finite() {
+                // The squares may overflow where the norm does not.
+                let all = recurrent.data().iter().chain(readout.data().iter());
+                let squared: f64 = all.map(|g| g.f64() * g.f64()).sum();
+                norm = T::of(scale.f64() * squared.sqrt());
+            }
+            // A norm that is no number at all must not turn into a quiet zero step.
             if norm > clip && norm.finite() {
                 scale = scale * clip / norm;
             }

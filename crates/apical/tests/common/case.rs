@@ -150,7 +150,8 @@ impl Case {
             Some(spec) => spec.build().unwrap(),
             None => Box::new(Gated),
         };
-        let mut network = Network::with_neuron(neuron, self.units, inputs, outputs, self.batch);
+        let mut network =
+            Network::with_neuron(neuron, self.units, inputs, outputs, self.batch).unwrap();
         let wide = Init::Gaussian {
             gain: 1.2,
             fan: Default::default(),
