@@ -120,8 +120,8 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
         table.add_row([
             info.name,
             info.summary,
-            info.local_in_space,
-            info.local_in_time,
+            info.locality.text(),
+            yes(info.local_in_time),
             yes(info.exact),
             yes(info.stochastic),
             info.memory,

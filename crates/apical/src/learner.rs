@@ -9,7 +9,7 @@ use crate::loss::Loss;
 use crate::monitor::{Health, Monitor, Quantity, Warning};
 use crate::network::{Activity, Dims, Network, NetworkSpec};
 use crate::optimizer::{Optimizer, OptimizerSpec};
-use crate::rule::{Rule, RuleSpec};
+use crate::rule::{Rule, RuleSpec, Site};
 use crate::snapshot::{Snapshot, StateIo};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
@@ -114,6 +114,10 @@ pub struct Learner<T> {
     signal: Buffer<T>,
     prediction: Buffer<T>,
     delta: Matrix<T>,
+    /// y*(t) and L(t) of each sample at the last step, and whether it was the first of a trial.
+    target: Vec<T>,
+    losses: Vec<T>,
+    first: bool,
     gradient: Matrix<T>,
     readout_gradient: Matrix<T>,
     /// Activity for evaluation, made when first needed.
@@ -158,7 +162,10 @@ impl<T: Scalar> Learner<T> {
                 "The softmax of a single output is always 1: use sigmoid_cross_entropy.",
             ));
         }
-        let rule = spec.rule.build(&network, streams)?;
+        let rule = spec.rule.build(&Site {
+            by_trial: matches!(spec.update, Update::Trial | Update::Trials(_)),
+            ..Site::new(&network, streams)
+        })?;
         check_update(spec.update, rule.needs_window(), spec.rule.info().name)?;
         let health = Health::new(dims, &spec.optimizer, rule.is_frozen());
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
@@ -176,6 +183,9 @@ impl<T: Scalar> Learner<T> {
             signal: Buffer::zeros(dims.plane()),
             prediction: Buffer::zeros(dims.batch * dims.outputs),
             delta: Matrix::zeros(dims.batch, dims.outputs),
+            target: vec![T::ZERO; dims.batch * dims.outputs],
+            losses: vec![T::ZERO; dims.batch],
+            first: false,
             gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
             readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
             scratch: None,
@@ -287,9 +297,13 @@ impl<T: Scalar> Learner<T> {
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         let dims = self.network.dims();
-        let first = !self.in_trial;
+        self.first = !self.in_trial;
         self.in_trial = true;
-        self.network.step::<true>(&mut self.activity, x);
+        self.target.copy_from_slice(y);
+        let rule = &mut self.rule;
+        let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
+        self.network
+            .step_with::<true>(&mut self.activity, x, perturb);
         let simd = self.network.simd();
         let outputs = dims.outputs;
         let mut loss = T::ZERO;
@@ -300,7 +314,8 @@ impl<T: Scalar> Learner<T> {
             let prediction = &mut self.prediction[part.clone()];
             let mask = mask.map(|mask| &mask[part]);
             let (z, delta) = (self.activity.output.row(b), self.delta.row_mut(b));
-            loss += self.loss.evaluate(z, target, mask, prediction, delta);
+            self.losses[b] = self.loss.evaluate(z, target, mask, prediction, delta);
+            loss += self.losses[b];
             let right = self.loss.is_correct(prediction, target);
             correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
         }
@@ -319,8 +334,13 @@ impl<T: Scalar> Learner<T> {
             self.feedback
                 .deliver(simd, self.network.readout(), delta, signal);
         }
-        let synapses = self.network.synapses();
-        let view = View::new(dims, simd, &self.activity, y, first, synapses);
+        let view = View::new(
+            &self.network,
+            &self.activity,
+            &self.target,
+            &self.losses,
+            self.first,
+        );
         self.rule.step(&view, &self.signal, &mut self.gradient);
         if self.step.is_multiple_of(Health::EVERY) {
             self.health
@@ -496,6 +516,22 @@ impl<T: Scalar> Learner<T> {
     /// The network, to set weights, initial state or instruction set.
     pub fn network_mut(&mut self) -> &mut Network<T> {
         &mut self.network
+    }
+
+    /// The last step as a rule sees it: for rules that watch without learning.
+    pub fn view(&self) -> View<'_, T> {
+        View::new(
+            &self.network,
+            &self.activity,
+            &self.target,
+            &self.losses,
+            self.first,
+        )
+    }
+
+    /// δ = ∂L/∂z of the last step, one row a sample.
+    pub fn output_error(&self) -> &Matrix<T> {
+        &self.delta
     }
 
     /// The rule, to look at or set what it has learned.

@@ -258,6 +258,17 @@ impl<T: Scalar> Network<T> {
     ///
     /// `x` holds the inputs of one sample after another. With `LEARN` the partials are written too.
     pub fn step<const LEARN: bool>(&self, activity: &mut Activity<T>, x: &[T]) {
+        self.step_with::<LEARN>(activity, x, |_, _| {});
+    }
+
+    /// As [`Network::step`], with a change to the currents u(t), one plane a current, before the units see them;
+    /// the second argument of `perturb` is the presynaptic matrix.
+    pub fn step_with<const LEARN: bool>(
+        &self,
+        activity: &mut Activity<T>,
+        x: &[T],
+        perturb: impl FnOnce(&mut [T], &Matrix<T>),
+    ) {
         let Dims {
             batch,
             units,
@@ -279,7 +290,9 @@ impl<T: Scalar> Network<T> {
                     .drive(self.simd, g, activity.pre.band(b, 1), drive);
             }
         }
+        perturb(&mut activity.currents, &activity.pre);
         if LEARN {
+            activity.state_before.copy_from_slice(&activity.state);
             std::mem::swap(&mut activity.slope_before, &mut activity.partials.slope);
         }
         self.neuron.step(Layer {
@@ -315,6 +328,8 @@ pub struct Activity<T> {
     pub currents: Buffer<T>,
     /// s(t), one plane a state variable.
     pub state: Buffer<T>,
+    /// s(t−1), kept while learning.
+    pub state_before: Buffer<T>,
     /// r(t), one plane.
     pub rate: Buffer<T>,
     /// own, gain and slope at t.
@@ -335,6 +350,7 @@ impl<T: Scalar> Activity<T> {
             pre: Matrix::zeros(dims.batch, dims.pre()),
             currents: Buffer::zeros(dims.currents * plane),
             state: Buffer::zeros(dims.states * plane),
+            state_before: Buffer::zeros(dims.states * plane),
             rate: Buffer::zeros(plane),
             partials: Partials::zeros(dims.states, dims.currents, plane),
             slope_before: Buffer::zeros(dims.states * plane),

@@ -11,7 +11,7 @@
 
 use crate::Scalar;
 use crate::kernel::Simd;
-use crate::network::{Activity, Dims};
+use crate::network::{Activity, Dims, Network};
 use crate::synapse::Synapses;
 
 /// What a synapse and its two units have at hand: presynaptic activity, the unit's own state and
@@ -22,6 +22,7 @@ pub struct LocalView<'a, T> {
     simd: Simd,
     activity: &'a Activity<T>,
     target: &'a [T],
+    losses: &'a [T],
     first: bool,
 }
 
@@ -49,6 +50,16 @@ impl<'a, T: Scalar> LocalView<'a, T> {
     /// r(t−1) of sample `b`.
     pub fn rate_before(&self, b: usize) -> &'a [T] {
         &self.activity.pre.row(b)[..self.dims.units]
+    }
+
+    /// s_s(t) of sample `b`.
+    pub fn state(&self, s: usize, b: usize) -> &'a [T] {
+        self.part(&self.activity.state, s, b)
+    }
+
+    /// s_s(t−1) of sample `b`.
+    pub fn state_before(&self, s: usize, b: usize) -> &'a [T] {
+        self.part(&self.activity.state_before, s, b)
     }
 
     /// r(t) of sample `b`.
@@ -90,6 +101,11 @@ impl<'a, T: Scalar> LocalView<'a, T> {
         &self.target[b * self.dims.outputs..][..self.dims.outputs]
     }
 
+    /// L(t) of sample `b`, delivered to every unit.
+    pub fn loss(&self, b: usize) -> T {
+        self.losses[b]
+    }
+
     fn part(&self, planes: &'a [T], index: usize, b: usize) -> &'a [T] {
         let start = index * self.dims.plane() + b * self.dims.sample();
         &planes[start..][..self.dims.units]
@@ -100,26 +116,32 @@ impl<'a, T: Scalar> LocalView<'a, T> {
 #[derive(Clone, Copy)]
 pub struct View<'a, T> {
     local: LocalView<'a, T>,
-    synapses: &'a Synapses<T>,
+    network: &'a Network<T>,
 }
 
 impl<'a, T: Scalar> View<'a, T> {
-    pub(crate) fn new(
-        dims: Dims,
-        simd: Simd,
+    /// Of the step `network` has just made: `target` batch × outputs, `losses` one number a sample.
+    pub fn new(
+        network: &'a Network<T>,
         activity: &'a Activity<T>,
         target: &'a [T],
+        losses: &'a [T],
         first: bool,
-        synapses: &'a Synapses<T>,
     ) -> Self {
         let local = LocalView {
-            dims,
-            simd,
+            dims: network.dims(),
+            simd: network.simd(),
             activity,
             target,
+            losses,
             first,
         };
-        Self { local, synapses }
+        Self { local, network }
+    }
+
+    /// The network, to imagine what it would have done.
+    pub fn network(&self) -> &'a Network<T> {
+        self.network
     }
 
     /// The local face.
@@ -129,7 +151,7 @@ impl<'a, T: Scalar> View<'a, T> {
 
     /// The weights that produced this step.
     pub fn synapses(&self) -> &'a Synapses<T> {
-        self.synapses
+        self.network.synapses()
     }
 
     /// The Jacobian element ∂s_s,k(t)/∂s_s',l(t−1) of sample `b`, for row s·n + k and column s'·n + l.
@@ -142,7 +164,7 @@ impl<'a, T: Scalar> View<'a, T> {
         let (before, l) = (column / units, column % units);
         let mut weight = T::ZERO;
         for g in 0..currents {
-            weight += self.local.gain(s, g, b)[k] * self.synapses.recurrent(g, k, l);
+            weight += self.local.gain(s, g, b)[k] * self.network.synapses().recurrent(g, k, l);
         }
         let through = weight * self.local.slope_before(before, b)[l];
         if k == l {

@@ -3,6 +3,7 @@
 mod common;
 
 use apical::feedback::FeedbackSpec;
+use apical::rule::Site;
 use common::case::Case;
 use common::{difference, flat};
 
@@ -164,7 +165,7 @@ fn a_horizon_of_zero_and_noise_that_runs_out_are_refused() {
             1,
             &apical::Streams::new(0),
         );
-        let built = spec.build(&network.unwrap(), &apical::Streams::new(0));
+        let built = spec.build(&Site::new(&network.unwrap(), &apical::Streams::new(0)));
         let text = built.err().unwrap().to_string();
         assert!(
             text.starts_with("rule.horizon: got 0, expected between 1"),

@@ -6,7 +6,7 @@
 //! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
-use super::{Rule, RuleInfo};
+use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -16,11 +16,12 @@ use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "bptt",
+    aliases: &[],
     summary: "exact gradient of a whole trial, carried backward in time",
     source: "Murray 2019, Eqs. 18-23; Marschall, Cho & Savin 2020, section 3.2",
     drops: "nothing within the window between two updates",
-    local_in_space: "no",
-    local_in_time: "no",
+    locality: Locality::Network,
+    local_in_time: false,
     exact: true,
     stochastic: false,
     memory: "T m",
@@ -214,4 +215,8 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         io.list("slope", &mut tape.slope)?;
         io.list("signal", &mut tape.signal)
     }
+}
+
+pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    Ok(Box::new(Bptt::new(site.network.dims())))
 }

@@ -2,20 +2,19 @@
 //!
 //! Equations, options and order of a step are those of [`Dendritic`](crate::credit::Dendritic).
 
-use super::{Composed, Local, Rule, RuleInfo};
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site};
 use crate::credit::{Dendritic, DendriticSpec};
 use crate::eligibility::Instant;
-use crate::network::Network;
-use crate::stream::Streams;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "dendritic",
+    aliases: &[],
     summary: "somatic and distal compartments: A predicts credit, J the next state",
     source: "Marschall, Cho & Savin 2019; DNI of 2020, section 2",
     drops: "what a linear prediction of credit from (r, y*, 1) misses",
-    local_in_space: "if J is local",
-    local_in_time: "yes",
+    locality: Locality::Network,
+    local_in_time: true,
     exact: false,
     stochastic: false,
     memory: "n m",
@@ -24,11 +23,10 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 
 pub(super) fn build<T: Scalar>(
     spec: &DendriticSpec,
-    network: &Network<T>,
-    streams: &Streams,
+    site: &Site<'_, T>,
 ) -> Result<Box<dyn Rule<T>>> {
-    let dims = network.dims();
-    let credit = Dendritic::new(spec, network, streams)?;
+    let dims = site.network.dims();
+    let credit = Dendritic::new(spec, site.network, site.streams)?;
     Ok(Box::new(Composed::new(
         dims,
         Local(Instant::new(dims)),

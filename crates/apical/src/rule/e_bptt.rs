@@ -7,17 +7,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bptt, Rule, RuleInfo};
-use crate::network::Network;
+use super::{Bptt, Locality, Rule, RuleInfo, Site};
 use crate::{Error, Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "e_bptt",
+    aliases: &[],
     summary: "backpropagation over blocks of `horizon` steps",
     source: "Marschall, Cho & Savin 2020, section 3.2",
     drops: "credit across the edges of blocks",
-    local_in_space: "no",
-    local_in_time: "no",
+    locality: Locality::Network,
+    local_in_time: false,
     exact: false,
     stochastic: false,
     memory: "T m",
@@ -52,10 +52,7 @@ impl HorizonSpec {
     }
 }
 
-pub(super) fn build<T: Scalar>(
-    spec: &HorizonSpec,
-    network: &Network<T>,
-) -> Result<Box<dyn Rule<T>>> {
+pub(super) fn build<T: Scalar>(spec: &HorizonSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let block = spec.check()?;
-    Ok(Box::new(Bptt::in_blocks(network.dims(), block)))
+    Ok(Box::new(Bptt::in_blocks(site.network.dims(), block)))
 }

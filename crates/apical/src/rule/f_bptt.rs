@@ -6,7 +6,7 @@
 //! weights those of the present. Drops: credit from more than T−1 steps ahead.
 //! Memory O(T (m + S² n)), time O(T S G n²) a step. Neither local in space nor in time.
 
-use super::{HorizonSpec, Rule, RuleInfo};
+use super::{HorizonSpec, Locality, Rule, RuleInfo, Site};
 use crate::jacobian::{Kept, backward, through_gain};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
 use crate::network::{Dims, Network};
@@ -17,11 +17,12 @@ use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "f_bptt",
+    aliases: &[],
     summary: "errors travel back over the last `horizon` steps; the oldest step learns",
     source: "Marschall, Cho & Savin 2020, section 3.2",
     drops: "credit from `horizon` or more steps ahead",
-    local_in_space: "no",
-    local_in_time: "no",
+    locality: Locality::Network,
+    local_in_time: false,
     exact: false,
     stochastic: false,
     memory: "T m",
@@ -184,10 +185,7 @@ impl<T: Scalar> Rule<T> for FutureBptt<T> {
     }
 }
 
-pub(super) fn build<T: Scalar>(
-    spec: &HorizonSpec,
-    network: &Network<T>,
-) -> Result<Box<dyn Rule<T>>> {
+pub(super) fn build<T: Scalar>(spec: &HorizonSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let horizon = spec.check()?;
-    Ok(Box::new(FutureBptt::new(network.dims(), horizon)))
+    Ok(Box::new(FutureBptt::new(site.network.dims(), horizon)))
 }

@@ -23,7 +23,7 @@ pub use readout_only::ReadoutOnly;
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::NoiseSpec;
 use crate::kernel::Matrix;
-use crate::network::Network;
+use crate::network::{Dims, Network};
 use crate::noise::Noise;
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
@@ -39,6 +39,9 @@ pub trait Rule<T: Scalar>: Send {
     ///
     /// `signal` is q = ∂L(t)/∂r(t) as the feedback pathway tells it, one plane.
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>);
+
+    /// Before the units see their currents u(t) (one plane a current): rules that explore change them here.
+    fn perturb(&mut self, _dims: Dims, _currents: &mut [T], _pre: &Matrix<T>) {}
 
     /// A trial has ended: rules that owe gradients to its steps add them now.
     fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
@@ -95,32 +98,98 @@ pub trait Rule<T: Scalar>: Send {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
 }
 
-/// Configuration of a rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RuleSpec {
+/// What a rule is built for.
+pub struct Site<'a, T> {
+    /// The network, with its starting weights.
+    pub network: &'a Network<T>,
+    /// The random streams of the run.
+    pub streams: &'a Streams,
+    /// Whether weights change at the end of trials only, so that a rule may wait until then.
+    pub by_trial: bool,
+}
+
+impl<'a, T: Scalar> Site<'a, T> {
+    /// For a network whose weights may change at any step.
+    pub fn new(network: &'a Network<T>, streams: &'a Streams) -> Self {
+        Self {
+            network,
+            streams,
+            by_trial: false,
+        }
+    }
+}
+
+/// The registry: variant, its settings, its module with `INFO` and `build`.
+macro_rules! registry {
+    ($($(#[$meta:meta])* $variant:ident($spec:ty) = $module:ident,)*) => {
+        /// Configuration of a rule.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum RuleSpec {
+            $($(#[$meta])* $variant($spec),)*
+        }
+
+        /// Every rule there is.
+        pub const RULES: &[RuleInfo] = &[$($module::INFO,)*];
+
+        impl RuleSpec {
+            /// The rule of this name, or other name, with its default settings.
+            ///
+            /// # Errors
+            /// A name that is not in [`RULES`].
+            pub fn by_name(name: &str) -> Result<Self> {
+                $(if $module::INFO.answers_to(name) {
+                    return Ok(Self::$variant(<$spec>::default()));
+                })*
+                let known: Vec<&str> = RULES.iter().map(|info| info.name).collect();
+                let expected = format!("one of {}", known.join(", "));
+                let mend = "`apical rules` describes them.";
+                Err(crate::Error::invalid("rule.kind", name, expected, mend))
+            }
+
+            /// The row of the rule table for this rule.
+            pub fn info(&self) -> &'static RuleInfo {
+                match self {
+                    $(Self::$variant(_) => &$module::INFO,)*
+                }
+            }
+
+            /// Builds the rule for a network.
+            ///
+            /// # Errors
+            /// A setting out of range, or a network the rule does not serve.
+            pub fn build<T: Scalar>(&self, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+                match self {
+                    $(Self::$variant(spec) => $module::build(spec, site),)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
     /// Marschall, Cho & Savin 2019: credit predicted in a distal compartment.
-    Dendritic(DendriticSpec),
+    Dendritic(DendriticSpec) = dendritic,
     /// The recurrent layer stays as it is; only the readout learns.
-    ReadoutOnly(Empty),
+    ReadoutOnly(Empty) = readout_only,
     /// Exact gradients carried forward in time.
-    Rtrl(Empty),
+    Rtrl(Empty) = rtrl,
     /// Exact gradients carried backward over a trial or window.
-    Bptt(Empty),
+    Bptt(Empty) = bptt,
     /// BPTT over blocks.
-    EBptt(HorizonSpec),
+    EBptt(HorizonSpec) = e_bptt,
     /// Future-facing BPTT.
-    FBptt(HorizonSpec),
+    FBptt(HorizonSpec) = f_bptt,
     /// Local traces: RFLO, e-prop, the three-factor rule.
     #[serde(alias = "eprop", alias = "three_factor")]
-    Rflo(Empty),
+    Rflo(Empty) = rflo,
     /// Rank-one influence.
-    Uoro(NoiseSpec),
+    Uoro(NoiseSpec) = uoro,
     /// Kronecker-factored influence.
-    KfRtrl(NoiseSpec),
+    KfRtrl(NoiseSpec) = kf_rtrl,
     /// Reverse Kronecker-factored influence.
-    RKfRtrl(NoiseSpec),
+    RKfRtrl(NoiseSpec) = r_kf_rtrl,
 }
 
 /// A rule without settings.
@@ -128,72 +197,25 @@ pub enum RuleSpec {
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
-impl RuleSpec {
-    /// The rule of this name with its default settings.
-    ///
-    /// # Errors
-    /// A name that is not in [`RULES`].
-    pub fn by_name(name: &str) -> Result<Self> {
-        match name {
-            "dendritic" => Ok(Self::Dendritic(DendriticSpec::default())),
-            "readout_only" => Ok(Self::ReadoutOnly(Empty {})),
-            "rtrl" => Ok(Self::Rtrl(Empty {})),
-            "bptt" => Ok(Self::Bptt(Empty {})),
-            "e_bptt" => Ok(Self::EBptt(HorizonSpec::default())),
-            "f_bptt" => Ok(Self::FBptt(HorizonSpec::default())),
-            "rflo" => Ok(Self::Rflo(Empty {})),
-            "uoro" => Ok(Self::Uoro(NoiseSpec::default())),
-            "kf_rtrl" => Ok(Self::KfRtrl(NoiseSpec::default())),
-            "r_kf_rtrl" => Ok(Self::RKfRtrl(NoiseSpec::default())),
-            _ => {
-                let known: Vec<&str> = RULES.iter().map(|info| info.name).collect();
-                let expected = format!("one of {}", known.join(", "));
-                Err(crate::Error::invalid(
-                    "rule.kind",
-                    name,
-                    expected,
-                    "`apical rules` describes them.",
-                ))
-            }
-        }
-    }
+/// What a synapse's update may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Locality {
+    /// Its presynaptic activity, its postsynaptic unit's own quantities, its own traces, signals broadcast to all.
+    Synapse,
+    /// Also what reaches the postsynaptic unit through synapses of the rule's own, which are local in turn.
+    Dendrite,
+    /// Weights, traces or partials of other synapses and units.
+    Network,
+}
 
-    /// The row of the rule table for this rule.
-    pub fn info(&self) -> &'static RuleInfo {
+impl Locality {
+    /// One word for tables.
+    pub fn text(self) -> &'static str {
         match self {
-            Self::Dendritic(_) => &dendritic::INFO,
-            Self::ReadoutOnly(_) => &readout_only::INFO,
-            Self::Rtrl(_) => &rtrl::INFO,
-            Self::Bptt(_) => &bptt::INFO,
-            Self::EBptt(_) => &e_bptt::INFO,
-            Self::FBptt(_) => &f_bptt::INFO,
-            Self::Rflo(_) => &rflo::INFO,
-            Self::Uoro(_) => &uoro::INFO,
-            Self::KfRtrl(_) => &kf_rtrl::INFO,
-            Self::RKfRtrl(_) => &r_kf_rtrl::INFO,
-        }
-    }
-
-    /// Builds the rule for a network.
-    ///
-    /// # Errors
-    /// A setting out of range, or a network the rule does not serve.
-    pub fn build<T: Scalar>(
-        &self,
-        network: &Network<T>,
-        streams: &Streams,
-    ) -> Result<Box<dyn Rule<T>>> {
-        match self {
-            Self::Dendritic(spec) => dendritic::build(spec, network, streams),
-            Self::ReadoutOnly(_) => Ok(Box::new(ReadoutOnly)),
-            Self::Rtrl(_) => rtrl::build(network),
-            Self::Bptt(_) => Ok(Box::new(Bptt::new(network.dims()))),
-            Self::EBptt(spec) => e_bptt::build(spec, network),
-            Self::FBptt(spec) => f_bptt::build(spec, network),
-            Self::Rflo(_) => Ok(rflo::build(network)),
-            Self::Uoro(spec) => Ok(uoro::build(spec, network, streams)),
-            Self::KfRtrl(spec) => Ok(kf_rtrl::build(spec, network, streams)),
-            Self::RKfRtrl(spec) => Ok(r_kf_rtrl::build(spec, network, streams)),
+            Self::Synapse => "yes",
+            Self::Dendrite => "through own synapses",
+            Self::Network => "no",
         }
     }
 }
@@ -203,16 +225,18 @@ impl RuleSpec {
 pub struct RuleInfo {
     /// Name in configurations.
     pub name: &'static str,
+    /// Other names it answers to.
+    pub aliases: &'static [&'static str],
     /// One line.
     pub summary: &'static str,
     /// Paper and equations.
     pub source: &'static str,
     /// What the rule leaves out of the exact gradient.
     pub drops: &'static str,
-    /// Whether a synapse needs only its own and its two units' quantities.
-    pub local_in_space: &'static str,
-    /// Whether nothing but the present and traces is needed.
-    pub local_in_time: &'static str,
+    /// What a synapse needs to know, with default settings.
+    pub locality: Locality,
+    /// Whether nothing but the present and traces of fixed size is needed.
+    pub local_in_time: bool,
     /// Whether the gradient is exact with fixed weights.
     pub exact: bool,
     /// Whether the rule draws noise.
@@ -223,16 +247,9 @@ pub struct RuleInfo {
     pub time: &'static str,
 }
 
-/// Every rule there is.
-pub const RULES: &[RuleInfo] = &[
-    dendritic::INFO,
-    readout_only::INFO,
-    rtrl::INFO,
-    bptt::INFO,
-    e_bptt::INFO,
-    f_bptt::INFO,
-    rflo::INFO,
-    uoro::INFO,
-    kf_rtrl::INFO,
-    r_kf_rtrl::INFO,
-];
+impl RuleInfo {
+    /// Whether `name` is the rule's name or one of its other names.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}

@@ -2,32 +2,27 @@
 //!
 //! See [`ReverseKronecker`](crate::eligibility::ReverseKronecker) for equations, shapes and cost.
 
-use super::{Composed, Rule, RuleInfo};
-use crate::Scalar;
+use super::{Composed, Locality, Rule, RuleInfo, Site};
 use crate::credit::Immediate;
 use crate::eligibility::{NoiseSpec, ReverseKronecker};
-use crate::network::Network;
-use crate::stream::Streams;
+use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "r_kf_rtrl",
+    aliases: &[],
     summary: "unbiased estimate of the exact influence, factors paired the other way",
     source: "Marschall, Cho & Savin 2020, section 3.2",
     drops: "nothing in the mean; adds noise",
-    local_in_space: "no",
-    local_in_time: "yes",
+    locality: Locality::Network,
+    local_in_time: true,
     exact: false,
     stochastic: true,
     memory: "n m",
     time: "n^2 m",
 };
 
-pub(super) fn build<T: Scalar>(
-    spec: &NoiseSpec,
-    network: &Network<T>,
-    streams: &Streams,
-) -> Box<dyn Rule<T>> {
-    let dims = network.dims();
-    let influence = ReverseKronecker::new(dims, spec, streams.stream("rule", 0));
-    Box::new(Composed::new(dims, influence, Immediate))
+pub(super) fn build<T: Scalar>(spec: &NoiseSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    let dims = site.network.dims();
+    let influence = ReverseKronecker::new(dims, spec, site.streams.stream("rule", 0));
+    Ok(Box::new(Composed::new(dims, influence, Immediate)))
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: `Only_Output_Weights` of Marschall, Cho & Savin 2020. Weight decay, if set, still acts.
 
-use super::{Rule, RuleInfo};
+use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -10,11 +10,12 @@ use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "readout_only",
+    aliases: &[],
     summary: "control: recurrent and input weights get no gradient, the readout learns",
     source: "Marschall, Cho & Savin 2020, baseline",
     drops: "the whole recurrent gradient",
-    local_in_space: "yes",
-    local_in_time: "yes",
+    locality: Locality::Synapse,
+    local_in_time: true,
     exact: false,
     stochastic: false,
     memory: "0",
@@ -33,4 +34,8 @@ impl<T: Scalar> Rule<T> for ReadoutOnly {
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())
     }
+}
+
+pub(super) fn build<T: Scalar>(_: &Empty, _: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    Ok(Box::new(ReadoutOnly))
 }

@@ -3,27 +3,27 @@
 //! Source: Williams & Zipser 1989; Marschall, Cho & Savin 2020, section 3.2. See
 //! [`FullInfluence`](crate::eligibility::FullInfluence) for shapes and cost.
 
-use super::{Composed, Rule, RuleInfo};
+use super::{Composed, Empty, Locality, Rule, RuleInfo, Site};
 use crate::credit::Immediate;
 use crate::eligibility::FullInfluence;
-use crate::network::Network;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     name: "rtrl",
+    aliases: &[],
     summary: "exact gradient, carried forward in time",
     source: "Williams & Zipser 1989; Marschall, Cho & Savin 2020, section 3.2",
     drops: "nothing (O(rate) while weights move)",
-    local_in_space: "no",
-    local_in_time: "yes",
+    locality: Locality::Network,
+    local_in_time: true,
     exact: true,
     stochastic: false,
     memory: "n^2 m",
     time: "n^3 m",
 };
 
-pub(super) fn build<T: Scalar>(network: &Network<T>) -> Result<Box<dyn Rule<T>>> {
-    let dims = network.dims();
+pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    let dims = site.network.dims();
     let influence = FullInfluence::new(dims)?;
     Ok(Box::new(Composed::new(dims, influence, Immediate)))
 }
