@@ -167,6 +167,10 @@ impl<T: Scalar> Rule<T> for FutureBptt<T> {
         true
     }
 
+    fn lag(&self) -> u64 {
+        self.horizon as u64 - 1
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.counter("next", &mut self.next)?;
         io.counter("held", &mut self.held)?;

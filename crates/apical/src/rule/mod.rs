@@ -66,6 +66,16 @@ pub trait Rule<T: Scalar>: Send {
         false
     }
 
+    /// Whether the gradient comes at the end of trials, so that an endless stream would teach nothing.
+    fn needs_trials(&self) -> bool {
+        false
+    }
+
+    /// Whether the rule changes what the network does ([`Rule::perturb`]), so that it cannot watch another one learn.
+    fn perturbs(&self) -> bool {
+        false
+    }
+
     /// Names of what [`Rule::probe`] shows to monitors.
     fn probes(&self) -> &'static [&'static str] {
         &[]
@@ -74,6 +84,16 @@ pub trait Rule<T: Scalar>: Send {
     /// The quantity `probes()[index]`.
     fn probe(&self, _index: usize) -> Probe<'_, T> {
         Probe::Number(f64::NAN)
+    }
+
+    /// Steps by which the gradient of a step comes late.
+    fn lag(&self) -> u64 {
+        0
+    }
+
+    /// Steps whose gradients come together, with the last of them; `u64::MAX` if only with the end of a trial or window.
+    fn block(&self) -> u64 {
+        if self.needs_window() { u64::MAX } else { 1 }
     }
 
     /// A matrix of the rule by its name, to be set from outside.
