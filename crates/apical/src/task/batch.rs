@@ -8,7 +8,6 @@ use crate::{Result, Scalar};
 pub(super) struct Row<'a> {
     pub x: &'a mut [f64],
     pub y: &'a mut [f64],
-    #[allow(dead_code)] // No task has weighed its outputs so far.
     pub mask: &'a mut [f64],
 }
 

@@ -52,6 +52,29 @@ pub(super) fn probability(field: &str, value: f64) -> Result<()> {
     ))
 }
 
+/// A probability that must not be 0.
+pub(super) fn some_probability(field: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value <= 1.0 {
+        return Ok(());
+    }
+    let mend = "With 0 nothing would ever happen.";
+    Err(Error::invalid(
+        field,
+        value,
+        "a probability in (0, 1]",
+        mend,
+    ))
+}
+
+/// A finite number.
+pub(super) fn finite(field: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    let mend = "Set it to an ordinary number, for example 1.";
+    Err(Error::invalid(field, value, "a finite number", mend))
+}
+
 /// A finite number from 0 on.
 pub(super) fn not_negative(field: &str, value: f64) -> Result<()> {
     if value.is_finite() && value >= 0.0 {
@@ -63,5 +86,31 @@ pub(super) fn not_negative(field: &str, value: f64) -> Result<()> {
         value,
         expected,
         "Set it to 0 or more.",
+    ))
+}
+
+/// A list of finite numbers, empty or of `length`.
+pub(super) fn list(field: &str, values: &[f64], length: usize) -> Result<()> {
+    if !values.is_empty() && values.len() != length {
+        return Err(Error::invalid(
+            field,
+            format!("{} numbers", values.len()),
+            format!("{length}, or none"),
+            "Give one number for each, or leave it out.",
+        ));
+    }
+    values.iter().try_for_each(|value| finite(field, *value))
+}
+
+/// A trial that ends within the run.
+pub(super) fn trial(length: u64, steps: u64) -> Result<()> {
+    if length <= steps {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "task",
+        format!("trials of {length} steps"),
+        format!("at most {steps}, the length of the run"),
+        "Shorten the parts of the trial or raise `steps`: no trial would ever end.",
     ))
 }

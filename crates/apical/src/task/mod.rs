@@ -2,13 +2,36 @@
 
 mod add;
 mod batch;
+mod binary_addition;
 mod check;
+mod context_decision;
+mod context_integration;
+mod continuous_integration;
+mod copy;
+mod delayed_match;
+mod discrete_integration;
+mod draw;
+mod fixed_point_transition;
+mod flip_flop;
 mod mimic;
+mod sensorimotor_mapping;
+mod sine_wave;
 
 use serde::{Deserialize, Serialize};
 
 pub use add::{Add, AddSpec, Labels};
+pub use binary_addition::{BinaryAdditionSpec, SumOutput};
+pub use context_decision::ContextDecisionSpec;
+pub use context_integration::{Context, ContextIntegrationSpec};
+pub use continuous_integration::ContinuousIntegrationSpec;
+pub use copy::CopySpec;
+pub use delayed_match::DelayedMatchSpec;
+pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
+pub use fixed_point_transition::FixedPointTransitionSpec;
+pub use flip_flop::FlipFlopSpec;
 pub use mimic::MimicSpec;
+pub use sensorimotor_mapping::SensorimotorMappingSpec;
+pub use sine_wave::SineWaveSpec;
 
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
@@ -164,6 +187,28 @@ registry! {
     Add(AddSpec),
     /// Imitate a random network.
     Mimic(MimicSpec),
+    /// Remember the last pulses.
+    FlipFlop(FlipFlopSpec),
+    /// Count pulses.
+    DiscreteIntegration(DiscreteIntegrationSpec),
+    /// Add up evidence.
+    ContinuousIntegration(ContinuousIntegrationSpec),
+    /// Add up the evidence the context names.
+    ContextIntegration(ContextIntegrationSpec),
+    /// Report the sign of the evidence the context names.
+    ContextDecision(ContextDecisionSpec),
+    /// Compare two stimuli.
+    DelayedMatch(DelayedMatchSpec),
+    /// Keep a stimulus until asked.
+    SensorimotorMapping(SensorimotorMappingSpec),
+    /// Oscillate on demand.
+    SineWave(SineWaveSpec),
+    /// Follow an automaton.
+    FixedPointTransition(FixedPointTransitionSpec),
+    /// Add binary numbers.
+    BinaryAddition(BinaryAdditionSpec),
+    /// Repeat a sequence.
+    Copy(CopySpec),
 }
 
 impl TaskSpec {
