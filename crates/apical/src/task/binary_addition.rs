@@ -252,10 +252,9 @@ mod tests {
                     trials += 1.0;
                 }
                 let outputs = sample.y.len() / 2;
-                for b in 0..2 {
+                for (b, (number, sum)) in read.iter_mut().enumerate() {
                     let x = &sample.x[4 * b..4 * b + 4];
                     assert_eq!(x.iter().sum::<f64>(), 1.0);
-                    let (number, sum) = &mut read[b];
                     let digit = x[0] + x[1] == 1.0;
                     if digit {
                         *number = 2 * *number + x[1] as usize;

@@ -191,9 +191,9 @@ mod tests {
             let mut last = vec![0.0; bits];
             for sample in run(&TaskSpec::FlipFlop(spec), 1, 600) {
                 let context = sample.x.get(bits).copied().unwrap_or(1.0);
-                for k in 0..bits {
-                    if sample.x[k] != 0.0 {
-                        last[k] = context * sample.x[k];
+                for (last, x) in last.iter_mut().zip(&sample.x) {
+                    if *x != 0.0 {
+                        *last = context * x;
                     }
                 }
                 assert_eq!(sample.y, last);
@@ -240,7 +240,7 @@ mod tests {
                 most = most.max(sample.x[0].abs());
             }
         }
-        assert!(least >= 0.5 && least < 0.52 && most < 2.0 && most > 1.98);
+        assert!((0.5..0.52).contains(&least) && (1.98..2.0).contains(&most));
     }
 
     #[test]
