@@ -1,5 +1,6 @@
 //! The command line of Apical: run experiments, reproduce papers, look up what there is.
 
+mod compare;
 mod progress;
 mod reproduce;
 mod run;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Train an experiment: a built-in name or a TOML file.
     Run(run::Arguments),
+    /// Let one rule train while others watch, and compare their gradients step by step.
+    Compare(compare::Arguments),
     /// Run a whole paper: its figure and a table of its claims.
     Reproduce(reproduce::Arguments),
     /// List the built-in experiments.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
     }
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &STOP),
+        Command::Compare(arguments) => compare::compare(&arguments, &STOP),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments, &STOP),
         Command::List { experiment } => tables::list(experiment.as_deref()),
         Command::Tasks => tables::tasks(),

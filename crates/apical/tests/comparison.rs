@@ -18,6 +18,7 @@ fn passive(json: &str) -> Passive {
     Passive {
         rule: rule(json),
         feedback: FeedbackSpec::Symmetric {},
+        noise: 0,
     }
 }
 
@@ -164,7 +165,10 @@ fn equal_rules_agree_and_noise_of_ones_own_does_not() {
         passive(r#"{ "kind": "rflo" }"#),
         passive(r#"{ "kind": "rflo" }"#),
         passive(r#"{ "kind": "uoro" }"#),
-        passive(r#"{ "kind": "uoro" }"#),
+        Passive {
+            noise: 1,
+            ..passive(r#"{ "kind": "uoro" }"#)
+        },
         passive(r#"{ "kind": "readout_only" }"#),
     ];
     let comparison = watch(&rules, Init::orthogonal(), &data(300));

@@ -25,6 +25,9 @@ pub struct Passive {
     pub rule: RuleSpec,
     /// Its feedback pathway.
     pub feedback: FeedbackSpec,
+    /// Which of many independent streams its noise and starting values come from; 0 has those of a rule that trains.
+    /// Two stochastic rules with the same noise look more alike than they are.
+    pub noise: u64,
 }
 
 /// Alignments of all pairs of several rules along one trajectory.
@@ -64,12 +67,11 @@ struct Group<T> {
 }
 
 impl<T: Scalar> Comparison<T> {
-    /// Rules that will watch `learner`, which was built with `seed`. A rule draws its noise and starting weights from the
-    /// streams it would use if it trained; a stochastic rule listed again gets noise of its own.
+    /// Rules that will watch `learner`, which was built with `seed`.
     ///
     /// # Errors
     /// Fewer than two rules, a setting out of range, or a rule that cannot watch: one that perturbs the network or has
-    /// no gradient before a trial or window ends, in a stream without trials. The position in the list is named.
+    /// no gradient before a trial or window ends, in a stream without trials.
     pub fn new(
         rules: &[Passive],
         learner: &Learner<T>,
@@ -87,15 +89,11 @@ impl<T: Scalar> Comparison<T> {
         let network = learner.network();
         let dims = network.dims();
         let mut built = Vec::new();
-        for (index, passive) in rules.iter().enumerate() {
+        for passive in rules {
             let kind = passive.rule.info();
-            let earlier = rules[..index].iter().filter(|other| **other == *passive);
-            let again = match earlier.count() {
-                times if kind.stochastic => times as u64,
-                _ => 0,
-            };
             // Far from every seed a user writes.
-            let own = Streams::new(seed.wrapping_add(again.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let away = passive.noise.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let own = Streams::new(seed.wrapping_add(away));
             let rule = passive.rule.build(&Site::new(network, &own))?;
             check(kind.name, &*rule, has_trials)?;
             let streams = Streams::new(seed);
