@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use apical::analysis::{Alignment, BINS, Comparison, Passive};
+use apical::rule::RuleSpec;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 use rayon::prelude::*;
 
@@ -80,15 +81,19 @@ impl Plan {
                 label = format!("{name} ({k})");
             }
             // The rule that trains shares its noise with its own copy; all others have noise of their own.
-            let trains = own.rule == experiment.rule && own.feedback == experiment.feedback;
-            let copied = watching.iter().any(|other| other.passive.noise == 0);
-            let noise = match own.rule.info().stochastic {
+            let shared = own.feedback == experiment.feedback;
+            let trains = shared && own.rule == experiment.rule;
+            let copied = watching
+                .iter()
+                .any(|other| other.passive.rule == own.rule && other.passive.noise == 0);
+            let draws = own.rule.info().stochastic || matches!(own.rule, RuleSpec::Combined(_));
+            let noise = match draws {
                 true if !trains || copied => watching.len() as u64 + 1,
                 _ => 0,
             };
             let passive = Passive {
                 rule: own.rule,
-                feedback: own.feedback,
+                feedback: (!shared).then_some(own.feedback),
                 noise,
             };
             let pair = [passive.clone(), passive.clone()];

@@ -8,12 +8,12 @@ use crate::kernel::{Buffer, Matrix, add_outer};
 use crate::loss::Loss;
 use crate::monitor::{Health, Monitor, Quantity, Warning};
 use crate::network::{Activity, Dims, Network, NetworkSpec};
-use crate::optimizer::{Optimizer, OptimizerSpec};
+use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
 use crate::snapshot::{Snapshot, StateIo};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
-use crate::view::View;
+use crate::view::{Locality, View};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
@@ -166,10 +166,13 @@ impl<T: Scalar> Learner<T> {
             by_trial: matches!(spec.update, Update::Trial | Update::Trials(_)),
             ..Site::new(&network, streams)
         })?;
-        check_update(spec.update, rule.needs_window(), spec.rule.info().name)?;
-        let health = Health::new(dims, &spec.optimizer, rule.is_frozen());
+        let name = spec.rule.info().name;
+        check_update(spec.update, rule.needs_window(), name)?;
+        check_loop(&network, spec.rule.locality(), rule.owns_readout(), name)?;
+        check_learned_feedback(&spec.feedback, &spec.optimizer)?;
+        let health = Health::new(dims, &spec.optimizer, rule.is_frozen(), rule.owns_readout());
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
-        let optimizer = Optimizer::new(&spec.optimizer, dims)?;
+        let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
         network.reset(&mut activity);
         Ok(Self {
@@ -333,8 +336,10 @@ impl<T: Scalar> Learner<T> {
         let stride = self.readout_gradient.stride();
         for b in 0..dims.batch {
             let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
-            let readout = self.readout_gradient.data_mut();
-            add_outer(simd, readout, stride, T::ONE, delta, post);
+            if !self.rule.owns_readout() {
+                let readout = self.readout_gradient.data_mut();
+                add_outer(simd, readout, stride, T::ONE, delta, post);
+            }
             let signal = &mut self.signal[b * dims.sample()..][..dims.units];
             self.feedback
                 .deliver(simd, self.network.readout(), delta, signal);
@@ -370,8 +375,13 @@ impl<T: Scalar> Learner<T> {
         }
         let scale = T::of(1.0 / count);
         let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
+        let feedback = &mut *self.feedback;
         self.optimizer
-            .update(&mut self.network, recurrent, readout, scale);
+            .update(&mut self.network, recurrent, readout, scale, feedback);
+        if self.pending > 0 {
+            self.rule
+                .teach(&mut self.network, &self.activity, &self.delta);
+        }
         self.pending = 0;
         self.pending_trials = 0;
     }
@@ -539,9 +549,19 @@ impl<T: Scalar> Learner<T> {
         &self.delta
     }
 
+    /// q(t) of the last step as the feedback pathway told it, one plane.
+    pub fn feedback_signal(&self) -> &[T] {
+        &self.signal
+    }
+
     /// The rule, to look at or set what it has learned.
     pub fn rule_mut(&mut self) -> &mut dyn Rule<T> {
         &mut *self.rule
+    }
+
+    /// Whether the rule pays at the end of trials only.
+    pub fn needs_trials(&self) -> bool {
+        self.rule.needs_trials()
     }
 
     /// The feedback weights, one row an output, if the pathway has its own.
@@ -780,6 +800,49 @@ impl<T: Scalar> Learner<T> {
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.state(&mut StateIo::restore(snapshot))
     }
+}
+
+/// Rules that carry the influence of weights through the network do not know the way through the readout.
+fn check_loop<T: Scalar>(
+    network: &Network<T>,
+    locality: Locality,
+    owns_readout: bool,
+    rule: &str,
+) -> Result<()> {
+    if !network.hears_output() || locality == Locality::Synapse || owns_readout {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "network.output_feedback",
+        "a loop from the outputs",
+        format!("none, because `{rule}` would miss the influence that takes this way"),
+        "Remove it, or use the rule force or one with local traces.",
+    ))
+}
+
+/// Feedback that learns beside the readout agrees with it only if both change alike and forget how they began.
+fn check_learned_feedback(feedback: &FeedbackSpec, optimizer: &OptimizerSpec) -> Result<()> {
+    if !matches!(feedback, FeedbackSpec::KolenPollack { .. }) {
+        return Ok(());
+    }
+    let (kind, decay) = (optimizer.kind, optimizer.weight_decay);
+    if kind != Method::Sgd {
+        return Err(Error::invalid(
+            "optimizer.kind",
+            format!("{kind:?}").to_lowercase(),
+            "sgd with kolen_pollack feedback: both pathways must change by the same products",
+            "Set optimizer.kind = \"sgd\", or another feedback.",
+        ));
+    }
+    if decay == 0.0 {
+        return Err(Error::invalid(
+            "optimizer.weight_decay",
+            decay,
+            "a positive number with kolen_pollack feedback: without decay the pathways never agree",
+            "1e-3 is a start.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_update(update: Update, needs_window: bool, rule: &str) -> Result<()> {

@@ -17,7 +17,7 @@ const SEED: u64 = 7;
 fn passive(json: &str) -> Passive {
     Passive {
         rule: rule(json),
-        feedback: FeedbackSpec::Symmetric {},
+        feedback: Some(FeedbackSpec::Symmetric {}),
         noise: 0,
     }
 }
@@ -30,7 +30,7 @@ fn spec(passive: &Passive, recurrent: Init, update: Update) -> LearnerSpec {
             ..NetworkSpec::default()
         },
         loss: Loss::SoftmaxCrossEntropy {},
-        feedback: passive.feedback.clone(),
+        feedback: passive.feedback.clone().unwrap(),
         rule: passive.rule.clone(),
         update,
         ..LearnerSpec::default()
@@ -80,7 +80,7 @@ fn watch(rules: &[Passive], recurrent: Init, data: &Data) -> Comparison<f64> {
 fn streaming_equals_the_computation_over_all_gradients() {
     let (steps, horizon, block) = (61, 4, 3);
     let mut random = passive(r#"{ "kind": "rflo" }"#);
-    random.feedback = FeedbackSpec::random();
+    random.feedback = Some(FeedbackSpec::random());
     let rules = [
         passive(r#"{ "kind": "rtrl" }"#),
         passive(r#"{ "kind": "uoro" }"#),
@@ -143,6 +143,7 @@ fn without_recurrent_weights_all_rules_agree_once_late_ones_are_put_in_their_pla
         passive(r#"{ "kind": "f_bptt", "horizon": 9 }"#),
         passive(r#"{ "kind": "e_bptt", "horizon": 4 }"#),
         passive(r#"{ "kind": "e_bptt", "horizon": 6 }"#),
+        passive(r#"{ "kind": "tbptt", "every": 3, "back": 9 }"#),
     ];
     let data = data(200);
     let comparison = watch(&rules, Init::Zero {}, &data);
@@ -157,6 +158,18 @@ fn without_recurrent_weights_all_rules_agree_once_late_ones_are_put_in_their_pla
     let pairs = late.iter().zip(&exact).skip(4);
     let uncorrected: Vec<f64> = pairs.map(|(a, b)| cosine(a, b)).collect();
     assert!(mean(&uncorrected).abs() < 0.3, "{}", mean(&uncorrected));
+}
+
+#[test]
+fn a_rule_without_a_pathway_of_its_own_hears_what_the_trainer_hears() {
+    let mut random = passive(r#"{ "kind": "rflo" }"#);
+    random.feedback = Some(FeedbackSpec::random());
+    let mut same = random.clone();
+    same.feedback = None;
+    // The first of the list trains.
+    let comparison = watch(&[random, same], Init::orthogonal(), &data(50));
+    assert!(comparison.alignments()[0].mean() > 1.0 - 1e-12);
+    assert_eq!(comparison.alignments()[0].count(), 50);
 }
 
 #[test]
@@ -284,6 +297,15 @@ fn rules_that_cannot_watch_are_refused() {
         text.contains("rules: got bptt") && text.contains("rtrl, which is exact too"),
         "{text}"
     );
-    let text = refused(&[rtrl, passive(r#"{ "kind": "f_bptt", "horizon": 0 }"#)]);
+    let text = refused(&[
+        rtrl.clone(),
+        passive(r#"{ "kind": "f_bptt", "horizon": 0 }"#),
+    ]);
     assert!(text.contains("rule.horizon: got 0"), "{text}");
+    let text = refused(&[rtrl.clone(), passive(r#"{ "kind": "node_perturbation" }"#)]);
+    assert!(text.contains("perturbs the network"), "{text}");
+    let mut learned = rtrl.clone();
+    learned.feedback = Some(serde_json::from_str(r#"{ "kind": "kolen_pollack" }"#).unwrap());
+    let text = refused(&[rtrl, learned]);
+    assert!(text.contains("feedback.kind: got kolen_pollack"), "{text}");
 }

@@ -23,8 +23,8 @@ use crate::{Error, Result, Scalar};
 pub struct Passive {
     /// The rule.
     pub rule: RuleSpec,
-    /// Its feedback pathway.
-    pub feedback: FeedbackSpec,
+    /// Its feedback pathway; that of the rule that trains if `None`.
+    pub feedback: Option<FeedbackSpec>,
     /// Which of many independent streams its noise and starting values come from; 0 has those of a rule that trains.
     /// Two stochastic rules with the same noise look more alike than they are.
     pub noise: u64,
@@ -47,7 +47,7 @@ pub struct Comparison<T> {
 
 struct Watcher<T> {
     rule: Box<dyn Rule<T>>,
-    feedback: Box<dyn Feedback<T>>,
+    feedback: Option<Box<dyn Feedback<T>>>,
     signal: Buffer<T>,
     lag: u64,
     /// Gradients of the last steps, until the latest rule has answered; step t lies at t modulo their number.
@@ -97,7 +97,11 @@ impl<T: Scalar> Comparison<T> {
             let rule = passive.rule.build(&Site::new(network, &own))?;
             check(kind.name, &*rule, has_trials)?;
             let streams = Streams::new(seed);
-            let feedback = passive.feedback.build(dims.units, dims.outputs, &streams)?;
+            let feedback = match &passive.feedback {
+                Some(FeedbackSpec::KolenPollack { .. }) => return Err(learned_feedback()),
+                Some(spec) => Some(spec.build(dims.units, dims.outputs, &streams)?),
+                None => None,
+            };
             built.push((rule, feedback));
         }
         let lag = built.iter().map(|(rule, _)| rule.lag()).max().unwrap_or(0);
@@ -173,17 +177,19 @@ impl<T: Scalar> Comparison<T> {
         let dims = network.dims();
         let view = learner.view();
         for watcher in &mut self.watchers {
-            for b in 0..dims.batch {
-                let signal = &mut watcher.signal[b * dims.sample()..][..dims.units];
-                watcher
-                    .feedback
-                    .deliver(self.simd, network.readout(), delta.row(b), signal);
-            }
+            let signal = match &watcher.feedback {
+                Some(feedback) => {
+                    for b in 0..dims.batch {
+                        let signal = &mut watcher.signal[b * dims.sample()..][..dims.units];
+                        feedback.deliver(self.simd, network.readout(), delta.row(b), signal);
+                    }
+                    &watcher.signal[..]
+                }
+                None => learner.feedback_signal(),
+            };
             let slot = (self.steps % watcher.ring.len() as u64) as usize;
             watcher.ring[slot].clear();
-            watcher
-                .rule
-                .step(&view, &watcher.signal, &mut watcher.ring[slot]);
+            watcher.rule.step(&view, signal, &mut watcher.ring[slot]);
         }
         self.steps += 1;
         if self.steps > self.lag {
@@ -319,6 +325,15 @@ fn common(a: u64, b: u64) -> u64 {
         (x, y) = (y, x % y);
     }
     (a / x).checked_mul(b).unwrap_or(u64::MAX)
+}
+
+fn learned_feedback() -> Error {
+    Error::invalid(
+        "feedback.kind",
+        "kolen_pollack",
+        "a pathway that learns nothing, for a rule that watches",
+        "Its weights learn beside the readout of the rule that trains: give that rule the same feedback, or use random.",
+    )
 }
 
 fn check<T: Scalar>(name: &str, rule: &dyn Rule<T>, has_trials: bool) -> Result<()> {
