@@ -65,13 +65,31 @@ impl Plan {
             }
             None => base,
         };
-        let mut watching: Vec<Watching> = Vec::new();
+        let mut named = Vec::new();
         for entry in split(rules, ',') {
             let entry = entry.trim();
             let place = |error| within("--rules", entry, error);
             let (name, changes) = read(entry).map_err(place)?;
             let own = parse_unchecked(&text, &changes).map_err(place)?;
             check_size(&own).map_err(place)?;
+            let passive = Passive {
+                rule: own.rule.clone(),
+                feedback: (own.feedback != experiment.feedback).then(|| own.feedback.clone()),
+                noise: 0,
+            };
+            let pair = [passive.clone(), passive];
+            comparison::<f32>(&experiment, &pair, experiment.seed).map_err(place)?;
+            named.push((name, own));
+        }
+        let plan = Self::of(experiment, named);
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Lets the rules of other experiments watch `experiment`, each through the feedback of its own.
+    pub fn of(experiment: Experiment, rules: Vec<(String, Experiment)>) -> Self {
+        let mut watching: Vec<Watching> = Vec::new();
+        for (name, own) in rules {
             let taken = |label: &str| watching.iter().any(|other| other.label == label);
             let mut label = name.clone();
             for k in 2.. {
@@ -96,16 +114,12 @@ impl Plan {
                 feedback: (!shared).then_some(own.feedback),
                 noise,
             };
-            let pair = [passive.clone(), passive.clone()];
-            comparison::<f32>(&experiment, &pair, experiment.seed).map_err(place)?;
             watching.push(Watching { label, passive });
         }
-        let plan = Self {
+        Self {
             experiment,
             rules: watching,
-        };
-        plan.check()?;
-        Ok(plan)
+        }
     }
 
     /// Finds out whether all rules can watch, before anything is computed.

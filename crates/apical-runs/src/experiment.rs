@@ -46,6 +46,14 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2019/lags35-scripts2018",
     "marschall2019/lags35-scripts2018-frozen",
     "marschall2019/lags59-rtrl",
+    "marschall2020/add-a1",
+    "marschall2020/add-a05",
+    "marschall2020/mimic-a1",
+    "marschall2020/mimic-a05",
+    "marschall2020/add-a1-long",
+    "marschall2020/add-release",
+    "marschall2020/add46",
+    "marschall2020/add35",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
@@ -367,7 +375,7 @@ fn listed(known: &[&str]) -> String {
     }
 }
 
-fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
+pub(crate) fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
     let near = known
         .iter()
         .map(|candidate| {
