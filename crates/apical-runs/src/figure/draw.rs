@@ -250,14 +250,19 @@ fn draw_data(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
     of_weight(Weight::Dashed).for_each(|c| draw_curve(page, c, frame, &place));
     of_weight(Weight::Dark).for_each(|c| draw_curve(page, c, frame, &place));
     draw_axes(page, p, frame);
-    draw_marks(page, &p.panel.marks, frame, &place);
+    let levels = p.panel.levels.iter();
+    let lines: Vec<f64> = levels
+        .filter_map(|level| Some(frame.bottom() - p.y.at(level.y)? * frame.height))
+        .collect();
+    draw_marks(page, &p.panel.marks, frame, &lines, &place);
 }
 
-/// Names stand beside their points, above or below where another name is in the way.
+/// Names stand beside their points, above or below where another name or one of the `lines` across is in the way.
 fn draw_marks(
     page: &mut Page,
     marks: &[Mark],
     frame: &Frame,
+    lines: &[f64],
     place: &impl Fn(f64, f64) -> Option<Point>,
 ) {
     let placed: Vec<(Point, &Mark)> = marks
@@ -265,7 +270,10 @@ fn draw_marks(
         .filter_map(|mark| Some((place(mark.x, mark.y)?, mark)))
         .collect();
     // Left, top, right and bottom of what must stay legible.
-    let mut taken: Vec<[f64; 4]> = Vec::new();
+    let mut taken: Vec<[f64; 4]> = lines
+        .iter()
+        .map(|y| [frame.left, y - 1.0, frame.right(), y + 1.0])
+        .collect();
     for ((x, y), mark) in &placed {
         page.dot((*x, *y), frame, Weight::Dark, mark.colour);
         taken.push([x - 3.0, y - 3.0, x + 3.0, y + 3.0]);
@@ -281,7 +289,11 @@ fn draw_marks(
         };
         let free = |b: &[f64; 4]| {
             let apart = |t: &[f64; 4]| b[0] > t[2] || t[0] > b[2] || b[1] > t[3] || t[1] > b[3];
-            taken.iter().all(apart) && b[0] > frame.left && b[2] < frame.right() + GAP
+            let within = b[0] > frame.left
+                && b[2] < frame.right() + GAP
+                && b[1] > frame.top - height
+                && b[3] < frame.bottom() - 1.0;
+            within && taken.iter().all(apart)
         };
         let steps = (0..12).flat_map(|k| [f64::from(k), -f64::from(k)]);
         let mut spots = steps.flat_map(|k| [at(1.0, k * 5.0), at(-1.0, k * 5.0)]);

@@ -155,6 +155,37 @@ const ROWS: &[Row] = &[
         ],
     ),
     row(
+        "kernl-tuned",
+        "KeRNL, rate 1000",
+        Group::Local,
+        (SkyBlue, Dashed),
+        &[
+            "rule.kind=kernl",
+            "rule.order=published",
+            "rule.sigma=1e-3",
+            "rule.rate=1000.0",
+        ],
+    ),
+    row(
+        "kernl-corrected",
+        "KeRNL corrected",
+        Group::Local,
+        (Blue, Dashed),
+        &[
+            "rule.kind=kernl",
+            "rule.order=corrected",
+            "rule.sigma=1e-3",
+            "rule.rate=5.0",
+        ],
+    ),
+    row(
+        "snap1",
+        "SnAp-1",
+        Group::Local,
+        (SkyBlue, Dashed),
+        &["rule.kind=snap", "rule.order=1"],
+    ),
+    row(
         "dni-a",
         "DNI-a",
         Group::Learned,
@@ -194,39 +225,8 @@ const ROWS: &[Row] = &[
         ],
     ),
     row(
-        "kernl-tuned",
-        "KeRNL, rate 1000",
-        Group::Local,
-        (SkyBlue, Dashed),
-        &[
-            "rule.kind=kernl",
-            "rule.order=published",
-            "rule.sigma=1e-3",
-            "rule.rate=1000.0",
-        ],
-    ),
-    row(
-        "kernl-corrected",
-        "KeRNL, order corrected",
-        Group::Local,
-        (Blue, Dashed),
-        &[
-            "rule.kind=kernl",
-            "rule.order=corrected",
-            "rule.sigma=1e-3",
-            "rule.rate=5.0",
-        ],
-    ),
-    row(
-        "snap1",
-        "SnAp-1",
-        Group::Local,
-        (Blue, Dark),
-        &["rule.kind=snap", "rule.order=1"],
-    ),
-    row(
         "rflo-random",
-        "RFLO, random feedback",
+        "RFLO random",
         Group::Local,
         (Orange, Dashed),
         &[
@@ -1342,7 +1342,7 @@ impl Study {
                 &of(&|key| self.losses(name, key)),
             );
             Panel {
-                title: format!("{} (rank correlation {rho:.2})", aligned.setting.label),
+                title: format!("{}, ρ = {rho:.2}", aligned.setting.label).replace('-', "−"),
                 x_label: "mean alignment with RTRL".into(),
                 y_label: "held-out loss at the end".into(),
                 marks: aligned.setting.compared().filter_map(mark).collect(),
@@ -1355,7 +1355,8 @@ impl Study {
             }
         };
         Figure {
-            title: "Alignment with the exact gradient and the final loss".into(),
+            title: "Alignment with the exact gradient and the final loss (ρ: rank correlation)"
+                .into(),
             panels: self.alignments.iter().map(panel).collect(),
             columns: 2,
         }
