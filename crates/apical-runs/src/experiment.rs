@@ -10,7 +10,7 @@ use apical::{Experiment, Precision};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, data};
 
 /// An experiment that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -57,14 +57,16 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
-/// experiment.
+/// experiment, with the data its task names.
 ///
 /// # Errors
 /// A name that is neither, a file that cannot be read, a syntax error, an unknown key or value (the nearest
 /// known one is suggested), or a setting that cannot work.
 pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
     let built_in = BUILT_IN.iter().any(|known| known.name == name);
-    parse(&source(name)?, changes).map_err(|error| match error {
+    // A file is the place from which the files it names may be found.
+    let folder = Path::new(name).parent().filter(|_| !built_in);
+    parse_in(&source(name)?, changes, folder).map_err(|error| match error {
         // Where there is a file, say which.
         Error::Config { field, what, mend } if field == "experiment" && !built_in => {
             let field = name.to_string();
@@ -79,11 +81,16 @@ pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
+    parse_in(text, changes, None)
+}
+
+fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Experiment> {
     let mut experiment = parse_unchecked(text, changes)?;
+    data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.
     if !changes.is_empty()
-        && let Ok(before) = parse(text, &[])
+        && let Ok(before) = toml::from_str::<Experiment>(text)
         && before.rule.info().name != experiment.rule.info().name
         && before.monitor == experiment.monitor
     {
@@ -95,7 +102,7 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
     Ok(experiment)
 }
 
-/// As [`parse`], without looking whether the settings can work together.
+/// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
     let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
         field: "experiment".into(),
@@ -287,9 +294,9 @@ fn blamed<T: DeserializeOwned>(table: Table, path: &str, message: &str) -> Strin
             if let Some(Value::Table(inner)) = at_path(&mut without, &path) {
                 inner.remove(*key);
             }
-            refusal::<T>(&without)
-                .err()
-                .is_none_or(|(_, now)| now != message && !now.starts_with("missing field"))
+            // Without its kind any table is refused.
+            let refused = refusal::<T>(&without).err();
+            refused.is_none_or(|(_, now)| now != message && now != "missing field `kind`")
         });
         match guilty {
             Some(key) => path = format!("{path}.{key}"),

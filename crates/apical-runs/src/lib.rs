@@ -4,6 +4,7 @@
 pub mod checkpoint_file;
 pub mod claims;
 pub mod compare;
+pub mod data;
 mod error;
 pub mod experiment;
 pub mod figure;

@@ -18,6 +18,7 @@ mod rflo;
 mod rtrl;
 mod snap;
 mod tbptt;
+mod trial_trace;
 mod uoro;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub use node_perturbation::NodePerturbationSpec;
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
+pub use trial_trace::TrialTrace;
 
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, UoroSpec};
@@ -69,6 +71,11 @@ pub trait Rule<T: Scalar>: Send {
     /// Whether the rule's gradient comes from [`Rule::flush`], so that updates at every step are pointless.
     fn needs_window(&self) -> bool {
         false
+    }
+
+    /// `"online"`, or `"trial"` where the same gradient is worked out at the end of trials at less cost.
+    fn mode(&self) -> &'static str {
+        "online"
     }
 
     /// Whether gradients belong to steps before the present one, so that the end of a trial brings more of them.
