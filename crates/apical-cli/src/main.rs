@@ -34,8 +34,10 @@ enum Command {
     Tasks,
     /// List the neurons and their equations.
     Neurons,
-    /// List the learning rules: locality, exactness, cost.
+    /// List the learning rules: locality, exactness, cost; or say more of one.
     Rules {
+        /// Show this one alone.
+        rule: Option<String>,
         /// Skip measuring the time of a step.
         #[arg(long)]
         no_timing: bool,
@@ -68,7 +70,10 @@ fn main() -> ExitCode {
         Command::List { experiment } => tables::list(experiment.as_deref()),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),
-        Command::Rules { no_timing } => tables::rules(!no_timing),
+        Command::Rules { rule, no_timing } => match rule {
+            Some(rule) => tables::rule(&rule),
+            None => tables::rules(!no_timing),
+        },
     };
     match done {
         Ok(code) => code,
