@@ -19,7 +19,7 @@ pub use uoro::{NoiseSpec, Uoro};
 
 use crate::kernel::Matrix;
 use crate::noise::Noise;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::{LocalView, View};
 use crate::{Result, Scalar};
 
@@ -37,6 +37,10 @@ pub trait Eligibility<T: Scalar>: Send {
     fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
         false
     }
+    /// Whose the numbers of the array `name` of [`Eligibility::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
+    }
     /// Saves or restores the traces.
     ///
     /// # Errors
@@ -50,6 +54,10 @@ pub trait LocalEligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// Whose the numbers of the array `name` of [`LocalEligibility::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
+    }
     /// Saves or restores the traces.
     ///
     /// # Errors

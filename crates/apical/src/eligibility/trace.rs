@@ -9,7 +9,7 @@
 use super::LocalEligibility;
 use crate::kernel::{Matrix, add_scaled, trace};
 use crate::network::Dims;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::LocalView;
 use crate::{Result, Scalar};
 
@@ -17,6 +17,7 @@ use crate::{Result, Scalar};
 pub struct Trace<T> {
     /// One matrix (n × m) for each sample, current and state variable: `(b * currents + g) * states + s`.
     traces: Vec<Matrix<T>>,
+    currents: usize,
     /// One row a state variable: the traces of one unit before this step.
     before: Matrix<T>,
 }
@@ -27,6 +28,7 @@ impl<T: Scalar> Trace<T> {
         let count = dims.batch * dims.currents * dims.states;
         Self {
             traces: vec![Matrix::zeros(dims.units, dims.pre()); count],
+            currents: dims.currents,
             before: Matrix::zeros(dims.states, dims.pre()),
         }
     }
@@ -88,6 +90,15 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         } else {
             self.step_general(view, credit, gradient);
         }
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        let index = name
+            .strip_prefix("trace.")
+            .and_then(|k| k.parse::<usize>().ok());
+        index.map_or(Owner::Network, |k| Owner::Synapse {
+            current: k / self.before.rows() % self.currents,
+        })
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

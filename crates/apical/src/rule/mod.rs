@@ -20,12 +20,12 @@ pub use e_bptt::HorizonSpec;
 pub use f_bptt::FutureBptt;
 pub use readout_only::ReadoutOnly;
 
-use crate::credit::{DendriticSpec, Probe};
+use crate::credit::{DendriticSpec, JacobianSpec, Probe};
 use crate::eligibility::NoiseSpec;
 use crate::kernel::Matrix;
 use crate::network::{Dims, Network};
 use crate::noise::Noise;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::stream::Streams;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -89,6 +89,11 @@ pub trait Rule<T: Scalar>: Send {
     /// Sets starting values by name, row by row; `false` if there are none of that name and size.
     fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
         false
+    }
+
+    /// Whose the numbers of the array `name` of [`Rule::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
     }
 
     /// Saves or restores traces and learned quantities.
@@ -190,6 +195,19 @@ registry! {
     KfRtrl(NoiseSpec) = kf_rtrl,
     /// Reverse Kronecker-factored influence.
     RKfRtrl(NoiseSpec) = r_kf_rtrl,
+}
+
+impl RuleSpec {
+    /// What a synapse needs to know with these settings.
+    pub fn locality(&self) -> Locality {
+        match self {
+            Self::Dendritic(DendriticSpec {
+                jacobian: JacobianSpec::Local { .. },
+                ..
+            }) => Locality::Dendrite,
+            _ => self.info().locality,
+        }
+    }
 }
 
 /// A rule without settings.
