@@ -300,7 +300,7 @@ fn space(verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     match verdict.declared {
         _ if verdict.is_trivial() => lines.push(format!(
-            "{head}trivially, none of {synapses} synapses is ever updated"
+            "{head}none of {synapses} recurrent synapses is ever updated: nothing to audit"
         )),
         Locality::Synapse => lines.push(format!("{head}{synapse} of {synapses} {keep}")),
         Locality::Dendrite => {
@@ -312,8 +312,11 @@ fn space(verdict: &Verdict) -> Vec<String> {
         }
         Locality::Network => {
             let uses: Vec<&str> = verdict.uses.iter().map(|hidden| hidden.text()).collect();
-            let memory = match verdict.memory.as_slice() {
+            let names = verdict.memory.iter();
+            let names: Vec<&str> = names.map(|n| n.rsplit('.').next().unwrap_or(n)).collect();
+            let memory = match names.as_slice() {
                 [] => String::new(),
+                [a, b, c, _, ..] => format!(" ({a}, {b}, {c}, ...)"),
                 names => format!(" ({})", names.join(", ")),
             };
             lines.push(format!(
@@ -328,15 +331,26 @@ fn space(verdict: &Verdict) -> Vec<String> {
 
 /// The verdict on time.
 fn time(verdict: &TimeVerdict) -> String {
-    let declared = if verdict.declared_local {
-        "local"
-    } else {
-        "not local"
+    let declared = match verdict.declared_local {
+        true => "local",
+        false => "not local",
     };
     let wrong = if verdict.passed { "" } else { "X but " };
+    let owed = match (verdict.owing, verdict.at_the_end) {
+        (0, _) => "nothing owed when a trial ends".into(),
+        (_, true) => "all is paid when a trial ends, as rewards are".into(),
+        (owing, _) => format!(
+            "owes gradient at {owing} of {} ends of trials",
+            verdict.endings
+        ),
+    };
+    let [_, after_10, after_1000] = verdict.kept;
+    let longer = match verdict.kept_for_longer {
+        Some([.., longer]) => format!(", {longer} with twice the horizon"),
+        None => String::new(),
+    };
     format!(
-        "{declared}: {wrong}gradient is owed at {} of {} ends of trials; {} numbers kept after 10 steps, {} after 1000",
-        verdict.owing, verdict.endings, verdict.after_10, verdict.after_1000
+        "{declared}: {wrong}{owed}; keeps {after_10} numbers after 10 steps, {after_1000} after 1000{longer}"
     )
 }
 

@@ -13,6 +13,9 @@ pub trait Feedback<T: Scalar>: Send {
     /// q = ∂L/∂r as this pathway tells it, for one sample: `delta` one number an output, `signal` one a unit.
     fn deliver(&self, simd: Simd, readout: &Matrix<T>, delta: &[T], signal: &mut [T]);
 
+    /// Learns beside the readout, whose weights are about to change by −rate (scale · gradient + decay · W_out).
+    fn learn(&mut self, _simd: Simd, _gradient: &Matrix<T>, _scale: T, _rate: T, _decay: T) {}
+
     /// The feedback weights, one row an output, if the pathway has its own.
     fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
         None
@@ -40,6 +43,18 @@ pub enum FeedbackSpec {
     /// q = B δ with fixed random B, units × outputs.
     Random {
         /// Distribution of B; `fan = "in"` counts the outputs, `"out"` the units.
+        #[serde(default = "outgoing")]
+        init: Init,
+    },
+    /// q = B δ with B learned by the same products as W_outᵀ, both decaying, until they agree (Kolen & Pollack 1994).
+    KolenPollack {
+        /// Distribution of B at the start; `fan` as for `random`.
+        #[serde(default = "outgoing")]
+        init: Init,
+    },
+    /// q_i = b_i Σ_k c_k δ_k: one number is broadcast, which each unit weighs in its own fixed way; c has length 1.
+    Scalar {
+        /// Distribution of b; `fan = "out"` counts the units.
         #[serde(default = "outgoing")]
         init: Init,
     },
@@ -74,22 +89,45 @@ impl FeedbackSpec {
         Ok(match self {
             Self::Symmetric {} => Box::new(Symmetric),
             Self::None {} => Box::new(Silent),
-            Self::Random { init } => {
-                // Drawn as B [units, outputs] so that fan-in and fan-out mean what they say,
-                // kept transposed so that delivery reads whole rows.
-                let mut b = Matrix::zeros(units, outputs);
-                let mut stream = streams.stream("feedback", 0);
-                init.fill("feedback.init", &mut b, 0..units, 0..outputs, &mut stream)?;
+            Self::Random { init } => Box::new(Random {
+                weights: drawn(init, units, outputs, streams)?,
+            }),
+            Self::KolenPollack { init } => Box::new(KolenPollack {
+                weights: drawn(init, units, outputs, streams)?,
+            }),
+            Self::Scalar { init } => {
+                let own = drawn(init, units, 1, streams)?;
+                let mut stream = streams.stream("feedback", 1);
+                let common: Vec<f64> = (0..outputs).map(|_| stream.normal()).collect();
+                let length = common.iter().map(|c| c * c).sum::<f64>().sqrt();
                 let mut weights = Matrix::zeros(outputs, units);
-                for k in 0..outputs {
-                    for i in 0..units {
-                        weights.row_mut(k)[i] = b.row(i)[k];
-                    }
+                for (k, c) in common.iter().enumerate() {
+                    let row = weights.row_mut(k).iter_mut().zip(own.row(0));
+                    row.for_each(|(w, b)| *w = T::of(c / length) * *b);
                 }
                 Box::new(Random { weights })
             }
         })
     }
+}
+
+/// B [units, outputs], so that fan-in and fan-out mean what they say, transposed so that delivery reads whole rows.
+fn drawn<T: Scalar>(
+    init: &Init,
+    units: usize,
+    outputs: usize,
+    streams: &Streams,
+) -> Result<Matrix<T>> {
+    let mut b = Matrix::zeros(units, outputs);
+    let mut stream = streams.stream("feedback", 0);
+    init.fill("feedback.init", &mut b, 0..units, 0..outputs, &mut stream)?;
+    let mut weights = Matrix::zeros(outputs, units);
+    for k in 0..outputs {
+        for i in 0..units {
+            weights.row_mut(k)[i] = b.row(i)[k];
+        }
+    }
+    Ok(weights)
 }
 
 struct Symmetric;
@@ -110,6 +148,30 @@ impl<T: Scalar> Feedback<T> for Random<T> {
         signal.fill(T::ZERO);
         let w = &self.weights;
         add_transposed(simd, w.data(), w.stride(), delta, signal);
+    }
+
+    fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
+        Some(&mut self.weights)
+    }
+}
+
+/// Learns as the readout does: ΔB = −η (r δᵀ + λ B), so that B − W_outᵀ shrinks by 1 − η λ at every update.
+struct KolenPollack<T> {
+    weights: Matrix<T>,
+}
+
+impl<T: Scalar> Feedback<T> for KolenPollack<T> {
+    fn deliver(&self, simd: Simd, _: &Matrix<T>, delta: &[T], signal: &mut [T]) {
+        signal.fill(T::ZERO);
+        let w = &self.weights;
+        add_transposed(simd, w.data(), w.stride(), delta, signal);
+    }
+
+    fn learn(&mut self, _: Simd, gradient: &Matrix<T>, scale: T, rate: T, decay: T) {
+        for k in 0..self.weights.rows() {
+            let row = self.weights.row_mut(k).iter_mut().zip(gradient.row(k));
+            row.for_each(|(b, g)| *b -= rate * (scale * *g + decay * *b));
+        }
     }
 
     fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {

@@ -3,11 +3,12 @@
 //! J = blockdiag(own) + Σ_g gain_g W_g slope(t−1). Vectors hold one sample's states: variable s of unit i at
 //! `s * sample + i`, with `sample` the padded number of units.
 
-use crate::Scalar;
 use crate::kernel::{Buffer, Matrix, add_transposed, product};
 use crate::network::Dims;
+use crate::snapshot::StateIo;
 use crate::synapse::Synapses;
 use crate::view::View;
+use crate::{Result, Scalar};
 
 /// Scratch for products with the Jacobian.
 pub struct JacobianProduct<T> {
@@ -116,6 +117,17 @@ impl<T: Scalar> Kept<T> {
                 .copy_from_slice(view.slope_before(s, b));
         }
         self.pre.data_mut().copy_from_slice(view.pre(b));
+    }
+
+    /// Saves or restores the step.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("own", self.own.data_mut())?;
+        io.values("gain", self.gain.data_mut())?;
+        io.values("slope_before", self.slope_before.data_mut())?;
+        io.values("pre", self.pre.data_mut())
     }
 }
 

@@ -8,12 +8,12 @@ use crate::kernel::{Buffer, Matrix, add_outer};
 use crate::loss::Loss;
 use crate::monitor::{Health, Monitor, Quantity, Warning};
 use crate::network::{Activity, Dims, Network, NetworkSpec};
-use crate::optimizer::{Optimizer, OptimizerSpec};
+use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
 use crate::snapshot::{Snapshot, StateIo};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
-use crate::view::View;
+use crate::view::{Locality, View};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
@@ -129,6 +129,8 @@ pub struct Learner<T> {
     pending: u64,
     pending_trials: u64,
     in_trial: bool,
+    /// Whether no step of the trial has been made.
+    at_start: bool,
     last_loss: f64,
     accuracy: f64,
 }
@@ -166,10 +168,13 @@ impl<T: Scalar> Learner<T> {
             by_trial: matches!(spec.update, Update::Trial | Update::Trials(_)),
             ..Site::new(&network, streams)
         })?;
-        check_update(spec.update, rule.needs_window(), spec.rule.info().name)?;
-        let health = Health::new(dims, &spec.optimizer, rule.is_frozen());
+        let name = spec.rule.info().name;
+        check_update(spec.update, rule.needs_window(), name)?;
+        check_loop(&network, spec.rule.locality(), rule.owns_readout(), name)?;
+        check_learned_feedback(&spec.feedback, &spec.optimizer)?;
+        let health = Health::new(dims, &spec.optimizer, rule.is_frozen(), rule.owns_readout());
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
-        let optimizer = Optimizer::new(&spec.optimizer, dims)?;
+        let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
         network.reset(&mut activity);
         Ok(Self {
@@ -195,6 +200,7 @@ impl<T: Scalar> Learner<T> {
             pending: 0,
             pending_trials: 0,
             in_trial: false,
+            at_start: true,
             last_loss: f64::NAN,
             accuracy: f64::NAN,
             network,
@@ -264,6 +270,7 @@ impl<T: Scalar> Learner<T> {
         self.network.reset(&mut self.activity);
         self.rule.reset();
         self.in_trial = true;
+        self.at_start = true;
     }
 
     /// Ends a trial, if one is open, with the update that is due.
@@ -297,8 +304,9 @@ impl<T: Scalar> Learner<T> {
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         let dims = self.network.dims();
-        self.first = !self.in_trial;
+        self.first = self.at_start || !self.in_trial;
         self.in_trial = true;
+        self.at_start = false;
         self.target.copy_from_slice(y);
         let rule = &mut self.rule;
         let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
@@ -328,8 +336,10 @@ impl<T: Scalar> Learner<T> {
         let stride = self.readout_gradient.stride();
         for b in 0..dims.batch {
             let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
-            let readout = self.readout_gradient.data_mut();
-            add_outer(simd, readout, stride, T::ONE, delta, post);
+            if !self.rule.owns_readout() {
+                let readout = self.readout_gradient.data_mut();
+                add_outer(simd, readout, stride, T::ONE, delta, post);
+            }
             let signal = &mut self.signal[b * dims.sample()..][..dims.units];
             self.feedback
                 .deliver(simd, self.network.readout(), delta, signal);
@@ -365,8 +375,13 @@ impl<T: Scalar> Learner<T> {
         }
         let scale = T::of(1.0 / count);
         let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
+        let feedback = &mut *self.feedback;
         self.optimizer
-            .update(&mut self.network, recurrent, readout, scale);
+            .update(&mut self.network, recurrent, readout, scale, feedback);
+        if self.pending > 0 {
+            self.rule
+                .teach(&mut self.network, &self.activity, &self.delta);
+        }
         self.pending = 0;
         self.pending_trials = 0;
     }
@@ -537,6 +552,11 @@ impl<T: Scalar> Learner<T> {
     /// The rule, to look at or set what it has learned.
     pub fn rule_mut(&mut self) -> &mut dyn Rule<T> {
         &mut *self.rule
+    }
+
+    /// Whether the rule pays at the end of trials only.
+    pub fn needs_trials(&self) -> bool {
+        self.rule.needs_trials()
     }
 
     /// The feedback weights, one row an output, if the pathway has its own.
@@ -728,6 +748,7 @@ impl<T: Scalar> Learner<T> {
         io.counter("pending", &mut self.pending)?;
         io.counter("pending_trials", &mut self.pending_trials)?;
         io.flag("in_trial", &mut self.in_trial)?;
+        io.flag("at_start", &mut self.at_start)?;
         let mut losses = [self.last_loss, self.accuracy];
         io.values("losses", &mut losses)?;
         [self.last_loss, self.accuracy] = losses;
@@ -775,6 +796,49 @@ impl<T: Scalar> Learner<T> {
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.state(&mut StateIo::restore(snapshot))
     }
+}
+
+/// Rules that carry the influence of weights through the network do not know the way through the readout.
+fn check_loop<T: Scalar>(
+    network: &Network<T>,
+    locality: Locality,
+    owns_readout: bool,
+    rule: &str,
+) -> Result<()> {
+    if !network.hears_output() || locality == Locality::Synapse || owns_readout {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "network.output_feedback",
+        "a loop from the outputs",
+        format!("none, because `{rule}` would miss the influence that takes this way"),
+        "Remove it, or use the rule force or one with local traces.",
+    ))
+}
+
+/// Feedback that learns beside the readout agrees with it only if both change alike and forget how they began.
+fn check_learned_feedback(feedback: &FeedbackSpec, optimizer: &OptimizerSpec) -> Result<()> {
+    if !matches!(feedback, FeedbackSpec::KolenPollack { .. }) {
+        return Ok(());
+    }
+    let (kind, decay) = (optimizer.kind, optimizer.weight_decay);
+    if kind != Method::Sgd {
+        return Err(Error::invalid(
+            "optimizer.kind",
+            format!("{kind:?}").to_lowercase(),
+            "sgd with kolen_pollack feedback: both pathways must change by the same products",
+            "Set optimizer.kind = \"sgd\", or another feedback.",
+        ));
+    }
+    if decay == 0.0 {
+        return Err(Error::invalid(
+            "optimizer.weight_decay",
+            decay,
+            "a positive number with kolen_pollack feedback: without decay the pathways never agree",
+            "1e-3 is a start.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_update(update: Update, needs_window: bool, rule: &str) -> Result<()> {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{Buffer, Matrix, Simd, padded, product};
+use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
@@ -66,6 +66,9 @@ pub struct NetworkSpec {
     pub readout: Init,
     /// Start of the readout biases.
     pub readout_bias: Init,
+    /// Fixed weights, units × outputs for each current, through which the network hears z(t−1); none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_feedback: Option<Init>,
 }
 
 impl Default for NetworkSpec {
@@ -78,6 +81,7 @@ impl Default for NetworkSpec {
             bias: Init::Zero {},
             readout: Init::gaussian(),
             readout_bias: Init::Zero {},
+            output_feedback: None,
         }
     }
 }
@@ -88,6 +92,8 @@ pub struct Network<T> {
     neuron: Box<dyn Neuron<T>>,
     synapses: Synapses<T>,
     readout: Matrix<T>,
+    /// Weights from z(t−1) to the currents, transposed: row `g * outputs + k`.
+    output_feedback: Option<Matrix<T>>,
     /// s at the start of a trial: one row a state variable.
     initial: Matrix<T>,
     simd: Simd,
@@ -129,11 +135,33 @@ impl<T: Scalar> Network<T> {
             n..n + 1,
             &mut stream,
         )?;
+        let mut output_feedback = None;
+        if let Some(init) = &spec.output_feedback {
+            let mut stream = streams.stream("output_feedback", 0);
+            let mut drawn = Matrix::zeros(n, z);
+            let mut transposed = Matrix::zeros(dims.currents * z, n);
+            for g in 0..dims.currents {
+                init.fill(
+                    "network.output_feedback",
+                    &mut drawn,
+                    0..n,
+                    0..z,
+                    &mut stream,
+                )?;
+                for k in 0..z {
+                    for i in 0..n {
+                        transposed.row_mut(g * z + k)[i] = drawn.row(i)[k];
+                    }
+                }
+            }
+            output_feedback = Some(transposed);
+        }
         Ok(Self {
             dims,
             neuron,
             synapses,
             readout,
+            output_feedback,
             initial: Matrix::zeros(dims.states, dims.units),
             simd: Simd::detect(),
         })
@@ -194,6 +222,7 @@ impl<T: Scalar> Network<T> {
             dims,
             synapses: Synapses::zeros(dims.currents, units, inputs),
             readout: Matrix::zeros(outputs, units + 1),
+            output_feedback: None,
             initial: Matrix::zeros(dims.states, units),
             neuron,
             simd: Simd::detect(),
@@ -218,6 +247,16 @@ impl<T: Scalar> Network<T> {
     /// [W_out, b_out], one row an output.
     pub fn readout_mut(&mut self) -> &mut Matrix<T> {
         &mut self.readout
+    }
+
+    /// Weights from z(t−1) to the currents, if the network hears its output: row `g * outputs + k`, one number a unit.
+    pub fn output_feedback_mut(&mut self) -> Option<&mut Matrix<T>> {
+        self.output_feedback.as_mut()
+    }
+
+    /// Whether the network hears its own output.
+    pub fn hears_output(&self) -> bool {
+        self.output_feedback.is_some()
     }
 
     /// s at the start of a trial, one row a state variable.
@@ -245,6 +284,7 @@ impl<T: Scalar> Network<T> {
                     .copy_from_slice(self.initial.row(s));
             }
         }
+        activity.output.clear();
         self.neuron.read(
             self.simd,
             plane,
@@ -288,6 +328,17 @@ impl<T: Scalar> Network<T> {
                 let drive = &mut activity.currents[g * plane + b * sample..][..sample];
                 self.synapses
                     .drive(self.simd, g, activity.pre.band(b, 1), drive);
+            }
+        }
+        if let Some(weights) = &self.output_feedback {
+            let outputs = self.dims.outputs;
+            for g in 0..currents {
+                for b in 0..batch {
+                    let heard = &mut activity.currents[g * plane + b * sample..][..units];
+                    let band = weights.band(g * outputs, outputs);
+                    let output = activity.output.row(b);
+                    add_transposed(self.simd, band, weights.stride(), output, heard);
+                }
             }
         }
         perturb(&mut activity.currents, &activity.pre);
@@ -366,7 +417,8 @@ impl<T: Scalar> Activity<T> {
     pub fn save_or_restore(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("state", &mut self.state)?;
         io.values("rate", &mut self.rate)?;
-        io.values("slope", &mut self.partials.slope)
+        io.values("slope", &mut self.partials.slope)?;
+        io.values("output", self.output.data_mut())
     }
 }
 

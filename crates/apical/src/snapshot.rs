@@ -266,6 +266,11 @@ pub enum Owner {
     },
     /// Rows of n, one after another: number i of each is in unit i.
     Unit,
+    /// Rows of S n, one state variable after another: number s n + i of each is in unit i.
+    States {
+        /// Distance between rows.
+        stride: usize,
+    },
     /// Row i, of this length with padding, is in unit i: its own synapses.
     Row {
         /// Distance between rows.

@@ -173,6 +173,17 @@ impl Experiment {
         let streams = crate::Streams::new(self.seed);
         self.task.build::<f32>(1, self.steps, &streams, "train")?;
         let learner = self.learner::<f32>(self.seed)?;
+        if learner.needs_trials() && !self.task.has_trials() {
+            return Err(Error::invalid(
+                "rule.kind",
+                self.rule.info().name,
+                format!(
+                    "a rule that learns within trials, because task `{}` is one endless stream",
+                    self.task.info().name
+                ),
+                "Use rule.kind = \"node_perturbation\", or a task with trials (`apical tasks`).",
+            ));
+        }
         crate::monitor::Recorder::new(&self.monitor, &learner)?;
         Ok(())
     }

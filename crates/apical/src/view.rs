@@ -9,10 +9,35 @@
 //! }
 //! ```
 
+use serde::Serialize;
+
 use crate::Scalar;
 use crate::kernel::Simd;
 use crate::network::{Activity, Dims, Network};
 use crate::synapse::Synapses;
+
+/// What a synapse's update may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Locality {
+    /// Its presynaptic activity, its postsynaptic unit's own quantities, its own traces, signals broadcast to all.
+    Synapse,
+    /// Also what reaches the postsynaptic unit through synapses of the rule's own, which are local in turn.
+    Dendrite,
+    /// Weights, traces or partials of other synapses and units.
+    Network,
+}
+
+impl Locality {
+    /// One word for tables.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Synapse => "yes",
+            Self::Dendrite => "through own synapses",
+            Self::Network => "no",
+        }
+    }
+}
 
 /// What a synapse and its two units have at hand: presynaptic activity, the unit's own state and
 /// partials, and signals broadcast to all units (targets).

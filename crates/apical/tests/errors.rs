@@ -94,7 +94,7 @@ fn sizes() {
         build(many),
         "network.units",
         "4000",
-        "few enough units for RTRL",
+        "few enough units: the influence of every weight would take 477 GiB",
     );
 }
 
@@ -143,12 +143,16 @@ fn neurons() {
     let set = network.set_neuron(Box::new(Two));
     names(set, "neuron", "2 state variables and 1 currents", "1 and 1");
     let network = Network::with_neuron(Box::new(Two), 4, 2, 2, 1).unwrap();
-    let learner = Learner::with_network(network, &LearnerSpec::default(), &Streams::new(1));
+    let spec = LearnerSpec {
+        rule: rule(r#"{"kind": "combined", "eligibility": {"kind": "trace", "leak": 0.5}}"#),
+        ..LearnerSpec::default()
+    };
+    let learner = Learner::with_network(network, &spec, &Streams::new(1));
     names(
         learner,
-        "rule.kind",
-        "dendritic",
-        "one state variable and one current",
+        "rule.leak",
+        "0.5",
+        "none: these units have 2 state variables",
     );
 }
 
@@ -339,18 +343,121 @@ fn rules_and_updates() {
         "0",
         "at least 1 step",
     );
-    for (kind, value) in [("learned", "learned"), ("local", "local")] {
-        let json = format!(r#"{{"kind": "dendritic", "jacobian": {{"kind": "{kind}"}}}}"#);
-        let voltage = |s: &mut LearnerSpec| {
-            s.network.neuron = NeuronSpec::Voltage(VoltageSpec::default());
-            s.rule = rule(&json);
-        };
-        names(
-            build(voltage),
-            "rule.jacobian.kind",
-            value,
-            "exact, with `voltage` neurons",
-        );
+    let voltage = |s: &mut LearnerSpec| {
+        s.network.neuron = NeuronSpec::Voltage(VoltageSpec::default());
+        s.rule = rule(r#"{"kind": "dendritic", "lambda": 0.5}"#);
+    };
+    names(
+        build(voltage),
+        "rule.lambda",
+        "0.5",
+        "0 with a learned J on `voltage` neurons",
+    );
+    for (json, field, value, expected) in [
+        (
+            r#"{"kind": "dendritic", "lambda": 1.5}"#,
+            "rule.lambda",
+            "1.5",
+            "[0, 1]",
+        ),
+        (
+            r#"{"kind": "dendritic", "lambda": 0.5, "horizon": 1}"#,
+            "rule.horizon",
+            "1",
+            "between 2",
+        ),
+        (
+            r#"{"kind": "snap", "order": 0}"#,
+            "rule.order",
+            "0",
+            "at least 1",
+        ),
+        (
+            r#"{"kind": "kernl", "sigma": 0}"#,
+            "rule.sigma",
+            "0",
+            "the drift of the twin must be visible",
+        ),
+        (
+            r#"{"kind": "kernl", "rate": -1}"#,
+            "rule.rate",
+            "-1",
+            "not negative",
+        ),
+        (
+            r#"{"kind": "kernl", "timescale": -1}"#,
+            "rule.timescale",
+            "-1",
+            "not negative",
+        ),
+        (
+            r#"{"kind": "kernl", "reset": 0}"#,
+            "rule.reset",
+            "0",
+            "at least 1 step",
+        ),
+        (
+            r#"{"kind": "tbptt", "back": 0}"#,
+            "rule.back",
+            "0",
+            "between 1",
+        ),
+        (
+            r#"{"kind": "tbptt", "every": 0}"#,
+            "rule.every",
+            "0",
+            "between 1 and rule.back = 10",
+        ),
+        (
+            r#"{"kind": "tbptt", "every": 11}"#,
+            "rule.every",
+            "11",
+            "between 1 and rule.back = 10",
+        ),
+        (
+            r#"{"kind": "uoro", "epsilon": 0}"#,
+            "rule.epsilon",
+            "0",
+            "below it the difference is rounding",
+        ),
+        (
+            r#"{"kind": "node_perturbation", "sigma": 0}"#,
+            "rule.sigma",
+            "0",
+            "greater than 0",
+        ),
+        (
+            r#"{"kind": "node_perturbation", "decay": 1.1}"#,
+            "rule.decay",
+            "1.1",
+            "[0, 1]",
+        ),
+        (
+            r#"{"kind": "node_perturbation", "baseline": 0}"#,
+            "rule.baseline",
+            "0",
+            "(0, 1]",
+        ),
+        (
+            r#"{"kind": "miconi", "probability": 2}"#,
+            "rule.probability",
+            "2",
+            "(0, 1]",
+        ),
+        (
+            r#"{"kind": "random_gradient", "sigma": -1}"#,
+            "rule.sigma",
+            "-1",
+            "not negative",
+        ),
+        (
+            r#"{"kind": "combined", "eligibility": {"kind": "trace", "leak": 0}}"#,
+            "rule.leak",
+            "0",
+            "(0, 1]",
+        ),
+    ] {
+        names(with_rule(json), field, value, expected);
     }
     for update in [Update::Step, Update::Every(1)] {
         let bptt = |s: &mut LearnerSpec| {

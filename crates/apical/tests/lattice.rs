@@ -2,7 +2,7 @@
 
 mod common;
 
-use apical::check::{Case, Shape};
+use apical::check::{Case, Kind, Shape};
 use apical::rule::Site;
 use common::{flat, rule};
 
@@ -12,7 +12,7 @@ fn a_horizon_of_zero_and_noise_that_runs_out_are_refused() {
         3,
         Shape {
             units: (4, 4),
-            gated: Some(false),
+            kind: Kind::Plain,
             ..Shape::LONG
         },
     );

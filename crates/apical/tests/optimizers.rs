@@ -104,7 +104,11 @@ fn compare(spec: &OptimizerSpec) -> Vec<f64> {
     let mut network = network();
     let mut naive = Naive::new(spec, weights(&network));
     let dims = network.dims();
-    let mut optimizer = Optimizer::new(spec, dims).unwrap();
+    let silent = apical::feedback::FeedbackSpec::None {};
+    let mut feedback = silent
+        .build(dims.units, dims.outputs, &Streams::new(0))
+        .unwrap();
+    let mut optimizer = Optimizer::new(spec, dims, &Streams::new(0)).unwrap();
     let mut recurrent = Matrix::zeros(UNITS, dims.pre());
     let mut readout = Matrix::zeros(SIZES.1, UNITS + 1);
     let mut stream = Streams::new(6).stream("gradients", 0);
@@ -116,7 +120,13 @@ fn compare(spec: &OptimizerSpec) -> Vec<f64> {
         }
         let gradient = [flat(&recurrent), flat(&readout)].concat();
         let scale = 0.25 + 0.1 * f64::from(update);
-        optimizer.update(&mut network, &mut recurrent, &mut readout, scale);
+        optimizer.update(
+            &mut network,
+            &mut recurrent,
+            &mut readout,
+            scale,
+            &mut *feedback,
+        );
         naive.update(&gradient, scale, spec.schedule.factor(update as u64));
         let apart = difference(&weights(&network), &naive.weights);
         assert!(apart < 1e-13, "update {update}: {apart} {spec:?}");

@@ -176,8 +176,21 @@ pub struct Shape {
     pub batch: (usize, usize),
     /// Whether relu may come up, whose kink spoils finite differences.
     pub kinks: bool,
-    /// Whether [`Gated`] units may come up, or must.
-    pub gated: Option<bool>,
+    /// Which units may come up.
+    pub kind: Kind,
+}
+
+/// Which units a case may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All of them.
+    Any,
+    /// Those with one state variable.
+    Plain,
+    /// Those whose state is their rate.
+    Rate,
+    /// [`Gated`] ones.
+    Gated,
 }
 
 impl Shape {
@@ -187,7 +200,7 @@ impl Shape {
         steps: (1, 12),
         batch: (1, 3),
         kinks: true,
-        gated: None,
+        kind: Kind::Any,
     };
     /// Without kinks.
     pub const SMOOTH: Self = Self {
@@ -264,8 +277,14 @@ impl Case {
             leak: 0.7,
             activation,
         });
-        let drawn = [&rate, &voltage][up_to(2)].clone();
+        let plain = [&rate, &voltage][up_to(2)].clone();
         let gated = up_to(3) == 0;
+        let neuron = match shape.kind {
+            Kind::Gated => None,
+            Kind::Any if gated => None,
+            Kind::Any | Kind::Plain => Some(plain),
+            Kind::Rate => Some(rate.clone()),
+        };
         let loss = [
             Loss::SoftmaxCrossEntropy {},
             Loss::SigmoidCrossEntropy {},
@@ -291,7 +310,7 @@ impl Case {
             FeedbackSpec::random()
         };
         Self {
-            neuron: (!shape.gated.unwrap_or(gated)).then_some(drawn),
+            neuron,
             units,
             sizes,
             batch,

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::case::{Case, Shape};
+use super::case::{Case, Kind, Shape};
 use super::trajectory::{Build, Trajectory};
 use crate::network::Dims;
 use crate::neuron::{Activation, NeuronSpec, RateSpec};
@@ -120,7 +120,7 @@ fn audited(seed: u64, rule: &RuleSpec, k: u64) -> Result<Case> {
         steps: (2, 9),
         batch: (1, 2),
         kinks: true,
-        gated: None,
+        kind: Kind::Any,
     };
     let mut case = Case::served(seed, SHAPE, rule)?;
     let drawn = case.neuron.clone();
@@ -162,6 +162,8 @@ pub fn audit(build: Build<'_>, declared: Locality, cases: &[Case]) -> Result<Ver
     let (all, some) = (verdict.synapses, verdict.synapses > 0);
     verdict.passed = some
         && match declared {
+            // Nothing is updated from anywhere, near or far.
+            _ if verdict.is_trivial() => true,
             Locality::Synapse => verdict.synapse == all && verdict.dendrite == all,
             Locality::Dendrite => verdict.dendrite == all && verdict.synapse < all,
             Locality::Network => verdict.dendrite < all,
@@ -195,6 +197,9 @@ fn audit_case(build: Build<'_>, case: &Case, verdict: &mut Verdict) -> Result<()
     let mut first = Trajectory::new(case, build)?;
     let mut second = Trajectory::new(&case.sibling(!case.seed), build)?;
     let mut impostor = Trajectory::new(&second.case, build)?;
+    for trajectory in [&mut first, &mut second] {
+        trajectory.warm_up();
+    }
     for t in 0..last {
         for trajectory in [&mut first, &mut second] {
             trajectory.see(t);
@@ -403,6 +408,7 @@ impl Owner {
                 current == g && k == i * crate::kernel::padded(dims.pre()) + j
             }
             Self::Unit => k % dims.sample() == i,
+            Self::States { stride } => k % stride % dims.units == i,
             Self::Row { stride } | Self::Sender { stride, .. } => k / stride % dims.units == i,
             Self::Sent => messages,
             Self::Broadcast => true,

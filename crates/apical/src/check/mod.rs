@@ -26,16 +26,17 @@ mod unbiased;
 
 use serde::Serialize;
 
-pub use case::{Case, Data, Gated, Shape, difference, flat};
+pub use case::{Case, Data, Gated, Kind, Shape, difference, flat};
 pub use locality::{Hidden, Verdict, audit, audit_rule};
 pub use relation::{Concerns, Expect, Measured, Relation};
 pub use relations::RELATIONS;
 pub use time::{TimeVerdict, look, time_of};
 pub use trajectory::Build;
-pub use unbiased::{STANDARD_ERRORS, Unbiasedness, unbiasedness};
+pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
 
 use crate::credit::{DendriticSpec, JacobianSpec};
-use crate::rule::{RuleInfo, RuleSpec};
+use crate::eligibility::SnapSpec;
+use crate::rule::{CombinedSpec, CreditSpec, RuleInfo, RuleSpec};
 use crate::{Error, Result};
 
 /// How much is tried.
@@ -87,7 +88,7 @@ pub struct Receipt {
     pub locality: Vec<Verdict>,
     /// Whether it owes or piles up.
     pub time: TimeVerdict,
-    /// Its mean over noise, one network after another; empty for a rule without noise.
+    /// Its mean over noise, one network after another; empty for a rule whose mean is no gradient.
     pub unbiased: Vec<Unbiasedness>,
     /// Whether everything came out as declared.
     pub passed: bool,
@@ -115,9 +116,9 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings) -> Result<Receipt> {
         locality.push(audit_rule(&rule, words, seed, cases.max(LEAST))?);
     }
     let time = time_of(rule, seed, 4)?;
-    let unbiased = match info.stochastic {
-        true => unbiasedness(rule, seed, 2, draws)?,
-        false => Vec::new(),
+    let unbiased = match claimed(rule) {
+        Some(rule) => unbiasedness(&rule, seed, 2, draws)?,
+        None => Vec::new(),
     };
     let passed = relations.iter().all(|r| r.passed)
         && !relations.is_empty()
@@ -137,6 +138,29 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings) -> Result<Receipt> {
 /// The settings of a rule whose locality differs, each with a few words.
 fn variants(rule: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
     let mut all = vec![("", rule.clone())];
+    if let RuleSpec::Snap(_) = rule {
+        all.push(("order 2", RuleSpec::Snap(SnapSpec { order: 2 })));
+    }
+    if let RuleSpec::Combined(spec) = rule {
+        let with = |credit| {
+            RuleSpec::Combined(CombinedSpec {
+                credit,
+                ..spec.clone()
+            })
+        };
+        let (rate, decay) = (0.01, 0.01);
+        let jacobian = JacobianSpec::Local { rate, decay };
+        let local = DendriticSpec {
+            jacobian,
+            ..DendriticSpec::default()
+        };
+        all.push((
+            "dendritic credit, local J",
+            with(CreditSpec::Dendritic(local)),
+        ));
+        let learned = CreditSpec::Dendritic(DendriticSpec::default());
+        all.push(("dendritic credit, learned J", with(learned)));
+    }
     if let RuleSpec::Dendritic(spec) = rule {
         let with = |jacobian| {
             RuleSpec::Dendritic(DendriticSpec {

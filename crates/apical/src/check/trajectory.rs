@@ -54,6 +54,23 @@ impl Trajectory {
         })
     }
 
+    /// Ends the trial and begins another one.
+    pub fn begin_again(&mut self) {
+        self.settle();
+        self.network.reset(&mut self.activity);
+        self.rule.reset();
+        self.gradient.clear();
+    }
+
+    /// A first trial, so that what a rule compares trials with has a value.
+    pub fn warm_up(&mut self) {
+        for t in 0..self.case.data.steps() {
+            self.see(t);
+            self.learn();
+        }
+        self.begin_again();
+    }
+
     /// Network, loss and feedback at step `t`; the trial's data come round again after its end.
     pub fn see(&mut self, t: usize) {
         let dims = self.network.dims();

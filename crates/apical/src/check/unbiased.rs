@@ -8,11 +8,17 @@
 
 use serde::Serialize;
 
-use super::case::{Case, Shape, flat};
+use super::case::{Case, Kind, Shape, flat};
+use super::trajectory::{Build, Trajectory};
 use crate::Result;
 use crate::feedback::FeedbackSpec;
-use crate::rule::RuleSpec;
+use crate::kernel::Matrix;
+use crate::network::{Dims, Network};
+use crate::noise::{Distribution, Noise};
+use crate::rule::{NodePerturbationSpec, Rule, RuleSpec};
+use crate::snapshot::StateIo;
 use crate::stream::Streams;
+use crate::view::View;
 
 /// Standard errors allowed along the exact gradient.
 pub const STANDARD_ERRORS: f64 = 4.0;
@@ -59,7 +65,7 @@ pub fn unbiasedness(
             steps: (4, 6),
             batch: (1, 1),
             kinks: false,
-            gated: Some(k % 2 == 1),
+            kind: [Kind::Plain, Kind::Gated][(k % 2) as usize],
         };
         let case = Case::served(seed.wrapping_add(k), shape, rule)?;
         all.push(on_case(rule, &case, draws)?);
@@ -67,12 +73,93 @@ pub fn unbiasedness(
     Ok(all)
 }
 
-fn on_case(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Unbiasedness> {
+/// Whether the mean of a rule over its noise is claimed to be a gradient, and with which settings.
+pub fn claimed(rule: &RuleSpec) -> Option<RuleSpec> {
+    match rule {
+        RuleSpec::Uoro(_) | RuleSpec::KfRtrl(_) | RuleSpec::RKfRtrl(_) => Some(rule.clone()),
+        // Traces that forget, and a baseline that hears the noise of the trial, are small biases by choice.
+        RuleSpec::NodePerturbation(_) => Some(RuleSpec::NodePerturbation(NodePerturbationSpec {
+            sigma: 0.3,
+            decay: 0.0,
+            baseline: 1e-12,
+        })),
+        _ => None,
+    }
+}
+
+/// BPTT of a network whose currents are noisy.
+struct Noisy {
+    exact: Box<dyn Rule<f64>>,
+    noise: Noise<f64>,
+    sigma: f64,
+}
+
+impl Rule<f64> for Noisy {
+    fn reset(&mut self) {
+        self.exact.reset();
+    }
+    fn perturb(&mut self, dims: Dims, currents: &mut [f64], _: &Matrix<f64>) {
+        for start in (0..currents.len()).step_by(dims.sample()) {
+            for u in &mut currents[start..start + dims.units] {
+                let mut draw = [0.0];
+                self.noise.fill(&mut draw);
+                *u += self.sigma * draw[0];
+            }
+        }
+    }
+    fn step(&mut self, view: &View<'_, f64>, signal: &[f64], gradient: &mut Matrix<f64>) {
+        self.exact.step(view, signal, gradient);
+    }
+    fn end_trial(&mut self, network: &Network<f64>, gradient: &mut Matrix<f64>) {
+        self.exact.end_trial(network, gradient);
+    }
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.exact.state(io)
+    }
+}
+
+/// What the mean of the rule must be: the exact gradient, of the mean loss if the rule makes the network noisy.
+fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Vec<f64>> {
     let symmetric = FeedbackSpec::Symmetric {};
-    let exact = case.gradient(&RuleSpec::Rtrl(Default::default()), &symmetric)?;
-    let of = |scale| -> Result<Moments> { moments(rule, case, draws, scale, &exact) };
-    let right = of(None)?;
-    let control = of(Some((1.0_f64 / 3.0).sqrt()))?;
+    let RuleSpec::NodePerturbation(spec) = rule else {
+        return case.gradient(&RuleSpec::Rtrl(Default::default()), &symmetric);
+    };
+    let build: Build<'_> = &|site| {
+        Ok(Box::new(Noisy {
+            exact: RuleSpec::Bptt(Default::default()).build(site)?,
+            noise: Noise::new(site.streams.stream("noisy", 0), Distribution::Gaussian),
+            sigma: spec.sigma,
+        }))
+    };
+    let mut case = case.clone();
+    case.feedback = symmetric;
+    let mut trajectory = Trajectory::new(&case, build)?;
+    let mut mean: Vec<f64> = Vec::new();
+    for _ in 0..draws {
+        for t in 0..case.data.steps() {
+            trajectory.see(t);
+            trajectory.learn();
+        }
+        trajectory.settle();
+        let gradient = flat(&trajectory.gradient);
+        mean.resize(gradient.len(), 0.0);
+        for (m, g) in mean.iter_mut().zip(&gradient) {
+            *m += g / draws as f64;
+        }
+        trajectory.begin_again();
+    }
+    Ok(mean)
+}
+
+fn on_case(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Unbiasedness> {
+    // Exact enough not to count beside the standard error.
+    let exact = exact_gradient(rule, case, 4 * draws)?;
+    let of = |source| -> Result<Moments> { moments(rule, case, draws, source, &exact) };
+    let small = (1.0_f64 / 3.0).sqrt();
+    let (right, control) = match rule {
+        RuleSpec::NodePerturbation(_) => (of(Source::Pairs(1.0))?, of(Source::Pairs(small))?),
+        _ => (of(Source::Own)?, of(Source::Signs(small))?),
+    };
     let (share, standard_error) = right.share();
     let (control_share, control_error) = control.share();
     let distances = right.distances(&exact);
@@ -104,34 +191,71 @@ struct Moments {
     along: [f64; 2],
 }
 
-/// Draws of the gradient: from the rule's own noise, or from signs of this scale.
+/// Where noise comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The rule itself.
+    Own,
+    /// Signs of this size.
+    Signs(f64),
+    /// Normal numbers of this deviation, each draw followed by its mirror image: what does not depend on the noise,
+    /// the loss to be expected, falls out of their mean.
+    Pairs(f64),
+}
+
+/// Draws of the gradient; a pair counts as one.
 fn moments(
     rule: &RuleSpec,
     case: &Case,
     draws: u64,
-    scale: Option<f64>,
+    source: Source,
     exact: &[f64],
 ) -> Result<Moments> {
     let mut learner = case.learner(rule, &FeedbackSpec::Symmetric {})?;
+    // Before anything counts: a rule that compares losses has something to compare with.
+    case.run(&mut learner, usize::MAX)?;
     let mut stream = Streams::new(case.seed).stream("control", 0);
     let size: f64 = exact.iter().map(|e| e * e).sum();
+    let each = if matches!(source, Source::Pairs(_)) {
+        2
+    } else {
+        1
+    };
     let mut moments = Moments {
-        draws: draws as f64,
+        draws: (draws / each) as f64,
         sums: vec![0.0; exact.len()],
         squares: vec![0.0; exact.len()],
         along: [0.0; 2],
     };
-    for _ in 0..draws {
+    let mut noise: Vec<f64> = Vec::new();
+    for _ in 0..draws / each {
         learner.clear_gradients();
-        if let (Some(scale), Some((noise, count))) = (scale, learner.rule_mut().noise_mut()) {
-            let mut sign = |_| if stream.coin() { scale } else { -scale };
-            let signs: Vec<f64> = (0..count * case.data.steps()).map(&mut sign).collect();
-            noise.inject(&signs);
+        for mirrored in 0..each {
+            if let Some((injected, count)) = learner.rule_mut().noise_mut() {
+                let count = count * case.data.steps();
+                match source {
+                    Source::Own => {}
+                    Source::Signs(size) => {
+                        let sign = |_| if stream.coin() { size } else { -size };
+                        noise = (0..count).map(sign).collect();
+                        injected.inject(&noise);
+                    }
+                    Source::Pairs(_) if mirrored == 1 => {
+                        noise.iter_mut().for_each(|z| *z = -*z);
+                        injected.inject(&noise);
+                    }
+                    Source::Pairs(deviation) => {
+                        noise = (0..count).map(|_| deviation * stream.normal()).collect();
+                        injected.inject(&noise);
+                    }
+                }
+            }
+            case.run(&mut learner, usize::MAX)?;
         }
-        case.run(&mut learner, usize::MAX)?;
         let gradient = flat(learner.gradient());
         let mut share = 0.0;
         for (k, (g, e)) in gradient.iter().zip(exact).enumerate() {
+            let g = g / each as f64;
             moments.sums[k] += g - e;
             moments.squares[k] += (g - e) * (g - e);
             share += g * e / size;

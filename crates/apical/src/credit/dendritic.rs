@@ -10,13 +10,20 @@
 //! ΔJ = −η_J e^J r(t−1)ᵀ, and used transposed; or learned strictly locally: the predictor P beside a feedback
 //! array K with ΔK_ij = −η_J (e_j r_i(t−1) + λ K_ij), whose decay makes K and Pᵀ converge (Kolen & Pollack).
 //!
+//! With `lambda` the target is λ c(t') + (1 − λ) T(t') with the true credit c of the step t' = t − `horizon` + 1 as the errors
+//! since then tell it ([`FutureCredit`]): A learns `horizon` − 1 steps late, and V^A comes to include errors further ahead.
+//! (The published option takes c from another rule that runs beside.) With λ = 1 there is no bootstrap left.
+//!
+//! With the exact J the credit is on the states, so that every neuron is served; a learned J predicts rates from rates, and the
+//! credit on rates reaches the states through their slopes, dropping what a state does that the rate of now does not show.
+//!
 //! Order of a step: J; then A against the target; refresh of A⁻; then the credit V^A(t) with the A just updated.
-//! Shapes: A n × (n + n_out + 1), J n × n, credit S n with S = G = 1. Memory and time O(n m).
+//! Shapes: A S n × (n + n_out + 1) with the exact J, else n × (n + n_out + 1); J n × n. Memory and time O(S G n m).
 //! Local in space with a local J (a learned J is used transposed, an exact one needs all weights), local in time.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Credit, Probe};
+use super::{Credit, FutureCredit, Probe};
 use crate::kernel::{
     Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product, squared_norm,
 };
@@ -24,7 +31,7 @@ use crate::network::{Dims, Network};
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::synapse::{Fan, Init};
-use crate::view::View;
+use crate::view::{Locality, View};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the dendritic rule.
@@ -47,6 +54,10 @@ pub struct DendriticSpec {
     pub phases: Phases,
     /// Distribution of A at the start.
     pub start: Start,
+    /// λ, share of the true credit in the target of A.
+    pub lambda: f64,
+    /// Steps after which a step's credit counts as true, where λ > 0.
+    pub horizon: u64,
 }
 
 impl Default for DendriticSpec {
@@ -60,6 +71,8 @@ impl Default for DendriticSpec {
             timing: Timing::Corrected,
             phases: Phases::Interleaved,
             start: Start::Joint,
+            lambda: 0.0,
+            horizon: 10,
         }
     }
 }
@@ -144,6 +157,14 @@ pub enum Start {
 }
 
 impl DendriticSpec {
+    /// What a synapse needs to know: the exact J is in all weights, a learned J is read against the direction of its synapses.
+    pub fn locality(&self) -> Locality {
+        match self.jacobian {
+            JacobianSpec::Local { .. } if self.lambda == 0.0 => Locality::Dendrite,
+            _ => Locality::Network,
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let (jacobian_rate, jacobian_decay) = match self.jacobian {
             JacobianSpec::Exact {} => (0.0, 0.0),
@@ -164,6 +185,23 @@ impl DendriticSpec {
                     "0 switches this part of learning off.",
                 ));
             }
+        }
+        if !(0.0..=1.0).contains(&self.lambda) {
+            let mend = "0 bootstraps as published, 1 learns from true credit alone.";
+            return Err(Error::invalid(
+                "rule.lambda",
+                self.lambda,
+                "a number in [0, 1]",
+                mend,
+            ));
+        }
+        if self.lambda > 0.0 && !(2..=1 << 20).contains(&self.horizon) {
+            return Err(Error::invalid(
+                "rule.horizon",
+                self.horizon,
+                "between 2 and 1048576 steps",
+                "The bootstrapped target of a step is known one step later, so 2 is the least.",
+            ));
         }
         if self.refresh == 0 {
             return Err(Error::invalid(
@@ -192,9 +230,23 @@ enum Jacobian<T> {
     },
 }
 
+/// True credit for the target of A, and what has been known of the steps until it comes.
+struct Truth<T> {
+    lambda: T,
+    window: FutureCredit<T>,
+    /// Rings of `horizon` rows a sample: ã and the bootstrapped target of each step, by its number.
+    labels: Matrix<T>,
+    targets: Matrix<T>,
+    horizon: u64,
+    step: u64,
+}
+
 /// Credit from the distal compartment.
 pub struct Dendritic<T> {
     dims: Dims,
+    /// Rows of A: the states with the exact J, else the units.
+    rows: usize,
+    truth: Option<Truth<T>>,
     rate: T,
     jacobian: Jacobian<T>,
     label_activation: LabelActivation,
@@ -205,6 +257,9 @@ pub struct Dendritic<T> {
     apical: Matrix<T>,
     slow: Matrix<T>,
     gradient: Matrix<T>,
+    /// What comes back to the rates, and what each unit sends.
+    back: Buffer<T>,
+    through: Buffer<T>,
     /// Rates and decays of A, column by column.
     rates: Buffer<T>,
     decays: Buffer<T>,
@@ -216,6 +271,7 @@ pub struct Dendritic<T> {
     signal_before: Matrix<T>,
     /// r(t−1) with its padding zero; T, then e^A; r̃; e^J; one row a sample.
     rate_before: Matrix<T>,
+    target: Matrix<T>,
     error: Matrix<T>,
     bootstrap: Matrix<T>,
     surprise: Matrix<T>,
@@ -229,40 +285,33 @@ impl<T: Scalar> Dendritic<T> {
     /// For `network`; A comes from the stream `apical`, a local J's feedback from the stream `jacobian`.
     ///
     /// # Errors
-    /// A negative rate or decay, a refresh of zero, or a neuron the rule does not serve: one with more than one
-    /// state variable or current, or, for a learned J, one whose rate is not its state.
+    /// A negative rate or decay, a refresh of zero, λ outside [0, 1], or true credit asked for where it is not on rates.
     pub fn new(spec: &DendriticSpec, network: &Network<T>, streams: &Streams) -> Result<Self> {
         spec.check()?;
         let dims = network.dims();
         let name = network.neuron().name();
-        if dims.states != 1 || dims.currents != 1 {
+        let exact = spec.jacobian == (JacobianSpec::Exact {});
+        if spec.lambda > 0.0 && !exact && !(network.neuron().state_is_rate() && dims.states == 1) {
             return Err(Error::invalid(
-                "rule.kind",
-                "dendritic",
+                "rule.lambda",
+                spec.lambda,
                 format!(
-                    "a neuron with one state variable and one current, `{name}` has {} and {}",
-                    dims.states, dims.currents
-                ),
-                "Use network.neuron.kind = \"rate\" or \"voltage\", or another rule.",
-            ));
-        }
-        if !network.neuron().state_is_rate() && spec.jacobian != (JacobianSpec::Exact {}) {
-            return Err(Error::invalid(
-                "rule.jacobian.kind",
-                match spec.jacobian {
-                    JacobianSpec::Local { .. } => "local",
-                    _ => "learned",
-                },
-                format!(
-                    "exact, with `{name}` neurons: J is learned as a predictor of the next rate, which is not their state"
+                    "0 with a learned J on `{name}` neurons: the true credit is on states, that of a learned J on rates"
                 ),
                 "Set rule.jacobian.kind = \"exact\", or network.neuron.kind = \"rate\".",
             ));
         }
+        let rows = if exact {
+            dims.states * dims.units
+        } else {
+            dims.units
+        };
         let (n, labels) = (dims.units, dims.units + dims.outputs + 1);
         let mut stream = streams.stream("apical", 0);
-        let mut apical = Matrix::zeros(n, labels);
-        draw_apical(spec.start, &mut apical, dims, &mut stream)?;
+        let mut apical = Matrix::zeros(rows, labels);
+        for s in 0..rows / n {
+            draw_apical(spec.start, &mut apical, s * n, dims, &mut stream)?;
+        }
         let jacobian = match spec.jacobian {
             JacobianSpec::Exact {} => Jacobian::Exact,
             JacobianSpec::Learned { rate } => Jacobian::Learned {
@@ -286,8 +335,21 @@ impl<T: Scalar> Dendritic<T> {
         rates[..labels].fill(T::of(spec.rate));
         let mut decays = Buffer::zeros(labels);
         decays[..labels].fill(T::of(spec.decay));
+        let truth = (spec.lambda > 0.0).then(|| {
+            let horizon = spec.horizon as usize;
+            Truth {
+                lambda: T::of(spec.lambda),
+                window: FutureCredit::new(dims, horizon),
+                labels: Matrix::zeros(dims.batch * horizon, labels),
+                targets: Matrix::zeros(dims.batch * horizon, rows),
+                horizon: spec.horizon,
+                step: 0,
+            }
+        });
         Ok(Self {
             dims,
+            rows,
+            truth,
             rate: T::of(spec.rate),
             jacobian,
             label_activation: spec.label_activation,
@@ -296,17 +358,20 @@ impl<T: Scalar> Dendritic<T> {
             refresh: spec.refresh,
             since_refresh: 0,
             slow: apical.clone(),
-            gradient: Matrix::zeros(n, labels),
+            gradient: Matrix::zeros(rows, labels),
             apical,
+            back: Buffer::zeros(n),
+            through: Buffer::zeros(n),
             rates,
             decays,
             label: Matrix::zeros(dims.batch, labels),
             label_before: Matrix::zeros(dims.batch, labels),
-            voltage: Matrix::zeros(dims.batch, n),
+            voltage: Matrix::zeros(dims.batch, rows),
             signal_before: Matrix::zeros(dims.batch, n),
             rate_before: Matrix::zeros(dims.batch, n),
-            error: Matrix::zeros(dims.batch, n),
-            bootstrap: Matrix::zeros(dims.batch, n),
+            target: Matrix::zeros(dims.batch, rows),
+            error: Matrix::zeros(dims.batch, rows),
+            bootstrap: Matrix::zeros(dims.batch, rows),
             surprise: Matrix::zeros(dims.batch, n),
             voltage_is_current: false,
             begun: false,
@@ -399,10 +464,79 @@ impl<T: Scalar> Dendritic<T> {
         }
     }
 
-    /// e^A of every sample against the bootstrapped target, and its loss.
-    fn compare(&mut self, view: &View<'_, T>, signal: &[T]) {
-        let Dims { batch, units, .. } = self.dims;
+    /// The bootstrapped target of the step before, of every sample.
+    fn aim(&mut self, view: &View<'_, T>, signal: &[T]) {
+        let Dims {
+            batch,
+            units,
+            states,
+            currents,
+            ..
+        } = self.dims;
         let (simd, sample) = (view.simd(), self.dims.sample());
+        for b in 0..batch {
+            let bootstrap = self.bootstrap.row_mut(b);
+            let label = self.label.band(b, 1);
+            product(simd, self.slow.data(), self.slow.stride(), label, bootstrap);
+            if self.label_activation == LabelActivation::Tanh {
+                simd.run(Squash(bootstrap));
+            }
+            let signal = match self.timing {
+                Timing::Corrected => self.signal_before.row(b),
+                Timing::Scripts2018 => &signal[b * sample..][..units],
+            };
+            let bootstrap = self.bootstrap.row(b);
+            let target = self.target.row_mut(b);
+            match &self.jacobian {
+                Jacobian::Exact => {
+                    // What the rates are told: the error and what comes back through the weights.
+                    let back = &mut self.back[..units];
+                    back.copy_from_slice(signal);
+                    for g in 0..currents {
+                        let through = &mut self.through[..units];
+                        through.fill(T::ZERO);
+                        for s in 0..states {
+                            let terms = view.gain(s, g, b).iter().zip(&bootstrap[s * units..]);
+                            let terms = through.iter_mut().zip(terms);
+                            terms.for_each(|(f, (gain, r))| *f += *gain * *r);
+                        }
+                        view.synapses().back(simd, g, through, back);
+                    }
+                    for s in 0..states {
+                        let target = &mut target[s * units..][..units];
+                        let terms = view.slope_before(s, b).iter().zip(back.iter());
+                        let terms = target.iter_mut().zip(terms);
+                        terms.for_each(|(t, (slope, back))| *t = *slope * *back);
+                        for after in 0..states {
+                            let terms = view.own(after, s, b).iter();
+                            let terms = terms.zip(&bootstrap[after * units..]);
+                            let terms = target.iter_mut().zip(terms);
+                            terms.for_each(|(t, (own, r))| *t += *own * *r);
+                        }
+                    }
+                }
+                Jacobian::Learned { predictor, .. } => {
+                    target.copy_from_slice(signal);
+                    add_transposed(
+                        simd,
+                        predictor.data(),
+                        predictor.stride(),
+                        bootstrap,
+                        target,
+                    );
+                }
+                Jacobian::Local { feedback, .. } => {
+                    let bootstrap = self.bootstrap.band(b, 1);
+                    product(simd, feedback.data(), feedback.stride(), bootstrap, target);
+                    target.iter_mut().zip(signal).for_each(|(t, q)| *t += *q);
+                }
+            }
+        }
+    }
+
+    /// e^A of every sample against the target of the step before, and its loss.
+    fn compare(&mut self, simd: Simd) {
+        let batch = self.dims.batch;
         let mut loss = T::ZERO;
         for b in 0..batch {
             if !self.voltage_is_current {
@@ -415,48 +549,56 @@ impl<T: Scalar> Dendritic<T> {
                     voltage,
                 );
             }
-            let bootstrap = self.bootstrap.row_mut(b);
-            let label = self.label.band(b, 1);
-            product(simd, self.slow.data(), self.slow.stride(), label, bootstrap);
-            if self.label_activation == LabelActivation::Tanh {
-                simd.run(Squash(bootstrap));
-            }
-            let error = self.error.row_mut(b);
-            match self.timing {
-                Timing::Corrected => error.copy_from_slice(self.signal_before.row(b)),
-                Timing::Scripts2018 => error.copy_from_slice(&signal[b * sample..][..units]),
-            }
-            let bootstrap = self.bootstrap.row(b);
-            match &self.jacobian {
-                Jacobian::Exact => {
-                    let (own, gain) = (view.own(0, 0, b), view.gain(0, 0, b));
-                    let through = self.surprise.row_mut(b);
-                    for ((f, gain), r) in through.iter_mut().zip(gain).zip(bootstrap) {
-                        *f = *gain * *r;
-                    }
-                    view.synapses().back(simd, 0, through, error);
-                    let slopes = view.slope_before(0, b);
-                    let units = error.iter_mut().zip(slopes).zip(own).zip(bootstrap);
-                    for (((e, slope), own), r) in units {
-                        *e = *slope * *e + *own * *r;
-                    }
-                }
-                Jacobian::Learned { predictor, .. } => {
-                    add_transposed(simd, predictor.data(), predictor.stride(), bootstrap, error);
-                }
-                Jacobian::Local { feedback, .. } => {
-                    let carried = self.surprise.row_mut(b);
-                    let bootstrap = self.bootstrap.band(b, 1);
-                    product(simd, feedback.data(), feedback.stride(), bootstrap, carried);
-                    error.iter_mut().zip(carried).for_each(|(e, c)| *e += *c);
-                }
-            }
-            for (e, v) in self.error.row_mut(b).iter_mut().zip(self.voltage.row(b)) {
-                *e = *v - *e;
-            }
+            let pairs = self.voltage.row(b).iter().zip(self.target.row(b));
+            let error = self.error.row_mut(b).iter_mut();
+            error.zip(pairs).for_each(|(e, (v, t))| *e = *v - *t);
             loss += squared_norm(simd, self.error.band(b, 1));
         }
-        self.apical_loss = 0.5 * loss.f64() / (batch * units) as f64;
+        self.apical_loss = 0.5 * loss.f64() / (batch * self.rows) as f64;
+    }
+
+    /// With λ > 0: e^A of the step whose credit counts as true by now; `false` while there is none.
+    fn compare_with_truth(&mut self, view: &View<'_, T>, signal: &[T]) -> bool {
+        let Some(truth) = &mut self.truth else {
+            return false;
+        };
+        let (batch, units, simd) = (self.dims.batch, self.dims.units, view.simd());
+        let place = |step: u64, b: usize| (step % truth.horizon) as usize * batch + b;
+        for b in 0..batch {
+            let label = truth.labels.row_mut(place(truth.step, b));
+            label.copy_from_slice(self.label.row(b));
+            if truth.step > 0 {
+                let target = truth.targets.row_mut(place(truth.step - 1, b));
+                target.copy_from_slice(self.target.row(b));
+            }
+        }
+        truth.window.step(view, signal);
+        truth.step += 1;
+        if !truth.window.is_full() {
+            return false;
+        }
+        let then = truth.step - truth.horizon;
+        let mut loss = T::ZERO;
+        for b in 0..batch {
+            let at = place(then, b);
+            let (label, error) = (truth.labels.band(at, 1), self.error.row_mut(b));
+            product(simd, self.apical.data(), self.apical.stride(), label, error);
+            let credit = &truth.window.oldest(b).credit;
+            let target = self.target.row_mut(b);
+            for (k, target) in target.iter_mut().enumerate() {
+                let known = credit.row(k / units)[k % units];
+                let bootstrapped = truth.targets.row(at)[k];
+                *target = truth.lambda * known + (T::ONE - truth.lambda) * bootstrapped;
+                error[k] -= *target;
+            }
+            loss += squared_norm(simd, self.error.band(b, 1));
+            self.label_before
+                .row_mut(b)
+                .copy_from_slice(&label[..self.label.columns()]);
+        }
+        truth.window.drop_oldest();
+        self.apical_loss = 0.5 * loss.f64() / (batch * self.rows) as f64;
+        true
     }
 
     /// One step down the gradient of A's loss, and the refresh of its slow copy.
@@ -490,19 +632,32 @@ impl<T: Scalar> Dendritic<T> {
         }
     }
 
-    /// V^A(t) with the present A, as credit.
-    fn read_voltage(&mut self, simd: Simd, credit: &mut [T]) {
-        let sample = self.dims.sample();
-        for b in 0..self.dims.batch {
+    /// V^A(t) with the present A, as credit on the states.
+    fn read_voltage(&mut self, view: &View<'_, T>, credit: &mut [T]) {
+        let dims = self.dims;
+        let n = dims.units;
+        for b in 0..dims.batch {
             let (label, voltage) = (self.label.band(b, 1), self.voltage.row_mut(b));
             product(
-                simd,
+                view.simd(),
                 self.apical.data(),
                 self.apical.stride(),
                 label,
                 voltage,
             );
-            credit[b * sample..][..voltage.len()].copy_from_slice(voltage);
+            for s in 0..dims.states {
+                let credit = &mut credit[s * dims.plane() + b * dims.sample()..][..n];
+                if self.rows == dims.states * n {
+                    credit.copy_from_slice(&voltage[s * n..(s + 1) * n]);
+                } else {
+                    credit.copy_from_slice(&voltage[..n]);
+                }
+                if !matches!(self.jacobian, Jacobian::Exact) {
+                    // Credit on rates until here.
+                    let slopes = credit.iter_mut().zip(view.slope(s, b));
+                    slopes.for_each(|(c, slope)| *c = *c * *slope);
+                }
+            }
         }
     }
 }
@@ -510,6 +665,10 @@ impl<T: Scalar> Dendritic<T> {
 impl<T: Scalar> Credit<T> for Dendritic<T> {
     fn reset(&mut self) {
         self.begun = false;
+        if let Some(truth) = &mut self.truth {
+            truth.window.reset();
+            truth.step = 0;
+        }
     }
 
     fn assign(&mut self, view: &View<'_, T>, signal: &[T], credit: &mut [T]) {
@@ -518,20 +677,25 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
         if self.timing == Timing::Corrected {
             self.learn_jacobian(view);
         }
-        self.compare(view, signal);
-        match self.phases {
-            Phases::Interleaved => {
-                self.learn_apical(simd);
-                self.read_voltage(simd, credit);
-                self.voltage_is_current = true;
+        self.aim(view, signal);
+        let learns = match self.truth {
+            None => {
+                self.compare(simd);
+                true
             }
-            Phases::TwoPhase => {
-                self.read_voltage(simd, credit);
-                self.learn_apical(simd);
-                // A has moved since: the next comparison computes V^A(t−1) afresh.
-                self.voltage_is_current = false;
-            }
+            Some(_) => self.compare_with_truth(view, signal),
+        };
+        if self.phases == Phases::TwoPhase {
+            self.read_voltage(view, credit);
         }
+        if learns {
+            self.learn_apical(simd);
+        }
+        if self.phases == Phases::Interleaved {
+            self.read_voltage(view, credit);
+        }
+        // In two phases A has moved since: the next comparison computes V^A(t−1) afresh.
+        self.voltage_is_current = self.phases == Phases::Interleaved;
         if self.timing == Timing::Scripts2018 {
             self.learn_jacobian(view);
         }
@@ -568,6 +732,7 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
         match (name, &mut self.jacobian) {
             ("A", _) => Some(&mut self.apical),
             ("A_slow", _) => Some(&mut self.slow),
+            ("target", _) => Some(&mut self.target),
             ("J", Jacobian::Learned { predictor, .. } | Jacobian::Local { predictor, .. }) => {
                 Some(predictor)
             }
@@ -593,7 +758,10 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
             "J" | "K" => Owner::Row { stride: rates },
             // ã(t−1): what every distal compartment receives.
             "label_before" => Owner::Sent,
-            "voltage" | "signal_before" => Owner::Unit,
+            "voltage" => Owner::States {
+                stride: self.voltage.stride(),
+            },
+            "signal_before" => Owner::Unit,
             "since_refresh" | "voltage_is_current" | "begun" => Owner::Broadcast,
             _ => Owner::Network,
         }
@@ -617,6 +785,14 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
         io.values("label_before", self.label_before.data_mut())?;
         io.values("voltage", self.voltage.data_mut())?;
         io.values("signal_before", self.signal_before.data_mut())?;
+        if let Some(truth) = &mut self.truth {
+            io.scope("truth", |io| {
+                truth.window.state(io)?;
+                io.values("labels", truth.labels.data_mut())?;
+                io.values("targets", truth.targets.data_mut())?;
+                io.counter("step", &mut truth.step)
+            })?;
+        }
         io.counter("since_refresh", &mut self.since_refresh)?;
         io.flag("voltage_is_current", &mut self.voltage_is_current)?;
         io.flag("begun", &mut self.begun)?;
@@ -645,7 +821,7 @@ fn write_label<T: Scalar>(label: &mut [T], rate: &[T], target: &[T], units: usiz
     label[units + target.len()] = T::ONE;
 }
 
-/// J starts as W_rec, as published.
+/// J starts as W_rec (of the first current), as published.
 fn recurrent<T: Scalar>(network: &Network<T>) -> Matrix<T> {
     let n = network.dims().units;
     let mut matrix = Matrix::zeros(n, n);
@@ -659,6 +835,7 @@ fn recurrent<T: Scalar>(network: &Network<T>) -> Matrix<T> {
 fn draw_apical<T: Scalar>(
     start: Start,
     apical: &mut Matrix<T>,
+    first: usize,
     dims: Dims,
     stream: &mut Stream,
 ) -> Result<()> {
@@ -667,11 +844,12 @@ fn draw_apical<T: Scalar>(
         gain: 1.0,
         fan: Fan::In,
     };
+    let rows = first..first + n;
     match start {
-        Start::Joint => init.fill("rule.start", apical, 0..n, 0..n + z + 1, stream),
+        Start::Joint => init.fill("rule.start", apical, rows, 0..n + z + 1, stream),
         Start::Split => {
-            init.fill("rule.start", apical, 0..n, 0..n, stream)?;
-            init.fill("rule.start", apical, 0..n, n..n + z, stream)
+            init.fill("rule.start", apical, rows.clone(), 0..n, stream)?;
+            init.fill("rule.start", apical, rows, n..n + z, stream)
         }
     }
 }

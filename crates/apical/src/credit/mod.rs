@@ -3,11 +3,13 @@
 //! A credit turns the signal q on the rates (one plane) into credit c = dL/ds(t), one plane a state variable.
 
 mod dendritic;
+mod future;
 mod immediate;
 
 pub use dendritic::{
     Dendritic, DendriticSpec, JacobianSpec, LabelActivation, Phases, Start, Timing,
 };
+pub use future::{Entry, FutureCredit};
 pub use immediate::Immediate;
 
 use crate::snapshot::{Owner, StateIo};

@@ -25,23 +25,26 @@ impl<T: Scalar> FullInfluence<T> {
     pub fn new(dims: Dims) -> Result<Self> {
         let states = dims.states * dims.units;
         let parameters = dims.currents * dims.units * dims.pre();
-        let bytes = dims.batch as f64 * states as f64 * parameters as f64 * size_of::<T>() as f64;
-        if bytes > 16.0 * 1024.0_f64.powi(3) {
-            return Err(Error::invalid(
-                "network.units",
-                dims.units,
-                format!(
-                    "few enough units for RTRL: its influence would take {:.0} GiB",
-                    bytes / 1024.0_f64.powi(3)
-                ),
-                "Use fewer units, a smaller batch, or a rule with local traces.",
-            ));
-        }
+        check_memory::<T>(dims, states as f64 * parameters as f64)?;
         Ok(Self {
             influence: vec![Panels::zeros(states, parameters); dims.batch],
             credit: Buffer::zeros(states),
         })
     }
+}
+
+/// Refuses influences that would not fit in memory: `numbers` for each sample.
+pub(super) fn check_memory<T>(dims: Dims, numbers: f64) -> Result<()> {
+    let gigabytes = dims.batch as f64 * numbers * size_of::<T>() as f64 / 1024.0_f64.powi(3);
+    if gigabytes <= 16.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "network.units",
+        dims.units,
+        format!("few enough units: the influence of every weight would take {gigabytes:.0} GiB"),
+        "Use fewer units, a smaller batch, or a rule with local traces.",
+    ))
 }
 
 impl<T: Scalar> Eligibility<T> for FullInfluence<T> {

@@ -5,17 +5,21 @@
 
 mod influence;
 mod instant;
+mod kernl;
 mod kronecker;
 mod reverse_kronecker;
+mod snap;
 mod trace;
 mod uoro;
 
 pub use influence::FullInfluence;
 pub use instant::Instant;
+pub use kernl::{Kernl, KernlSpec, Order};
 pub use kronecker::Kronecker;
 pub use reverse_kronecker::ReverseKronecker;
-pub use trace::Trace;
-pub use uoro::{NoiseSpec, Uoro};
+pub use snap::{Snap, SnapSpec};
+pub use trace::{Trace, TraceSpec};
+pub use uoro::{NoiseSpec, Uoro, UoroSpec};
 
 use crate::kernel::Matrix;
 use crate::noise::Noise;
@@ -36,6 +40,10 @@ pub trait Eligibility<T: Scalar>: Send {
     /// Sets starting values by name, row by row; `false` if there are none of that name and size.
     fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
         false
+    }
+    /// A matrix of the eligibility by its name, to be set from outside.
+    fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
+        None
     }
     /// Whose the numbers of the array `name` of [`Eligibility::state`] are.
     fn owner(&self, _name: &str) -> Owner {

@@ -4,17 +4,30 @@
 //! three-factor rule on a voltage unit (Liu et al. 2022): one rule, three names. Drops: the influence of a synapse
 //! that travels through other units. Exact without recurrent weights.
 //! With S state variables e has S numbers a synapse and `own` is S × S. Shapes: S G n × m for each sample.
+//! With a trace constant α_e of its own (`leak`), own is 1 − α_e and gain is scaled by α_e / (1 − own), so that α_e = α
+//! changes nothing (Marschall et al. 2020 and Murray 2019 set it apart from the network's). One state variable only.
 //! Memory O(S G n m), time O(S² G n m) a step. Local in space and in time.
 
+use serde::{Deserialize, Serialize};
+
 use super::LocalEligibility;
-use crate::kernel::{Matrix, add_scaled, trace};
+use crate::kernel::{Buffer, Matrix, add_scaled, trace};
 use crate::network::Dims;
 use crate::snapshot::{Owner, StateIo};
 use crate::view::LocalView;
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 
-/// The local trace.
-pub struct Trace<T> {
+/// Configuration of the local trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TraceSpec {
+    /// α_e in (0, 1], the trace's own leak a step; the unit's by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<f64>,
+}
+
+/// Traces of every synapse, whatever carries them forward.
+pub(super) struct Traces<T> {
     /// One matrix (n × m) for each sample, current and state variable: `(b * currents + g) * states + s`.
     traces: Vec<Matrix<T>>,
     currents: usize,
@@ -22,9 +35,8 @@ pub struct Trace<T> {
     before: Matrix<T>,
 }
 
-impl<T: Scalar> Trace<T> {
-    /// For a network of these sizes.
-    pub fn new(dims: Dims) -> Self {
+impl<T: Scalar> Traces<T> {
+    pub(super) fn new(dims: Dims) -> Self {
         let count = dims.batch * dims.currents * dims.states;
         Self {
             traces: vec![Matrix::zeros(dims.units, dims.pre()); count],
@@ -33,8 +45,39 @@ impl<T: Scalar> Trace<T> {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        self.traces.iter_mut().for_each(Matrix::clear);
+    }
+
+    /// e ← own e + gain a, gradient += credit e; `own(s, s', b)` and `gain(s, g, b)` have one number a unit.
+    pub(super) fn advance<'p>(
+        &mut self,
+        view: &LocalView<'_, T>,
+        own: impl Fn(usize, usize, usize) -> &'p [T],
+        gain: impl Fn(usize, usize, usize) -> &'p [T],
+        credit: &[T],
+        gradient: &mut Matrix<T>,
+    ) where
+        T: 'p,
+    {
+        if view.dims().states == 1 {
+            self.advance_single(view, own, gain, credit, gradient);
+        } else {
+            self.advance_general(view, own, gain, credit, gradient);
+        }
+    }
+
     /// One state variable: trace and gradient in one pass over memory.
-    fn step_single(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+    fn advance_single<'p>(
+        &mut self,
+        view: &LocalView<'_, T>,
+        own: impl Fn(usize, usize, usize) -> &'p [T],
+        gain: impl Fn(usize, usize, usize) -> &'p [T],
+        credit: &[T],
+        gradient: &mut Matrix<T>,
+    ) where
+        T: 'p,
+    {
         let dims = view.dims();
         let (n, stride) = (dims.units, gradient.stride());
         for b in 0..dims.batch {
@@ -42,14 +85,23 @@ impl<T: Scalar> Trace<T> {
             for g in 0..dims.currents {
                 let band = &mut gradient.data_mut()[g * n * stride..(g + 1) * n * stride];
                 let trace_of = &mut self.traces[b * dims.currents + g];
-                let (own, gain) = (view.own(0, 0, b), view.gain(0, g, b));
+                let (own, gain) = (own(0, 0, b), gain(0, g, b));
                 trace(view.simd(), trace_of, own, gain, view.pre(b), credit, band);
             }
         }
     }
 
     /// Any number of state variables, unit by unit.
-    fn step_general(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+    fn advance_general<'p>(
+        &mut self,
+        view: &LocalView<'_, T>,
+        own: impl Fn(usize, usize, usize) -> &'p [T],
+        gain: impl Fn(usize, usize, usize) -> &'p [T],
+        credit: &[T],
+        gradient: &mut Matrix<T>,
+    ) where
+        T: 'p,
+    {
         let dims = view.dims();
         let (n, states, simd) = (dims.units, dims.states, view.simd());
         for b in 0..dims.batch {
@@ -62,12 +114,12 @@ impl<T: Scalar> Trace<T> {
                     }
                     for (s, trace) in traces.iter_mut().enumerate() {
                         let row = trace.row_mut(i);
-                        let gain = view.gain(s, g, b)[i];
+                        let gain = gain(s, g, b)[i];
                         for (e, a) in row.iter_mut().zip(view.pre(b)) {
                             *e = gain * *a;
                         }
                         for before in 0..states {
-                            let own = view.own(s, before, b)[i];
+                            let own = own(s, before, b)[i];
                             add_scaled(simd, own, self.before.row(before), row);
                         }
                         let c = credit[s * dims.plane() + b * dims.sample() + i];
@@ -77,22 +129,8 @@ impl<T: Scalar> Trace<T> {
             }
         }
     }
-}
 
-impl<T: Scalar> LocalEligibility<T> for Trace<T> {
-    fn reset(&mut self) {
-        self.traces.iter_mut().for_each(Matrix::clear);
-    }
-
-    fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
-        if view.dims().states == 1 {
-            self.step_single(view, credit, gradient);
-        } else {
-            self.step_general(view, credit, gradient);
-        }
-    }
-
-    fn owner(&self, name: &str) -> Owner {
+    pub(super) fn owner(&self, name: &str) -> Owner {
         let index = name
             .strip_prefix("trace.")
             .and_then(|k| k.parse::<usize>().ok());
@@ -101,10 +139,111 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         })
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (k, trace) in self.traces.iter_mut().enumerate() {
             io.values(&format!("trace.{k}"), trace.data_mut())?;
         }
         Ok(())
+    }
+}
+
+/// The local trace.
+pub struct Trace<T> {
+    traces: Traces<T>,
+    leak: Option<T>,
+    /// own and gain of every sample, where the trace has a leak of its own.
+    own: Buffer<T>,
+    gain: Buffer<T>,
+}
+
+impl<T: Scalar> Trace<T> {
+    /// For a network of these sizes, with the leak of its units.
+    pub fn new(dims: Dims) -> Self {
+        Self {
+            traces: Traces::new(dims),
+            leak: None,
+            own: Buffer::zeros(0),
+            gain: Buffer::zeros(0),
+        }
+    }
+
+    /// For a network of these sizes, as configured.
+    ///
+    /// # Errors
+    /// A leak outside (0, 1], or one for units with several state variables.
+    pub fn with(dims: Dims, spec: &TraceSpec) -> Result<Self> {
+        let Some(leak) = spec.leak else {
+            return Ok(Self::new(dims));
+        };
+        if !(leak > 0.0 && leak <= 1.0) {
+            let mend = "1 keeps nothing of the past; remove the key for the leak of the units.";
+            return Err(Error::invalid(
+                "rule.leak",
+                leak,
+                "a number in (0, 1]",
+                mend,
+            ));
+        }
+        if dims.states > 1 {
+            return Err(Error::invalid(
+                "rule.leak",
+                leak,
+                format!(
+                    "none: these units have {} state variables, whose traces mix",
+                    dims.states
+                ),
+                "Remove the key.",
+            ));
+        }
+        Ok(Self {
+            leak: Some(T::of(leak)),
+            own: Buffer::zeros(dims.plane()),
+            gain: Buffer::zeros(dims.currents * dims.plane()),
+            ..Self::new(dims)
+        })
+    }
+}
+
+impl<T: Scalar> LocalEligibility<T> for Trace<T> {
+    fn reset(&mut self) {
+        self.traces.clear();
+    }
+
+    fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let Some(leak) = self.leak else {
+            let (own, gain) = (|s, z, b| view.own(s, z, b), |s, g, b| view.gain(s, g, b));
+            return self.traces.advance(view, own, gain, credit, gradient);
+        };
+        let dims = view.dims();
+        let (n, sample, plane) = (dims.units, dims.sample(), dims.plane());
+        self.own.fill(T::ONE - leak);
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                let scaled = &mut self.gain[g * plane + b * sample..][..n];
+                let units = scaled
+                    .iter_mut()
+                    .zip(view.gain(0, g, b))
+                    .zip(view.own(0, 0, b));
+                for ((scaled, gain), own) in units {
+                    let unit = T::ONE - *own;
+                    *scaled = if unit > T::ZERO {
+                        *gain * leak / unit
+                    } else {
+                        *gain * leak
+                    };
+                }
+            }
+        }
+        let own = |_, _, b: usize| &self.own[b * sample..][..n];
+        let gain = |_, g: usize, b: usize| &self.gain[g * plane + b * sample..][..n];
+        self.traces.advance(view, own, gain, credit, gradient);
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        self.traces.owner(name)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.traces.state(io)
     }
 }

@@ -3,6 +3,8 @@
 //! Source: Tallec & Ollivier 2017; Marschall, Cho & Savin 2020, section 3.2 (UORO). With noise ν on the states and
 //! P_gij = Σ_s ν_si gain_sg,i a_j: Ã = J A; A ← p₀ Ã + p₁ ν; B ← B/p₀ + P/p₁, where p₀ = √(‖B‖/‖Ã‖) and
 //! p₁ = √(‖P‖/√(S n)) keep the two factors of equal size. Drops nothing in the mean; adds noise.
+//! With `epsilon` Ã = (F(s(t−1) + ε A) − s(t)) / ε is taken from a second step of the network instead, p₀ = √(‖B‖/(‖Ã‖ + ε)) + ε
+//! and p₁ = √(‖P‖/(√(S n) + ε)) + ε, as the published code has it.
 //! A zero norm leaves its p at 1 (the published code divides by it). Shapes: A S n, B G n × m for each sample.
 //! Memory O(G n m), time O(G n m) a step. Not local: Ã needs every weight, the norms are global.
 
@@ -11,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::Eligibility;
 use crate::jacobian::JacobianProduct;
 use crate::kernel::{Buffer, Matrix, rank_one, squared_norm};
-use crate::network::Dims;
+use crate::network::{Activity, Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::view::View;
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 
 /// Configuration of rules with injected noise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,17 @@ use crate::{Result, Scalar};
 pub struct NoiseSpec {
     /// Distribution of the noise, always with variance 1.
     pub noise: Distribution,
+}
+
+/// Configuration of UORO.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UoroSpec {
+    /// Distribution of the noise, always with variance 1.
+    pub noise: Distribution,
+    /// ε of the forward difference; the exact product with J by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
 }
 
 /// √(a/b), or 1 where that is no positive number.
@@ -49,14 +62,34 @@ pub struct Uoro<T> {
     noise: Noise<T>,
     dims: Dims,
     product: JacobianProduct<T>,
+    /// ε, and the activity of the step it moves.
+    difference: Option<(T, Box<Activity<T>>)>,
+    x: Vec<T>,
     draw: Buffer<T>,
     carried: Buffer<T>,
     projected: Buffer<T>,
 }
 
 impl<T: Scalar> Uoro<T> {
-    /// For a network of these sizes; A and B start standard normal.
-    pub fn new(dims: Dims, spec: &NoiseSpec, stream: Stream) -> Self {
+    /// For `network`; A and B start standard normal.
+    ///
+    /// # Errors
+    /// An ε that is not positive, or too small for the number type.
+    pub fn new(spec: &UoroSpec, network: &Network<T>, stream: Stream) -> Result<Self> {
+        let dims = network.dims();
+        let least = if size_of::<T>() == 4 { 1e-4 } else { 1e-10 };
+        if let Some(epsilon) = spec.epsilon
+            && !(epsilon.is_finite() && epsilon >= least)
+        {
+            return Err(Error::invalid(
+                "rule.epsilon",
+                epsilon,
+                format!(
+                    "at least {least:e} at this precision: below it the difference is rounding"
+                ),
+                "1e-3 (f32) or 1e-7 (f64) is a start; remove the key for the exact product.",
+            ));
+        }
         let states = dims.states * dims.sample();
         let mut rule = Self {
             factors: (0..dims.batch)
@@ -69,12 +102,48 @@ impl<T: Scalar> Uoro<T> {
             noise: Noise::new(stream, spec.noise),
             dims,
             product: JacobianProduct::new(dims),
+            difference: spec
+                .epsilon
+                .map(|epsilon| (T::of(epsilon), Box::new(Activity::new(dims)))),
+            x: vec![T::ZERO; dims.batch * dims.inputs],
             draw: Buffer::zeros(states),
             carried: Buffer::zeros(states),
             projected: Buffer::zeros(dims.currents * dims.units),
         };
         rule.start();
-        rule
+        Ok(rule)
+    }
+
+    /// What one more step from s(t−1) + ε A of every sample leads to.
+    fn move_states(&mut self, view: &View<'_, T>) {
+        let Some((epsilon, moved)) = &mut self.difference else {
+            return;
+        };
+        let dims = self.dims;
+        let (n, sample) = (dims.units, dims.sample());
+        for (b, factors) in self.factors.iter().enumerate() {
+            for s in 0..dims.states {
+                let state = &mut moved.state[s * dims.plane() + b * sample..][..n];
+                let start = view
+                    .state_before(s, b)
+                    .iter()
+                    .zip(&factors.state[s * sample..]);
+                for (state, (s, a)) in state.iter_mut().zip(start) {
+                    *state = *s + *epsilon * *a;
+                }
+            }
+            let x = &view.pre(b)[n..n + dims.inputs];
+            self.x[b * dims.inputs..][..dims.inputs].copy_from_slice(x);
+        }
+        let network = view.network();
+        network.neuron().read(
+            network.simd(),
+            dims.plane(),
+            &moved.state,
+            &mut moved.rate,
+            &mut moved.partials.slope,
+        );
+        network.step::<false>(moved, &self.x);
     }
 
     fn start(&mut self) {
@@ -104,6 +173,7 @@ impl<T: Scalar> Eligibility<T> for Uoro<T> {
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         let dims = view.dims();
         let (n, sample, simd) = (dims.units, dims.sample(), view.simd());
+        self.move_states(view);
         for b in 0..dims.batch {
             let factors = &mut self.factors[b];
             for s in 0..dims.states {
@@ -120,13 +190,32 @@ impl<T: Scalar> Eligibility<T> for Uoro<T> {
                     units.for_each(|((p, gain), nu)| *p += *gain * *nu);
                 }
             }
-            self.product
-                .forward(view, b, &factors.state, &mut self.carried);
+            match &self.difference {
+                None => self
+                    .product
+                    .forward(view, b, &factors.state, &mut self.carried),
+                Some((epsilon, moved)) => {
+                    for s in 0..dims.states {
+                        let carried = self.carried[s * sample..][..n].iter_mut();
+                        let moved = &moved.state[s * dims.plane() + b * sample..][..n];
+                        let pairs = moved.iter().zip(view.state(s, b));
+                        carried
+                            .zip(pairs)
+                            .for_each(|(c, (m, s))| *c = (*m - *s) / *epsilon);
+                    }
+                }
+            }
             let carried = squared_norm(simd, &self.carried).root();
             let projected =
                 (squared_norm(simd, &self.projected) * squared_norm(simd, view.pre(b))).root();
-            let p0 = balance(factors.norm, carried);
-            let p1 = balance(projected, T::of((dims.states as f64 * n as f64).sqrt()));
+            let spread = T::of((dims.states as f64 * n as f64).sqrt());
+            let (p0, p1) = match &self.difference {
+                None => (balance(factors.norm, carried), balance(projected, spread)),
+                Some((epsilon, _)) => (
+                    (factors.norm / (carried + *epsilon)).root() + *epsilon,
+                    (projected / (spread + *epsilon)).root() + *epsilon,
+                ),
+            };
             let mut credited = T::ZERO;
             for s in 0..dims.states {
                 let credit = &credit[s * dims.plane() + b * sample..][..n];

@@ -76,6 +76,21 @@ impl<T: Scalar> Panels<T> {
         *element = change(*element);
     }
 
+    /// Row `state` of M, from column `first` on, += factor · values.
+    pub fn add_to_row(&mut self, state: usize, first: usize, factor: T, values: &[T]) {
+        let mut column = first;
+        let mut rest = values;
+        while !rest.is_empty() {
+            let (panel, within) = (column / PANEL, column % PANEL);
+            let count = (PANEL - within).min(rest.len());
+            let at = (panel * self.states + state) * PANEL + within;
+            let line = self.panels[at..at + count].iter_mut();
+            line.zip(rest).for_each(|(m, v)| *m += factor * *v);
+            column += count;
+            rest = &rest[count..];
+        }
+    }
+
     /// M += p aᵀ, one number of `p` a row.
     pub fn add_outer(&mut self, p: &[T], a: &[T]) {
         let states = self.states;

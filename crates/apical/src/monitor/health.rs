@@ -88,11 +88,13 @@ impl Health {
 
     /// For a network of these sizes.
     ///
-    /// `frozen` says that the recurrent layer is not meant to learn.
-    pub fn new(dims: Dims, optimizer: &OptimizerSpec, frozen: bool) -> Self {
+    /// `frozen` says that the recurrent layer is not meant to learn, `own_readout` that the readout needs no gradient.
+    pub fn new(dims: Dims, optimizer: &OptimizerSpec, frozen: bool, own_readout: bool) -> Self {
         let still = |(name, rate): (&str, f64)| {
             let readout = name == "W_out" || name == "b_out";
-            u64::from(rate == 0.0 || optimizer.rate == 0.0 || (frozen && !readout))
+            u64::from(
+                rate == 0.0 || optimizer.rate == 0.0 || if readout { own_readout } else { frozen },
+            )
         };
         let reached = optimizer.rates.named().map(still);
         Self {

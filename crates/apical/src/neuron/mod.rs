@@ -4,7 +4,7 @@
 //! s_i(t) = F(s_i(t−1), u¹_i(t), …, uᴳ_i(t)) and r_i(t) = R(s_i(t)). It writes, for a whole layer,
 //! `own` = ∂s_i(t)/∂s_i(t−1), `gain` = ∂s_i(t)/∂u_i(t) and `slope` = ∂r_i/∂s_i.
 
-mod activation;
+pub(crate) mod activation;
 mod rate;
 mod voltage;
 

@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 
 pub use schedule::Schedule;
 
+use crate::feedback::Feedback;
 use crate::kernel::{Buffer, Matrix, Simd, squared_norm};
 use crate::network::{Dims, Network};
+use crate::noise::{Distribution, Noise};
 use crate::snapshot::StateIo;
+use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of an optimizer.
@@ -26,6 +29,12 @@ pub struct OptimizerSpec {
     pub rates: PerMatrix,
     /// λ: λW is added to the gradients of W_rec, W_in and W_out, not to those of the biases.
     pub weight_decay: f64,
+    /// λ₁: λ₁ sign(W) is added to the gradients of W_rec, W_in and W_out.
+    pub l1: f64,
+    /// σ: independent N(0, σ²) is added to every gradient at each update.
+    pub gradient_noise: f64,
+    /// Whether weights of W_rec, W_in and W_out that are zero stay zero.
+    pub keep_sparsity: bool,
     /// Bound on the norm of all gradients together; none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
@@ -49,6 +58,9 @@ impl Default for OptimizerSpec {
             rate: 1e-3,
             rates: PerMatrix::default(),
             weight_decay: 0.0,
+            l1: 0.0,
+            gradient_noise: 0.0,
+            keep_sparsity: false,
             clip: None,
             schedule: Schedule::default(),
             momentum: None,
@@ -145,7 +157,54 @@ pub struct Optimizer<T> {
     scaled: [Buffer<T>; 2],
     scaled_with: f64,
     decays: [Buffer<T>; 2],
+    extras: Extras<T>,
     updates: u64,
+}
+
+/// What is added to gradients or taken from them before the method sees them.
+struct Extras<T> {
+    l1: T,
+    deviation: T,
+    noise: Noise<T>,
+    keep_sparsity: bool,
+    row: Buffer<T>,
+    /// Whether a column holds weights, not biases: in that order W_rec and W_in, W_out.
+    weights: [usize; 2],
+}
+
+impl<T: Scalar> Extras<T> {
+    fn are_idle(&self) -> bool {
+        self.l1 == T::ZERO && self.deviation == T::ZERO && !self.keep_sparsity
+    }
+
+    /// gradient ← scale · gradient + λ₁ sign(w) + σ ν, then 0 where a weight is to stay 0.
+    fn apply(&mut self, part: usize, weights: &Matrix<T>, gradient: &mut Matrix<T>, scale: T) {
+        let columns = weights.columns();
+        for i in 0..weights.rows() {
+            let noise = &mut self.row[..columns];
+            if self.deviation != T::ZERO {
+                self.noise.fill(noise);
+            }
+            let row = gradient
+                .row_mut(i)
+                .iter_mut()
+                .zip(weights.row(i))
+                .zip(noise.iter());
+            for (j, ((g, w), nu)) in row.enumerate() {
+                *g = scale * *g + self.deviation * *nu;
+                if j >= self.weights[part] {
+                    continue;
+                }
+                if *w > T::ZERO {
+                    *g += self.l1;
+                } else if *w < T::ZERO {
+                    *g -= self.l1;
+                } else if self.keep_sparsity {
+                    *g = T::ZERO;
+                }
+            }
+        }
+    }
 }
 
 impl<T: Scalar> Optimizer<T> {
@@ -153,9 +212,11 @@ impl<T: Scalar> Optimizer<T> {
     ///
     /// # Errors
     /// A rate, factor, decay, bound or schedule out of range.
-    pub fn new(spec: &OptimizerSpec, dims: Dims) -> Result<Self> {
+    pub fn new(spec: &OptimizerSpec, dims: Dims, streams: &Streams) -> Result<Self> {
         check("optimizer.rate", spec.rate, 0.0)?;
         check("optimizer.weight_decay", spec.weight_decay, 0.0)?;
+        check("optimizer.l1", spec.l1, 0.0)?;
+        check("optimizer.gradient_noise", spec.gradient_noise, 0.0)?;
         for (name, value) in spec.rates.named() {
             check(&format!("optimizer.rates.{name}"), value, 0.0)?;
         }
@@ -211,6 +272,14 @@ impl<T: Scalar> Optimizer<T> {
             scaled_with: 1.0,
             rates,
             decays,
+            extras: Extras {
+                l1: T::of(spec.l1),
+                deviation: T::of(spec.gradient_noise),
+                noise: Noise::new(streams.stream("gradient_noise", 0), Distribution::Gaussian),
+                keep_sparsity: spec.keep_sparsity,
+                row: Buffer::zeros(m.max(post)),
+                weights: [m - 1, n],
+            },
             updates: 0,
         })
     }
@@ -220,13 +289,14 @@ impl<T: Scalar> Optimizer<T> {
         self.updates
     }
 
-    /// One update with `scale` × gradients, which are zero afterwards.
+    /// One update with `scale` × gradients, which are zero afterwards; `feedback` learns beside the readout.
     pub fn update(
         &mut self,
         network: &mut Network<T>,
         recurrent: &mut Matrix<T>,
         readout: &mut Matrix<T>,
         mut scale: T,
+        feedback: &mut dyn Feedback<T>,
     ) {
         let simd = network.simd();
         let rate = self.rate * self.schedule.factor(self.updates);
@@ -253,12 +323,18 @@ impl<T: Scalar> Optimizer<T> {
                 scale = scale * clip / norm;
             }
         }
+        feedback.learn(simd, readout, scale, self.scaled[1][0], self.decays[1][0]);
         let gradients = [recurrent, readout];
         for (part, gradient) in gradients.into_iter().enumerate() {
             let weights = match part {
                 0 => network.synapses_mut().weights_mut(),
                 _ => network.readout_mut(),
             };
+            let mut scale = scale;
+            if !self.extras.are_idle() {
+                self.extras.apply(part, weights, gradient, scale);
+                scale = T::ONE;
+            }
             let p = Part {
                 weights,
                 gradient,
@@ -276,6 +352,9 @@ impl<T: Scalar> Optimizer<T> {
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.counter("updates", &mut self.updates)?;
+        if self.extras.deviation != T::ZERO {
+            self.extras.noise.state(io)?;
+        }
         self.method.state(io)
     }
 }

@@ -66,7 +66,10 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
     }
 
     fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        self.credit.matrix_mut(name)
+        match self.eligibility.matrix_mut(name) {
+            Some(matrix) => Some(matrix),
+            None => self.credit.matrix_mut(name),
+        }
     }
 
     fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
@@ -88,5 +91,53 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.scope("eligibility", |io| self.eligibility.state(io))?;
         io.scope("credit", |io| self.credit.state(io))
+    }
+}
+
+impl<T: Scalar> Eligibility<T> for Box<dyn Eligibility<T>> {
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        (**self).step(view, credit, gradient);
+    }
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        (**self).noise_mut()
+    }
+    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
+        (**self).set_start(name, values)
+    }
+    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
+        (**self).matrix_mut(name)
+    }
+    fn owner(&self, name: &str) -> Owner {
+        (**self).owner(name)
+    }
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        (**self).state(io)
+    }
+}
+
+impl<T: Scalar> Credit<T> for Box<dyn Credit<T>> {
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+    fn assign(&mut self, view: &View<'_, T>, signal: &[T], credit: &mut [T]) {
+        (**self).assign(view, signal, credit);
+    }
+    fn probes(&self) -> &'static [&'static str] {
+        (**self).probes()
+    }
+    fn probe(&self, index: usize) -> Probe<'_, T> {
+        (**self).probe(index)
+    }
+    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
+        (**self).matrix_mut(name)
+    }
+    fn owner(&self, name: &str) -> Owner {
+        (**self).owner(name)
+    }
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        (**self).state(io)
     }
 }

@@ -1,32 +1,47 @@
 //! The named rules of the papers, composed from an eligibility and a credit.
 
 mod bptt;
+mod combined;
 mod composed;
 mod dendritic;
 mod e_bptt;
 mod f_bptt;
+mod force;
+mod kernl;
 mod kf_rtrl;
+mod miconi;
+mod node_perturbation;
 mod r_kf_rtrl;
+mod random_gradient;
 mod readout_only;
 mod rflo;
 mod rtrl;
+mod snap;
+mod tbptt;
 mod uoro;
 
 use serde::{Deserialize, Serialize};
 
 pub use bptt::Bptt;
+pub use combined::{COMBINATIONS, CombinedSpec, CreditSpec, EligibilitySpec};
 pub use composed::{Composed, Local};
 pub use e_bptt::HorizonSpec;
 pub use f_bptt::FutureBptt;
+pub use force::ForceSpec;
+pub use miconi::MiconiSpec;
+pub use node_perturbation::NodePerturbationSpec;
+pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
+pub use tbptt::{TbpttSpec, TruncatedBptt};
 
-use crate::credit::{DendriticSpec, JacobianSpec, Probe};
-use crate::eligibility::NoiseSpec;
+use crate::credit::{DendriticSpec, Probe};
+use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, UoroSpec};
 use crate::kernel::Matrix;
-use crate::network::{Dims, Network};
+use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::Streams;
+pub use crate::view::Locality;
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -65,6 +80,24 @@ pub trait Rule<T: Scalar>: Send {
     fn is_frozen(&self) -> bool {
         false
     }
+
+    /// Whether the gradient comes at the end of trials, so that an endless stream would teach nothing.
+    fn needs_trials(&self) -> bool {
+        false
+    }
+
+    /// Whether the rule changes what the network does ([`Rule::perturb`]), so that it cannot watch another one learn.
+    fn perturbs(&self) -> bool {
+        false
+    }
+
+    /// Whether the readout learns by [`Rule::teach`] and not by its gradient.
+    fn owns_readout(&self) -> bool {
+        false
+    }
+
+    /// At an update: changes the readout, where the rule owns it. `delta` is ∂L/∂z of the last step, one row a sample.
+    fn teach(&mut self, _network: &mut Network<T>, _activity: &Activity<T>, _delta: &Matrix<T>) {}
 
     /// Names of what [`Rule::probe`] shows to monitors.
     fn probes(&self) -> &'static [&'static str] {
@@ -190,24 +223,28 @@ registry! {
     #[serde(alias = "eprop", alias = "three_factor")]
     Rflo(Empty) = rflo,
     /// Rank-one influence.
-    Uoro(NoiseSpec) = uoro,
+    Uoro(UoroSpec) = uoro,
     /// Kronecker-factored influence.
     KfRtrl(NoiseSpec) = kf_rtrl,
     /// Reverse Kronecker-factored influence.
     RKfRtrl(NoiseSpec) = r_kf_rtrl,
-}
-
-impl RuleSpec {
-    /// What a synapse needs to know with these settings.
-    pub fn locality(&self) -> Locality {
-        match self {
-            Self::Dendritic(DendriticSpec {
-                jacobian: JacobianSpec::Local { .. },
-                ..
-            }) => Locality::Dendrite,
-            _ => self.info().locality,
-        }
-    }
+    /// Sparse n-step influence.
+    Snap(SnapSpec) = snap,
+    /// Influence through a learned kernel.
+    Kernl(KernlSpec) = kernl,
+    /// BPTT over overlapping windows.
+    Tbptt(TbpttSpec) = tbptt,
+    /// REINFORCE with noise on the currents.
+    #[serde(alias = "reinforce")]
+    NodePerturbation(NodePerturbationSpec) = node_perturbation,
+    /// Rare pushes and cubed traces.
+    Miconi(MiconiSpec) = miconi,
+    /// Recursive least squares on the readout.
+    Force(ForceSpec) = force,
+    /// Any eligibility with any credit.
+    Combined(CombinedSpec) = combined,
+    /// Control: noise for a gradient.
+    RandomGradient(RandomGradientSpec) = random_gradient,
 }
 
 /// A rule without settings.
@@ -215,25 +252,13 @@ impl RuleSpec {
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
-/// What a synapse's update may depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Locality {
-    /// Its presynaptic activity, its postsynaptic unit's own quantities, its own traces, signals broadcast to all.
-    Synapse,
-    /// Also what reaches the postsynaptic unit through synapses of the rule's own, which are local in turn.
-    Dendrite,
-    /// Weights, traces or partials of other synapses and units.
-    Network,
-}
-
-impl Locality {
-    /// One word for tables.
-    pub fn text(self) -> &'static str {
+impl RuleSpec {
+    /// What a synapse needs to know, with these settings.
+    pub fn locality(&self) -> Locality {
         match self {
-            Self::Synapse => "yes",
-            Self::Dendrite => "through own synapses",
-            Self::Network => "no",
+            Self::Dendritic(spec) => spec.locality(),
+            Self::Combined(spec) => spec.locality(),
+            _ => self.info().locality,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{Composed, Locality, Rule, RuleInfo, Site};
 use crate::credit::Immediate;
-use crate::eligibility::{NoiseSpec, Uoro};
+use crate::eligibility::{Uoro, UoroSpec};
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -21,8 +21,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     time: "n m",
 };
 
-pub(super) fn build<T: Scalar>(spec: &NoiseSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
-    let dims = site.network.dims();
-    let influence = Uoro::new(dims, spec, site.streams.stream("rule", 0));
-    Ok(Box::new(Composed::new(dims, influence, Immediate)))
+pub(super) fn build<T: Scalar>(spec: &UoroSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    let influence = Uoro::new(spec, site.network, site.streams.stream("rule", 0))?;
+    Ok(Box::new(Composed::new(
+        site.network.dims(),
+        influence,
+        Immediate,
+    )))
 }

@@ -7,18 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Sample, Task, TaskInfo};
+use super::{Bound, Request, Sample, Settings, Task, TaskInfo};
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
-
-pub(super) const INFO: TaskInfo = TaskInfo {
-    name: "add",
-    summary: "two past coin tosses decide the odds of the label (n-back)",
-    sizes: "2 inputs, 2 outputs",
-    options: "lags = [4, 6], labels = sampled, stretch = 1",
-    source: "Marschall, Cho & Savin 2019, 2020",
-};
 
 /// Configuration of [`Add`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +111,34 @@ impl AddSpec {
             ));
         }
         Ok(())
+    }
+}
+
+impl Settings for AddSpec {
+    const INFO: TaskInfo = TaskInfo {
+        name: "add",
+        summary: "two past coin tosses decide the odds of the label (n-back)",
+        sizes: "2 inputs, 2 outputs",
+        options: "lags = [4, 6], labels = sampled, stretch = 1",
+        source: "Marschall, Cho & Savin 2019, 2020",
+    };
+
+    fn sizes(&self) -> (usize, usize) {
+        (2, 2)
+    }
+
+    fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
+        let Request {
+            batch,
+            steps,
+            streams,
+            purpose,
+        } = *request;
+        Ok(Box::new(Add::new(self, batch, steps, streams, purpose)?))
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        self.bounds()
     }
 }
 

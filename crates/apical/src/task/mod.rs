@@ -1,14 +1,41 @@
 //! What is to be learned: a task is an iterator of steps.
 
 mod add;
+mod batch;
+mod binary_addition;
+mod check;
+mod context_decision;
+mod context_integration;
+mod continuous_integration;
+mod copy;
+mod delayed_match;
+mod discrete_integration;
+mod draw;
+mod fixed_point_transition;
+mod flip_flop;
+mod mimic;
+mod sensorimotor_mapping;
+mod sine_wave;
 
 use serde::{Deserialize, Serialize};
 
 pub use add::{Add, AddSpec, Labels};
+pub use binary_addition::{BinaryAdditionSpec, SumOutput};
+pub use context_decision::ContextDecisionSpec;
+pub use context_integration::{Context, ContextIntegrationSpec};
+pub use continuous_integration::ContinuousIntegrationSpec;
+pub use copy::CopySpec;
+pub use delayed_match::DelayedMatchSpec;
+pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
+pub use fixed_point_transition::FixedPointTransitionSpec;
+pub use flip_flop::FlipFlopSpec;
+pub use mimic::MimicSpec;
+pub use sensorimotor_mapping::SensorimotorMappingSpec;
+pub use sine_wave::SineWaveSpec;
 
 use crate::snapshot::StateIo;
-use crate::stream::Streams;
-use crate::{Result, Scalar};
+use crate::stream::{Stream, Streams};
+use crate::{Error, Result, Scalar};
 
 /// One step of every sample of a batch; arrays hold one sample after another.
 #[derive(Clone, Debug)]
@@ -62,37 +89,129 @@ pub trait Task<T: Scalar>: Send {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
 }
 
-/// Configuration of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TaskSpec {
+/// What a task is built for.
+pub(crate) struct Request<'a> {
+    /// Independent samples.
+    pub batch: usize,
+    /// Length of the run.
+    pub steps: u64,
+    /// The streams of the seed.
+    pub streams: &'a Streams,
+    /// What the task is for, and the name of its streams.
+    pub purpose: &'a str,
+}
+
+impl Request<'_> {
+    /// A stream for each sample.
+    pub fn sources(&self) -> impl Iterator<Item = Stream> {
+        (0..self.batch as u64).map(|b| self.streams.stream(self.purpose, b))
+    }
+}
+
+/// What the file of a task says of its settings.
+pub(crate) trait Settings {
+    /// Row of the table.
+    const INFO: TaskInfo;
+
+    /// Inputs and outputs.
+    fn sizes(&self) -> (usize, usize);
+
+    /// Whether the stream is cut into trials.
+    fn has_trials(&self) -> bool {
+        false
+    }
+
+    /// Builds the task.
+    fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>>;
+
+    /// What a predictor with this or that knowledge can reach at best, where that is known.
+    fn bounds(&self) -> Vec<Bound> {
+        Vec::new()
+    }
+}
+
+/// The list of tasks: the name of each in configurations is its variant in snake case.
+macro_rules! registry {
+    ($($(#[$doc:meta])* $variant:ident($spec:ty)),* $(,)?) => {
+        /// Configuration of a task.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum TaskSpec {
+            $($(#[$doc])* $variant($spec),)*
+        }
+
+        /// Every task there is.
+        pub const TASKS: &[TaskInfo] = &[$(<$spec as Settings>::INFO),*];
+
+        impl TaskSpec {
+            /// The row of the task table for this task.
+            pub fn info(&self) -> &'static TaskInfo {
+                match self {
+                    $(Self::$variant(_) => &<$spec as Settings>::INFO,)*
+                }
+            }
+
+            /// Inputs and outputs.
+            pub fn sizes(&self) -> (usize, usize) {
+                match self {
+                    $(Self::$variant(spec) => Settings::sizes(spec),)*
+                }
+            }
+
+            /// Whether the stream is cut into trials.
+            pub fn has_trials(&self) -> bool {
+                match self {
+                    $(Self::$variant(spec) => Settings::has_trials(spec),)*
+                }
+            }
+
+            fn build_for<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
+                match self {
+                    $(Self::$variant(spec) => Settings::build(spec, request),)*
+                }
+            }
+
+            /// What a predictor with this or that knowledge can reach at best.
+            pub fn bounds(&self) -> Vec<Bound> {
+                match self {
+                    $(Self::$variant(spec) => Settings::bounds(spec),)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
     /// Two inputs from the past decide the label.
     Add(AddSpec),
+    /// Imitate a random network.
+    Mimic(MimicSpec),
+    /// Remember the last pulses.
+    FlipFlop(FlipFlopSpec),
+    /// Count pulses.
+    DiscreteIntegration(DiscreteIntegrationSpec),
+    /// Add up evidence.
+    ContinuousIntegration(ContinuousIntegrationSpec),
+    /// Add up the evidence the context names.
+    ContextIntegration(ContextIntegrationSpec),
+    /// Report the sign of the evidence the context names.
+    ContextDecision(ContextDecisionSpec),
+    /// Compare two stimuli.
+    DelayedMatch(DelayedMatchSpec),
+    /// Keep a stimulus until asked.
+    SensorimotorMapping(SensorimotorMappingSpec),
+    /// Oscillate on demand.
+    SineWave(SineWaveSpec),
+    /// Follow an automaton.
+    FixedPointTransition(FixedPointTransitionSpec),
+    /// Add binary numbers.
+    BinaryAddition(BinaryAdditionSpec),
+    /// Repeat a sequence.
+    Copy(CopySpec),
 }
 
 impl TaskSpec {
-    /// The row of the task table for this task.
-    pub fn info(&self) -> &'static TaskInfo {
-        match self {
-            Self::Add(_) => &add::INFO,
-        }
-    }
-
-    /// Inputs and outputs.
-    pub fn sizes(&self) -> (usize, usize) {
-        match self {
-            Self::Add(_) => (2, 2),
-        }
-    }
-
-    /// Whether the stream is cut into trials.
-    pub fn has_trials(&self) -> bool {
-        match self {
-            Self::Add(_) => false,
-        }
-    }
-
     /// Builds the task; `purpose` names its random stream (`train`, `test`).
     ///
     /// # Errors
@@ -104,16 +223,16 @@ impl TaskSpec {
         streams: &Streams,
         purpose: &str,
     ) -> Result<Box<dyn Task<T>>> {
-        match self {
-            Self::Add(spec) => Ok(Box::new(Add::new(spec, batch, steps, streams, purpose)?)),
+        if batch == 0 {
+            let mend = "Set it to 1 or more.";
+            return Err(Error::invalid("batch", 0, "at least 1", mend));
         }
-    }
-
-    /// What a predictor with this or that knowledge can reach at best.
-    pub fn bounds(&self) -> Vec<Bound> {
-        match self {
-            Self::Add(spec) => spec.bounds(),
-        }
+        self.build_for(&Request {
+            batch,
+            steps,
+            streams,
+            purpose,
+        })
     }
 }
 
@@ -143,5 +262,29 @@ pub struct TaskInfo {
     pub source: &'static str,
 }
 
-/// Every task there is.
-pub const TASKS: &[TaskInfo] = &[add::INFO];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first `count` steps of the training stream of seed 11.
+    pub fn run(spec: &TaskSpec, batch: usize, count: usize) -> Vec<Sample<f64>> {
+        let streams = Streams::new(11);
+        let (inputs, outputs) = spec.sizes();
+        let mut task = spec.build(batch, count as u64, &streams, "train").unwrap();
+        let mut sample = Sample::new(batch, inputs, outputs);
+        (0..count)
+            .map(|_| {
+                assert!(task.next(&mut sample));
+                sample.clone()
+            })
+            .collect()
+    }
+
+    /// Checks that a run of 10,000 steps is refused for `reason`.
+    #[track_caller]
+    pub fn refused(spec: &TaskSpec, reason: &str) {
+        let built = spec.build::<f32>(2, 10_000, &Streams::new(0), "train");
+        let error = built.err().expect("it was built").to_string();
+        assert!(error.starts_with(reason), "{error}");
+    }
+}

@@ -1,0 +1,282 @@
+//! Sparse influence: M_(s,k),(g,i,j) is kept only where unit k can be reached from unit i in fewer than `order` steps.
+//!
+//! Source: Menick et al. 2021 (SnAp-n). M ← mask ∘ (J M + M̄). Order 1 keeps the influence of a synapse on its own unit, through
+//! the self-connection J_ii too: a local trace whose `own` is own_ss' + Σ_g gain_sg,i W_g,ii slope_s',i. Higher orders keep for
+//! each unit i the units its connections lead to; with dense weights order 2 keeps everything and is RTRL. The pattern is that of
+//! the non-zero recurrent weights at the start of a trial: keep it (`optimizer.keep_sparsity`) or what grows outside it is dropped.
+//! Drops: influence over more than `order` − 1 connections. With p reachable units for each: memory O(S G n p m),
+//! time O(S² G n p² m) a step. Order 1 is local in space but for W_ii and slope_i of its own unit; higher orders are not local.
+
+use serde::{Deserialize, Serialize};
+
+use super::influence::check_memory;
+use super::trace::Traces;
+use super::{Eligibility, FullInfluence};
+use crate::kernel::{Buffer, Matrix, Panels};
+use crate::network::{Dims, Network};
+use crate::snapshot::{Owner, StateIo};
+use crate::synapse::Synapses;
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+
+/// Configuration of SnAp-n.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapSpec {
+    /// n: influence travels over n − 1 connections.
+    pub order: u64,
+}
+
+impl Default for SnapSpec {
+    fn default() -> Self {
+        Self { order: 1 }
+    }
+}
+
+/// The influence that is kept.
+pub struct Snap<T> {
+    dims: Dims,
+    order: u64,
+    /// 1 where unit `i` hears unit `j`, at `i * units + j`: the connections the pattern was made from.
+    connected: Vec<u64>,
+    kept: Kept<T>,
+}
+
+enum Kept<T> {
+    Own(OwnUnit<T>),
+    Reachable(Box<Reachable<T>>),
+    All(FullInfluence<T>),
+}
+
+/// Order 1.
+struct OwnUnit<T> {
+    traces: Traces<T>,
+    own: Buffer<T>,
+}
+
+/// Sparse weights, order 2 and more.
+struct Reachable<T> {
+    dims: Dims,
+    /// For each unit i those it reaches, itself among them, in rising order.
+    targets: Vec<Vec<usize>>,
+    /// For each sample and unit i: states of its targets × its (g, j).
+    influence: Vec<Panels<T>>,
+    /// J of the present step and sample, S n × S n.
+    jacobian: Matrix<T>,
+    credit: Buffer<T>,
+}
+
+impl<T: Scalar> Snap<T> {
+    /// For `network`, whose non-zero weights are the pattern.
+    ///
+    /// # Errors
+    /// Order 0, or more influence than fits in memory.
+    pub fn new(spec: &SnapSpec, network: &Network<T>) -> Result<Self> {
+        let dims = network.dims();
+        if spec.order == 0 {
+            return Err(Error::invalid(
+                "rule.order",
+                0,
+                "at least 1",
+                "1 keeps the influence of a synapse on its own unit, 2 that over one more connection.",
+            ));
+        }
+        let n = dims.units;
+        let connected: Vec<u64> = (0..n * n)
+            .map(|k| u64::from(is_connected(network.synapses(), k / n, k % n)))
+            .collect();
+        let kept = keep(dims, spec.order, &connected)?;
+        Ok(Self {
+            dims,
+            order: spec.order,
+            connected,
+            kept,
+        })
+    }
+
+    /// Weights may have been set since this was built: the pattern follows at the start of a trial.
+    fn follow(&mut self, synapses: &Synapses<T>) {
+        let n = self.dims.units;
+        let mut same = true;
+        for (k, known) in self.connected.iter_mut().enumerate() {
+            let now = u64::from(is_connected(synapses, k / n, k % n));
+            same &= now == *known;
+            *known = now;
+        }
+        // More than fits in memory keeps the pattern there was.
+        if !same && let Ok(kept) = keep(self.dims, self.order, &self.connected) {
+            self.kept = kept;
+        }
+    }
+}
+
+fn is_connected<T: Scalar>(synapses: &Synapses<T>, to: usize, from: usize) -> bool {
+    (0..synapses.currents()).any(|g| synapses.recurrent(g, to, from) != T::ZERO)
+}
+
+fn keep<T: Scalar>(dims: Dims, order: u64, connected: &[u64]) -> Result<Kept<T>> {
+    if order == 1 {
+        return Ok(Kept::Own(OwnUnit {
+            traces: Traces::new(dims),
+            own: Buffer::zeros(dims.states * dims.states * dims.plane()),
+        }));
+    }
+    let targets = reachable(connected, dims.units, order);
+    if targets.iter().all(|targets| targets.len() == dims.units) {
+        return FullInfluence::new(dims).map(Kept::All);
+    }
+    let rows: usize = targets
+        .iter()
+        .map(|targets| dims.states * targets.len())
+        .sum();
+    check_memory::<T>(dims, rows as f64 * (dims.currents * dims.pre()) as f64)?;
+    Ok(Kept::Reachable(Box::new(Reachable::new(dims, targets))))
+}
+
+/// For each unit those that its state can influence over fewer than `order` connections.
+fn reachable(connected: &[u64], units: usize, order: u64) -> Vec<Vec<usize>> {
+    let from = |start: usize| {
+        let mut reached = vec![false; units];
+        reached[start] = true;
+        let mut edge = vec![start];
+        for _ in 1..order.min(units as u64) {
+            let mut next = Vec::new();
+            for unit in &edge {
+                for to in 0..units {
+                    if !reached[to] && connected[to * units + unit] == 1 {
+                        reached[to] = true;
+                        next.push(to);
+                    }
+                }
+            }
+            edge = next;
+        }
+        (0..units).filter(|unit| reached[*unit]).collect()
+    };
+    (0..units).map(from).collect()
+}
+
+impl<T: Scalar> Reachable<T> {
+    fn new(dims: Dims, targets: Vec<Vec<usize>>) -> Self {
+        let states = dims.states * dims.units;
+        let parameters = dims.currents * dims.pre();
+        let of = |targets: &Vec<usize>| Panels::zeros(dims.states * targets.len(), parameters);
+        Self {
+            dims,
+            influence: (0..dims.batch)
+                .flat_map(|_| targets.iter().map(of))
+                .collect(),
+            targets,
+            jacobian: Matrix::zeros(states, states),
+            credit: Buffer::zeros(states),
+        }
+    }
+
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = self.dims;
+        let (n, m, states) = (dims.units, dims.pre(), dims.states);
+        for b in 0..dims.batch {
+            for k in 0..states * n {
+                for (l, j) in self.jacobian.row_mut(k).iter_mut().enumerate() {
+                    *j = view.jacobian(b, k, l);
+                }
+            }
+            for (i, targets) in self.targets.iter().enumerate() {
+                let p = targets.len();
+                // Row (s, q) of the block is state s of the q-th target.
+                let state = |row: usize| (row / p) * n + targets[row % p];
+                let influence = &mut self.influence[b * n + i];
+                let jacobian = &self.jacobian;
+                influence.multiply(view.simd(), |row, column| {
+                    jacobian.row(state(row))[state(column)]
+                });
+                let own = targets.binary_search(&i).unwrap_or(0);
+                for s in 0..states {
+                    for g in 0..dims.currents {
+                        let gain = view.gain(s, g, b)[i];
+                        influence.add_to_row(s * p + own, g * m, gain, &view.pre(b)[..m]);
+                    }
+                }
+                for row in 0..states * p {
+                    let (s, unit) = (row / p, targets[row % p]);
+                    self.credit[row] = credit[s * dims.plane() + b * dims.sample() + unit];
+                }
+                let credited = influence.credited(view.simd(), &self.credit[..states * p]);
+                for g in 0..dims.currents {
+                    let row = gradient.row_mut(g * n + i).iter_mut();
+                    row.zip(&credited[g * m..]).for_each(|(g, c)| *g += *c);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Scalar> OwnUnit<T> {
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = view.dims();
+        let (n, sample, plane, states) = (dims.units, dims.sample(), dims.plane(), dims.states);
+        for s in 0..states {
+            for before in 0..states {
+                for b in 0..dims.batch {
+                    let own = &mut self.own[(s * states + before) * plane + b * sample..][..n];
+                    for (i, own) in own.iter_mut().enumerate() {
+                        *own = view.jacobian(b, s * n + i, before * n + i);
+                    }
+                }
+            }
+        }
+        let own = |s: usize, before: usize, b: usize| {
+            &self.own[(s * states + before) * plane + b * sample..][..n]
+        };
+        let gain = |s, g, b| view.gain(s, g, b);
+        self.traces
+            .advance(&view.local(), own, gain, credit, gradient);
+    }
+}
+
+impl<T: Scalar> Eligibility<T> for Snap<T> {
+    fn reset(&mut self) {
+        match &mut self.kept {
+            Kept::Own(own) => own.traces.clear(),
+            Kept::Reachable(kept) => kept.influence.iter_mut().for_each(Panels::clear),
+            Kept::All(all) => all.reset(),
+        }
+    }
+
+    fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        if view.is_first() && self.order > 1 {
+            self.follow(view.synapses());
+        }
+        match &mut self.kept {
+            Kept::Own(own) => own.step(view, credit, gradient),
+            Kept::Reachable(kept) => kept.step(view, credit, gradient),
+            Kept::All(all) => all.step(view, credit, gradient),
+        }
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        match &self.kept {
+            Kept::Own(own) => own.traces.owner(name),
+            _ => Owner::Network,
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        let mut connected = self.connected.clone();
+        io.values("connected", &mut connected)?;
+        if connected != self.connected {
+            self.kept = keep(self.dims, self.order, &connected)?;
+            self.connected = connected;
+        }
+        match &mut self.kept {
+            Kept::Own(own) => own.traces.state(io),
+            Kept::All(all) => all.state(io),
+            Kept::Reachable(kept) => {
+                for (k, influence) in kept.influence.iter_mut().enumerate() {
+                    io.values(&format!("influence.{k}"), influence.values_mut())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

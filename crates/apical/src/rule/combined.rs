@@ -1,0 +1,201 @@
+//! Any eligibility with any credit: `kind = "combined"`, with a table for each half.
+//!
+//! Some of the products bear a name and are rules of their own; the others nobody has published, and `apical rules` says so.
+//! Source, equations and cost of each half stand in its own file under `eligibility/` and `credit/`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site};
+use crate::credit::{Credit, Dendritic, DendriticSpec, Immediate};
+use crate::eligibility::{
+    Eligibility, FullInfluence, Instant, Kernl, KernlSpec, Kronecker, NoiseSpec, ReverseKronecker,
+    Snap, SnapSpec, Trace, TraceSpec, Uoro, UoroSpec,
+};
+use crate::rule::Empty;
+use crate::{Result, Scalar};
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "combined",
+    aliases: &[],
+    summary: "any eligibility with any credit, named or not",
+    source: "the decomposition of Marschall, Cho & Savin 2020, section 3.1",
+    drops: "what each half drops",
+    locality: Locality::Synapse,
+    local_in_time: true,
+    exact: false,
+    stochastic: false,
+    memory: "that of both halves",
+    time: "that of both halves",
+};
+
+/// The past-facing half.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EligibilitySpec {
+    /// Only this step.
+    Instant(Empty),
+    /// A local trace.
+    Trace(TraceSpec),
+    /// Sparse n-step influence.
+    Snap(SnapSpec),
+    /// The full influence.
+    Influence(Empty),
+    /// Rank-one influence.
+    Uoro(UoroSpec),
+    /// Kronecker-factored influence.
+    Kronecker(NoiseSpec),
+    /// Reverse Kronecker-factored influence.
+    ReverseKronecker(NoiseSpec),
+    /// Influence through a learned kernel.
+    Kernl(KernlSpec),
+}
+
+/// The future-facing half.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CreditSpec {
+    /// Only this step's error.
+    Immediate(Empty),
+    /// Predicted in the distal compartment.
+    Dendritic(DendriticSpec),
+}
+
+/// Configuration of a combination.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CombinedSpec {
+    /// What is remembered of the past.
+    pub eligibility: EligibilitySpec,
+    /// What is expected of the future.
+    pub credit: CreditSpec,
+}
+
+impl Default for CombinedSpec {
+    fn default() -> Self {
+        Self {
+            eligibility: EligibilitySpec::Trace(TraceSpec::default()),
+            credit: CreditSpec::Immediate(Empty {}),
+        }
+    }
+}
+
+/// The halves of every combination, and the name of those that have one.
+pub const COMBINATIONS: &[(&str, &str, Option<&str>)] = &[
+    (
+        "instant",
+        "immediate",
+        Some("one-step rule: readout error through one step, rflo with alpha = 1"),
+    ),
+    ("instant", "dendritic", Some("dendritic, DNI")),
+    ("trace", "immediate", Some("rflo, eprop, three_factor")),
+    (
+        "trace",
+        "dendritic",
+        Some("hybrid of DNI and RFLO in the code of Marschall et al. (option alpha_e)"),
+    ),
+    ("snap", "immediate", Some("snap")),
+    ("snap", "dendritic", None),
+    ("influence", "immediate", Some("rtrl")),
+    ("influence", "dendritic", None),
+    ("uoro", "immediate", Some("uoro")),
+    ("uoro", "dendritic", None),
+    ("kronecker", "immediate", Some("kf_rtrl")),
+    ("kronecker", "dendritic", None),
+    ("reverse_kronecker", "immediate", Some("r_kf_rtrl")),
+    ("reverse_kronecker", "dendritic", None),
+    ("kernl", "immediate", Some("kernl")),
+    ("kernl", "dendritic", None),
+];
+
+impl EligibilitySpec {
+    /// Name in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Instant(_) => "instant",
+            Self::Trace(_) => "trace",
+            Self::Snap(_) => "snap",
+            Self::Influence(_) => "influence",
+            Self::Uoro(_) => "uoro",
+            Self::Kronecker(_) => "kronecker",
+            Self::ReverseKronecker(_) => "reverse_kronecker",
+            Self::Kernl(_) => "kernl",
+        }
+    }
+
+    /// What a synapse needs to know.
+    pub fn locality(&self) -> Locality {
+        match self {
+            Self::Instant(_) | Self::Trace(_) => Locality::Synapse,
+            _ => Locality::Network,
+        }
+    }
+
+    fn build<T: Scalar>(&self, site: &Site<'_, T>) -> Result<Box<dyn Eligibility<T>>> {
+        let dims = site.network.dims();
+        let stream = site.streams.stream("rule", 0);
+        Ok(match self {
+            Self::Instant(_) => Box::new(Local(Instant::new(dims))),
+            Self::Trace(spec) => Box::new(Local(Trace::with(dims, spec)?)),
+            Self::Snap(spec) => Box::new(Snap::new(spec, site.network)?),
+            Self::Influence(_) => Box::new(FullInfluence::new(dims)?),
+            Self::Uoro(spec) => Box::new(Uoro::new(spec, site.network, stream)?),
+            Self::Kronecker(spec) => Box::new(Kronecker::new(dims, spec, stream)),
+            Self::ReverseKronecker(spec) => Box::new(ReverseKronecker::new(dims, spec, stream)),
+            Self::Kernl(spec) => Box::new(Kernl::new(spec, site.network, stream)?),
+        })
+    }
+}
+
+impl CreditSpec {
+    /// Name in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Immediate(_) => "immediate",
+            Self::Dendritic(_) => "dendritic",
+        }
+    }
+
+    /// What a unit needs to know.
+    pub fn locality(&self) -> Locality {
+        match self {
+            Self::Immediate(_) => Locality::Synapse,
+            Self::Dendritic(spec) => spec.locality(),
+        }
+    }
+
+    fn build<T: Scalar>(&self, site: &Site<'_, T>) -> Result<Box<dyn Credit<T>>> {
+        Ok(match self {
+            Self::Immediate(_) => Box::new(Immediate),
+            Self::Dendritic(spec) => Box::new(Dendritic::new(spec, site.network, site.streams)?),
+        })
+    }
+}
+
+impl CombinedSpec {
+    /// What a synapse needs to know: what the less local half does.
+    pub fn locality(&self) -> Locality {
+        self.eligibility.locality().max(self.credit.locality())
+    }
+
+    /// Under which name the combination has been published, if it has.
+    pub fn published(&self) -> Option<&'static str> {
+        let halves = (self.eligibility.name(), self.credit.name());
+        let row = COMBINATIONS.iter().find(|(e, c, _)| (*e, *c) == halves);
+        row.and_then(|(.., name)| *name)
+    }
+}
+
+pub(super) fn build<T: Scalar>(
+    spec: &CombinedSpec,
+    site: &Site<'_, T>,
+) -> Result<Box<dyn Rule<T>>> {
+    let eligibility = spec.eligibility.build(site)?;
+    let credit = spec.credit.build(site)?;
+    Ok(Box::new(Composed::new(
+        site.network.dims(),
+        eligibility,
+        credit,
+    )))
+}

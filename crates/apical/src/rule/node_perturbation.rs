@@ -1,0 +1,218 @@
+//! REINFORCE at the nodes: noise on the currents, credited by how the loss compares with what was expected.
+//!
+//! Source: Williams 1992; the REINFORCE of Marschall, Cho & Savin's code; Murray 2019, Discussion. Each unit hears
+//! u_gi(t) + ξ_gi(t), ξ ~ N(0, σ²), and keeps the score of what it has tried:
+//!
+//! e_gij ← (1 − d) e_gij + ξ_gi a_j / σ²,   gradient = (L − L̄) e,   L̄ ← (1 − ρ) L̄ + ρ L.
+//!
+//! With d = 0 the mean over the noise of Σ_t gradient is the exact gradient of the mean loss of the noisy network, L̄ being any
+//! number that the noise of now does not touch; d > 0 forgets old trials for less variance. The published code adds its noise
+//! after the nonlinearity, with deviation σα but dividing by σ², and scales the new term by d; on the currents the score needs no
+//! φ' and serves every neuron. Held-out tests run without noise. Drops: nothing in the mean with d = 0; adds much noise.
+//! Memory O(G n m), time O(G n m) a step. Local: its own noise and one loss broadcast to all.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Locality, Rule, RuleInfo, Site};
+use crate::credit::Probe;
+use crate::kernel::{Buffer, Matrix, trace};
+use crate::network::Dims;
+use crate::noise::{Distribution, Noise};
+use crate::snapshot::{Owner, StateIo};
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "node_perturbation",
+    aliases: &["reinforce"],
+    summary: "noise on the currents, credited by the loss against its running mean",
+    source: "Williams 1992; Marschall, Cho & Savin 2020, code; Murray 2019, Discussion",
+    drops: "nothing in the mean without `decay`; adds noise",
+    locality: Locality::Synapse,
+    local_in_time: true,
+    exact: false,
+    stochastic: true,
+    memory: "n m",
+    time: "n m",
+};
+
+/// Configuration of node perturbation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodePerturbationSpec {
+    /// σ, deviation of the noise on each current.
+    pub sigma: f64,
+    /// d in [0, 1], what a trace forgets in a step.
+    pub decay: f64,
+    /// ρ in (0, 1], what the expected loss learns in a step.
+    pub baseline: f64,
+}
+
+impl Default for NodePerturbationSpec {
+    fn default() -> Self {
+        Self {
+            sigma: 0.1,
+            decay: 0.2,
+            baseline: 0.01,
+        }
+    }
+}
+
+/// Traces are one matrix for each sample and current, named by their number.
+pub(super) fn trace_owner(name: &str, currents: usize) -> Owner {
+    let number = name
+        .strip_prefix("trace.")
+        .and_then(|k| k.parse::<usize>().ok());
+    number.map_or(Owner::Network, |k| Owner::Synapse {
+        current: k % currents,
+    })
+}
+
+/// Refuses a number outside (0, 1], or [0, 1] where `zero` is fine.
+pub(super) fn check_share(field: &str, value: f64, zero: bool) -> Result<()> {
+    if (value > 0.0 || zero && value == 0.0) && value <= 1.0 {
+        return Ok(());
+    }
+    let expected = if zero {
+        "a number in [0, 1]"
+    } else {
+        "a number in (0, 1]"
+    };
+    Err(Error::invalid(
+        field,
+        value,
+        expected,
+        "Remove the key for its default.",
+    ))
+}
+
+/// Refuses a deviation that is not a finite positive number.
+pub(super) fn check_sigma(value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    let mend = "Without noise nothing is explored; 0.1 is a start for currents of order 1.";
+    Err(Error::invalid(
+        "rule.sigma",
+        value,
+        "a finite number greater than 0",
+        mend,
+    ))
+}
+
+/// Node perturbation.
+pub struct NodePerturbation<T> {
+    spec: NodePerturbationSpec,
+    dims: Dims,
+    noise: Noise<T>,
+    /// ξ/σ² of now, one plane a current.
+    score: Buffer<T>,
+    keep: Buffer<T>,
+    credit: Buffer<T>,
+    /// One for each sample and current.
+    traces: Vec<Matrix<T>>,
+    /// L̄ of each sample; NaN until a loss has come.
+    expected: Vec<T>,
+}
+
+impl<T: Scalar> Rule<T> for NodePerturbation<T> {
+    fn reset(&mut self) {
+        self.traces.iter_mut().for_each(Matrix::clear);
+    }
+
+    fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
+        let sigma = T::of(self.spec.sigma);
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                let at = g * dims.plane() + b * dims.sample();
+                let score = &mut self.score[at..at + dims.units];
+                self.noise.fill(score);
+                let units = score.iter_mut().zip(&mut currents[at..at + dims.units]);
+                for (score, u) in units {
+                    *u += sigma * *score;
+                    *score = *score / sigma;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, view: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) {
+        let dims = self.dims;
+        let (n, stride) = (dims.units, gradient.stride());
+        for b in 0..dims.batch {
+            let loss = view.loss(b);
+            // The first loss is all that is known of what to expect.
+            let expected = if self.expected[b].finite() {
+                self.expected[b]
+            } else {
+                loss
+            };
+            self.credit[..n].fill(loss - expected);
+            self.expected[b] = expected + T::of(self.spec.baseline) * (loss - expected);
+            for g in 0..dims.currents {
+                let score = &self.score[g * dims.plane() + b * dims.sample()..][..n];
+                let band = &mut gradient.data_mut()[g * n * stride..(g + 1) * n * stride];
+                let traces = &mut self.traces[b * dims.currents + g];
+                let (keep, credit) = (&self.keep[..n], &self.credit[..n]);
+                trace(view.simd(), traces, keep, score, view.pre(b), credit, band);
+            }
+        }
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        let count = self.dims.batch * self.dims.currents * self.dims.units;
+        Some((&mut self.noise, count))
+    }
+
+    fn perturbs(&self) -> bool {
+        true
+    }
+
+    fn probes(&self) -> &'static [&'static str] {
+        &["expected_loss"]
+    }
+
+    fn probe(&self, _: usize) -> Probe<'_, T> {
+        Probe::Number(self.expected[0].f64())
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        match name {
+            "expected" => Owner::Broadcast,
+            "score" => Owner::Unit,
+            _ => trace_owner(name, self.dims.currents),
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("expected", &mut self.expected)?;
+        // Drawn before the units step: part of the state, so that nothing passes from there to the rule unseen.
+        io.values("score", &mut self.score)?;
+        for (k, trace) in self.traces.iter_mut().enumerate() {
+            io.values(&format!("trace.{k}"), trace.data_mut())?;
+        }
+        self.noise.state(io)
+    }
+}
+
+pub(super) fn build<T: Scalar>(
+    spec: &NodePerturbationSpec,
+    site: &Site<'_, T>,
+) -> Result<Box<dyn Rule<T>>> {
+    let dims = site.network.dims();
+    check_sigma(spec.sigma)?;
+    check_share("rule.decay", spec.decay, true)?;
+    check_share("rule.baseline", spec.baseline, false)?;
+    let mut keep = Buffer::zeros(dims.units);
+    keep.fill(T::of(1.0 - spec.decay));
+    Ok(Box::new(NodePerturbation {
+        spec: *spec,
+        dims,
+        noise: Noise::new(site.streams.stream("rule", 0), Distribution::Gaussian),
+        score: Buffer::zeros(dims.currents * dims.plane()),
+        keep,
+        credit: Buffer::zeros(dims.units),
+        traces: vec![Matrix::zeros(dims.units, dims.pre()); dims.batch * dims.currents],
+        expected: vec![T::of(f64::NAN); dims.batch],
+    }))
+}

@@ -1,0 +1,108 @@
+//! Control: every recurrent gradient is noise that knows nothing of the task.
+//!
+//! Source: `Random_Noise_Gradients` of Marschall, Cho & Savin's code: g_gij ~ N(bias, σ²) at every step. What a rule gains over
+//! it and over the frozen control is what its gradient is worth. Memory O(1), time O(G n m) a step.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Locality, Rule, RuleInfo, Site};
+use crate::kernel::Matrix;
+use crate::noise::{Distribution, Noise};
+use crate::snapshot::{Owner, StateIo};
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "random_gradient",
+    aliases: &[],
+    summary: "control: noise in place of the recurrent gradient",
+    source: "Marschall, Cho & Savin 2020, code",
+    drops: "everything",
+    locality: Locality::Synapse,
+    local_in_time: true,
+    exact: false,
+    stochastic: true,
+    memory: "1",
+    time: "n m",
+};
+
+/// Configuration of the random control.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RandomGradientSpec {
+    /// σ, deviation of each element.
+    pub sigma: f64,
+    /// Mean of each element.
+    pub bias: f64,
+}
+
+impl Default for RandomGradientSpec {
+    fn default() -> Self {
+        Self {
+            sigma: 0.1,
+            bias: 0.0,
+        }
+    }
+}
+
+/// Noise for a gradient.
+pub struct RandomGradient<T> {
+    sigma: T,
+    bias: T,
+    noise: Noise<T>,
+    row: Vec<T>,
+    numbers: usize,
+}
+
+impl<T: Scalar> Rule<T> for RandomGradient<T> {
+    fn reset(&mut self) {}
+
+    fn step(&mut self, _: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) {
+        for i in 0..gradient.rows() {
+            self.noise.fill(&mut self.row);
+            let row = gradient.row_mut(i).iter_mut().zip(&self.row);
+            row.for_each(|(g, noise)| *g += self.bias + self.sigma * *noise);
+        }
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        Some((&mut self.noise, self.numbers))
+    }
+
+    fn owner(&self, _: &str) -> Owner {
+        // One stream serves all synapses, each with numbers of its own.
+        Owner::Broadcast
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.noise.state(io)
+    }
+}
+
+pub(super) fn build<T: Scalar>(
+    spec: &RandomGradientSpec,
+    site: &Site<'_, T>,
+) -> Result<Box<dyn Rule<T>>> {
+    let dims = site.network.dims();
+    for (field, value, least) in [
+        ("rule.sigma", spec.sigma, 0.0),
+        ("rule.bias", spec.bias, f64::NEG_INFINITY),
+    ] {
+        if !(value.is_finite() && value >= least) {
+            let mend = "Use about the size of the gradients it stands in for.";
+            return Err(Error::invalid(
+                field,
+                value,
+                "a finite number, sigma not negative",
+                mend,
+            ));
+        }
+    }
+    Ok(Box::new(RandomGradient {
+        sigma: T::of(spec.sigma),
+        bias: T::of(spec.bias),
+        noise: Noise::new(site.streams.stream("rule", 0), Distribution::Gaussian),
+        row: vec![T::ZERO; dims.pre()],
+        numbers: dims.currents * dims.units * dims.pre(),
+    }))
+}

@@ -1,0 +1,396 @@
+//! Imitate a random recurrent network from its inputs and outputs.
+//!
+//! a(t) = (1−α) a(t−1) + α φ(W_rec a(t−1) + W_in x(t) + b), y*(t) = W_out a(t) + b_out, with x(t) ~ Bernoulli(p).
+//! W_rec is gain times an orthogonal matrix, W_in and W_out are N(0, 1/fan-in), biases N(0, 0.1²), a(0) = φ(0).
+//! Source: Marschall, Cho & Savin 2020 (Mimic). The network to imitate belongs to the seed: training and tests,
+//! and all samples of a batch, see the same one.
+
+use serde::{Deserialize, Serialize};
+
+use super::batch::{self, Clock, Edge, Generator, Row};
+use super::{Request, Settings, Task, TaskInfo, check};
+use crate::kernel::Matrix;
+use crate::neuron::Activation;
+use crate::neuron::activation::{Pointwise, with_pointwise};
+use crate::snapshot::StateIo;
+use crate::stream::{Stream, Streams};
+use crate::synapse::{Init, Signs};
+use crate::{Error, Result, Scalar};
+
+/// Standard deviation of the biases.
+const BIAS: f64 = 0.1;
+
+/// Configuration of the mimic task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MimicSpec {
+    /// Units of the network to imitate.
+    pub units: usize,
+    /// Its inputs.
+    pub inputs: usize,
+    /// Its outputs; as many as inputs unless given.
+    pub outputs: Option<usize>,
+    /// Its leak.
+    pub alpha: f64,
+    /// Its φ.
+    pub activation: Activation,
+    /// Multiplies its orthogonal W_rec.
+    pub gain: f64,
+    /// Which orthogonal matrix; the published code has that of numpy's QR.
+    pub signs: Signs,
+    /// Probability that an input bit is 1.
+    pub p_input: f64,
+    /// τ: each input stays for this many steps.
+    pub stretch: u64,
+    /// Bits drawn, each copied to inputs/latent channels; as many as inputs unless given.
+    pub latent: Option<usize>,
+}
+
+impl Default for MimicSpec {
+    fn default() -> Self {
+        Self {
+            units: 32,
+            inputs: 32,
+            outputs: None,
+            alpha: 1.0,
+            activation: Activation::Tanh,
+            gain: 1.0,
+            signs: Signs::Householder,
+            p_input: 0.5,
+            stretch: 1,
+            latent: None,
+        }
+    }
+}
+
+impl MimicSpec {
+    fn check(&self) -> Result<()> {
+        check::size("task.units", self.units, 1)?;
+        check::size("task.inputs", self.inputs, 1)?;
+        check::size("task.outputs", self.sizes().1, 1)?;
+        check::probability("task.p_input", self.p_input)?;
+        check::count("task.stretch", self.stretch, 1)?;
+        check::not_negative("task.gain", self.gain)?;
+        if !(self.alpha > 0.0 && self.alpha <= 1.0) {
+            let mend = "1 has no leak.";
+            return Err(Error::invalid(
+                "task.alpha",
+                self.alpha,
+                "a number in (0, 1]",
+                mend,
+            ));
+        }
+        match self.latent {
+            Some(latent) if latent == 0 || !self.inputs.is_multiple_of(latent) => {
+                Err(Error::invalid(
+                    "task.latent",
+                    latent,
+                    format!("a divisor of the {} inputs", self.inputs),
+                    "Each latent bit is copied to the same number of inputs.",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Settings for MimicSpec {
+    const INFO: TaskInfo = TaskInfo {
+        name: "mimic",
+        summary: "imitate a random recurrent network",
+        sizes: "inputs, outputs",
+        options: "units = 32, inputs = 32, outputs = inputs, alpha = 1, activation = tanh, gain = 1, \
+            signs = householder, p_input = 0.5, stretch = 1, latent = inputs",
+        source: "Marschall, Cho & Savin 2020",
+    };
+
+    fn sizes(&self) -> (usize, usize) {
+        (self.inputs, self.outputs.unwrap_or(self.inputs))
+    }
+
+    fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
+        self.check()?;
+        let generator = Mimic::new(self, request)?;
+        Ok(batch::task(generator, request.batch))
+    }
+}
+
+/// The network to imitate. Weights are kept [pre][post], so that inputs which are 0 cost nothing.
+struct Target {
+    recurrent: Vec<f64>,
+    readout: Vec<f64>,
+}
+
+impl Target {
+    fn new(spec: &MimicSpec, streams: &Streams) -> Result<Self> {
+        let mut stream = streams.stream("mimic target", 0);
+        let (inputs, outputs) = spec.sizes();
+        let (n, m) = (spec.units, spec.units + inputs + 1);
+        let mut weights = Matrix::<f64>::zeros(n, m);
+        let (gain, signs) = (spec.gain, spec.signs);
+        let recurrent = Init::Orthogonal { gain, signs };
+        recurrent.fill("task", &mut weights, 0..n, 0..n, &mut stream)?;
+        Init::gaussian().fill("task.inputs", &mut weights, 0..n, n..m - 1, &mut stream)?;
+        let mut readout = Matrix::<f64>::zeros(outputs, n + 1);
+        Init::gaussian().fill("task.outputs", &mut readout, 0..outputs, 0..n, &mut stream)?;
+        for (matrix, bias) in [(&mut weights, m - 1), (&mut readout, n)] {
+            for i in 0..matrix.rows() {
+                matrix.row_mut(i)[bias] = BIAS * stream.normal();
+            }
+        }
+        let by_pre = |matrix: &Matrix<f64>| {
+            (0..matrix.columns())
+                .flat_map(|j| (0..matrix.rows()).map(move |i| matrix.row(i)[j]))
+                .collect()
+        };
+        Ok(Self {
+            recurrent: by_pre(&weights),
+            readout: by_pre(&readout),
+        })
+    }
+}
+
+struct Source {
+    stream: Stream,
+    bits: Vec<u64>,
+    rate: Vec<f64>,
+}
+
+struct Mimic {
+    spec: MimicSpec,
+    target: Target,
+    sources: Vec<Source>,
+    clock: Clock,
+    drive: Vec<f64>,
+}
+
+impl Mimic {
+    fn new(spec: &MimicSpec, request: &Request<'_>) -> Result<Self> {
+        let start = phi(spec.activation, 0.0);
+        let source = |stream| Source {
+            stream,
+            bits: vec![0; spec.latent.unwrap_or(spec.inputs)],
+            rate: vec![start; spec.units],
+        };
+        Ok(Self {
+            target: Target::new(spec, request.streams)?,
+            sources: request.sources().map(source).collect(),
+            clock: Clock::endless(),
+            drive: vec![0.0; spec.units],
+            spec: spec.clone(),
+        })
+    }
+}
+
+/// φ(u), the same on every machine.
+fn phi(activation: Activation, u: f64) -> f64 {
+    with_pointwise!(activation, phi => phi.both::<f64, false>(u).0)
+}
+
+/// `to` += `factor` · `column`.
+fn add(column: &[f64], factor: f64, to: &mut [f64]) {
+    if factor != 0.0 {
+        for (to, w) in to.iter_mut().zip(column) {
+            *to += factor * w;
+        }
+    }
+}
+
+impl Generator for Mimic {
+    fn sizes(&self) -> (usize, usize) {
+        self.spec.sizes()
+    }
+
+    fn advance(&mut self) -> Option<Edge> {
+        Some(self.clock.tick())
+    }
+
+    fn write(&mut self, b: usize, row: Row<'_>) {
+        let source = &mut self.sources[b];
+        if self.clock.step().is_multiple_of(self.spec.stretch) {
+            for bit in &mut source.bits {
+                *bit = u64::from(source.stream.uniform() < self.spec.p_input);
+            }
+        }
+        let copies = row.x.len() / source.bits.len();
+        for (x, bit) in row.x.chunks_exact_mut(copies).zip(&source.bits) {
+            x.fill(*bit as f64);
+        }
+        self.drive.fill(0.0);
+        let columns = self.target.recurrent.chunks_exact(self.spec.units);
+        let pre = source.rate.iter().chain(&*row.x).chain(&[1.0]);
+        for (column, a) in columns.zip(pre) {
+            add(column, *a, &mut self.drive);
+        }
+        let alpha = self.spec.alpha;
+        for (rate, u) in source.rate.iter_mut().zip(&self.drive) {
+            *rate = (1.0 - alpha) * *rate + alpha * phi(self.spec.activation, *u);
+        }
+        let columns = self.target.readout.chunks_exact(row.y.len());
+        for (column, a) in columns.zip(source.rate.iter().chain(&[1.0])) {
+            add(column, *a, row.y);
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.clock.state(io)?;
+        for (b, source) in self.sources.iter_mut().enumerate() {
+            io.scope(&b.to_string(), |io| {
+                source.stream.state("stream", io)?;
+                io.values("bits", &mut source.bits)?;
+                io.values("rate", &mut source.rate)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::tests::{refused, run};
+    use crate::task::{Sample, TaskSpec};
+
+    fn small(stretch: u64) -> MimicSpec {
+        MimicSpec {
+            units: 5,
+            inputs: 4,
+            outputs: Some(3),
+            alpha: 0.5,
+            gain: 1.2,
+            stretch,
+            latent: Some(2),
+            ..MimicSpec::default()
+        }
+    }
+
+    #[test]
+    fn labels_are_the_outputs_of_the_target() {
+        for stretch in [1, 3] {
+            let spec = small(stretch);
+            let target = Target::new(&spec, &Streams::new(11)).unwrap();
+            let weight = |i: usize, j: usize| target.recurrent[5 * j + i];
+            let mut a = [0.0; 5];
+            for (t, sample) in run(&TaskSpec::Mimic(spec), 1, 200).iter().enumerate() {
+                let x = &sample.x;
+                assert!(x[0] == x[1] && x[2] == x[3], "latent bits are copied");
+                let drive = |i: usize| -> f64 {
+                    let recurrent: f64 = (0..5).map(|j| weight(i, j) * a[j]).sum();
+                    let input: f64 = (0..4).map(|k| weight(i, 5 + k) * x[k]).sum();
+                    recurrent + input + weight(i, 9)
+                };
+                let u: Vec<f64> = (0..5).map(drive).collect();
+                for i in 0..5 {
+                    a[i] = 0.5 * a[i] + 0.5 * u[i].tanh();
+                }
+                for k in 0..3 {
+                    let z: f64 = (0..5).map(|i| target.readout[3 * i + k] * a[i]).sum();
+                    let z = z + target.readout[15 + k];
+                    assert!((sample.y[k] - z).abs() < 1e-12, "step {t}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_stay_and_have_the_stated_odds() {
+        let spec = MimicSpec {
+            p_input: 0.3,
+            inputs: 8,
+            stretch: 2,
+            ..MimicSpec::default()
+        };
+        let samples = run(&TaskSpec::Mimic(spec), 1, 20_000);
+        for pair in samples.chunks_exact(2) {
+            assert_eq!(pair[0].x, pair[1].x);
+        }
+        let bits: f64 = samples.iter().step_by(2).flat_map(|s| &s.x).sum();
+        // 80,000 bits: four standard errors.
+        let error = 4.0 * (0.3f64 * 0.7 / 80_000.0).sqrt();
+        assert!((bits / 80_000.0 - 0.3).abs() < error, "{bits}");
+    }
+
+    #[test]
+    fn the_target_has_the_stated_weights() {
+        let spec = MimicSpec {
+            units: 60,
+            inputs: 50,
+            gain: 1.5,
+            ..MimicSpec::default()
+        };
+        let target = Target::new(&spec, &Streams::new(3)).unwrap();
+        let dot = |a: usize, b: usize| -> f64 {
+            let column = |j: usize| &target.recurrent[60 * j..60 * (j + 1)];
+            column(a).iter().zip(column(b)).map(|(v, w)| v * w).sum()
+        };
+        for (a, b) in [(0, 0), (7, 7), (0, 1), (3, 59)] {
+            let expected = if a == b { 2.25 } else { 0.0 };
+            assert!((dot(a, b) - expected).abs() < 1e-12);
+        }
+        let variance = |w: &[f64]| w.iter().map(|w| w * w).sum::<f64>() / w.len() as f64;
+        let within = |variance: f64, expected: f64, draws: f64| {
+            (variance / expected - 1.0).abs() < 4.0 * (2.0 / draws).sqrt()
+        };
+        let (input, bias) = target.recurrent[3600..].split_at(3000);
+        assert!(within(variance(input), 1.0 / 50.0, 3000.0));
+        assert!(within(variance(bias), 0.01, 60.0));
+        let (readout, bias) = target.readout.split_at(3000);
+        assert!(within(variance(readout), 1.0 / 60.0, 3000.0));
+        assert!(within(variance(bias), 0.01, 50.0));
+    }
+
+    #[test]
+    fn training_and_tests_share_the_target_and_nothing_else() {
+        let spec = MimicSpec {
+            p_input: 1.0,
+            ..small(1)
+        };
+        let streams = Streams::new(4);
+        let first = |spec: &MimicSpec, purpose: &str| {
+            let spec = TaskSpec::Mimic(spec.clone());
+            let mut task = spec.build::<f64>(1, 10, &streams, purpose).unwrap();
+            let mut sample = Sample::new(1, 4, 3);
+            task.next(&mut sample);
+            (sample.x, sample.y)
+        };
+        // With all inputs 1, the labels are those of the target alone.
+        assert_eq!(first(&spec, "train"), first(&spec, "test"));
+        let many = MimicSpec {
+            latent: None,
+            inputs: 64,
+            ..small(1)
+        };
+        let inputs = |purpose| {
+            let spec = TaskSpec::Mimic(many.clone());
+            let mut task = spec.build::<f64>(1, 10, &streams, purpose).unwrap();
+            let mut sample = Sample::new(1, 64, 3);
+            task.next(&mut sample);
+            sample.x
+        };
+        assert_ne!(inputs("train"), inputs("test"));
+    }
+
+    #[test]
+    fn every_activation_starts_at_its_value_of_0() {
+        assert_eq!(phi(Activation::Tanh, 0.0), 0.0);
+        assert!((phi(Activation::Sigmoid, 0.0) - 0.5).abs() < 1e-15);
+        assert!((phi(Activation::Softplus, 0.0) - std::f64::consts::LN_2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let with = |change: &dyn Fn(&mut MimicSpec)| {
+            let mut spec = MimicSpec::default();
+            change(&mut spec);
+            TaskSpec::Mimic(spec)
+        };
+        refused(&with(&|s| s.units = 0), "task.units: got 0");
+        refused(&with(&|s| s.inputs = 0), "task.inputs: got 0");
+        refused(&with(&|s| s.outputs = Some(0)), "task.outputs: got 0");
+        refused(&with(&|s| s.alpha = 0.0), "task.alpha: got 0");
+        refused(&with(&|s| s.p_input = 1.5), "task.p_input: got 1.5");
+        refused(&with(&|s| s.stretch = 0), "task.stretch: got 0");
+        refused(&with(&|s| s.gain = f64::NAN), "task.gain: got NaN");
+        refused(&with(&|s| s.latent = Some(5)), "task.latent: got 5");
+    }
+}

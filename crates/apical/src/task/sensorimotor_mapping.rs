@@ -1,0 +1,194 @@
+//! Keep the sign of a stimulus until it is asked for.
+//!
+//! A trial: `wait` steps, the stimulus ±1 on the first input, a delay, the report, cued by the second input. The
+//! target is [1, 0] for +1 and [0, 1] for −1 in the report, and [½, ½] elsewhere.
+//! Source: Marschall, Cho & Savin (code), which cannot be built (three values returned where five are unpacked).
+
+use serde::{Deserialize, Serialize};
+
+use super::batch::{self, Clock, Edge, Generator, Row};
+use super::{Request, Settings, Task, TaskInfo, check};
+use crate::snapshot::StateIo;
+use crate::stream::Stream;
+use crate::{Result, Scalar};
+
+/// Configuration of the sensorimotor mapping task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SensorimotorMappingSpec {
+    /// Steps before the stimulus.
+    pub wait: u64,
+    /// Steps of the stimulus.
+    pub stimulus: u64,
+    /// Steps between stimulus and report.
+    pub delay: u64,
+    /// Steps of the report.
+    pub report: u64,
+    /// Steps after the report.
+    pub rest: u64,
+    /// Weight of the loss outside the report.
+    pub off_report_weight: f64,
+}
+
+impl Default for SensorimotorMappingSpec {
+    fn default() -> Self {
+        Self {
+            wait: 1,
+            stimulus: 2,
+            delay: 10,
+            report: 2,
+            rest: 5,
+            off_report_weight: 1.0,
+        }
+    }
+}
+
+impl SensorimotorMappingSpec {
+    fn report_at(&self) -> u64 {
+        self.wait + self.stimulus + self.delay
+    }
+
+    fn trial(&self) -> u64 {
+        self.report_at() + self.report + self.rest
+    }
+
+    fn check(&self, steps: u64) -> Result<()> {
+        check::count("task.wait", self.wait, 0)?;
+        check::count("task.stimulus", self.stimulus, 1)?;
+        check::count("task.delay", self.delay, 0)?;
+        check::count("task.report", self.report, 1)?;
+        check::count("task.rest", self.rest, 0)?;
+        check::not_negative("task.off_report_weight", self.off_report_weight)?;
+        check::trial(self.trial(), steps)
+    }
+}
+
+impl Settings for SensorimotorMappingSpec {
+    const INFO: TaskInfo = TaskInfo {
+        name: "sensorimotor_mapping",
+        summary: "keep the sign of a stimulus until it is asked for",
+        sizes: "2 inputs, 2 outputs",
+        options: "wait = 1, stimulus = 2, delay = 10, report = 2, rest = 5, off_report_weight = 1",
+        source: "Marschall, Cho & Savin (code)",
+    };
+
+    fn sizes(&self) -> (usize, usize) {
+        (2, 2)
+    }
+
+    fn has_trials(&self) -> bool {
+        true
+    }
+
+    fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
+        self.check(request.steps)?;
+        let source = |stream| Source {
+            stream,
+            positive: false,
+        };
+        let generator = SensorimotorMapping {
+            sources: request.sources().map(source).collect(),
+            clock: Clock::new(self.trial()),
+            spec: self.clone(),
+        };
+        Ok(batch::task(generator, request.batch))
+    }
+}
+
+struct Source {
+    stream: Stream,
+    positive: bool,
+}
+
+struct SensorimotorMapping {
+    spec: SensorimotorMappingSpec,
+    sources: Vec<Source>,
+    clock: Clock,
+}
+
+impl Generator for SensorimotorMapping {
+    fn sizes(&self) -> (usize, usize) {
+        (2, 2)
+    }
+
+    fn masked(&self) -> bool {
+        self.spec.off_report_weight != 1.0
+    }
+
+    fn advance(&mut self) -> Option<Edge> {
+        Some(self.clock.tick())
+    }
+
+    fn write(&mut self, b: usize, row: Row<'_>) {
+        let (spec, source) = (&self.spec, &mut self.sources[b]);
+        let step = self.clock.step();
+        if step == 0 {
+            source.positive = source.stream.coin();
+        }
+        if (spec.wait..spec.wait + spec.stimulus).contains(&step) {
+            row.x[0] = if source.positive { 1.0 } else { -1.0 };
+        }
+        if (spec.report_at()..spec.report_at() + spec.report).contains(&step) {
+            row.x[1] = 1.0;
+            row.y[usize::from(!source.positive)] = 1.0;
+        } else {
+            row.y.fill(0.5);
+            row.mask.fill(spec.off_report_weight);
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.clock.state(io)?;
+        for (b, source) in self.sources.iter_mut().enumerate() {
+            io.scope(&b.to_string(), |io| {
+                source.stream.state("stream", io)?;
+                io.flag("positive", &mut source.positive)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::TaskSpec;
+    use crate::task::tests::{refused, run};
+
+    #[test]
+    fn the_report_names_the_stimulus() {
+        let spec = SensorimotorMappingSpec {
+            off_report_weight: 0.2,
+            ..SensorimotorMappingSpec::default()
+        };
+        let samples = run(&TaskSpec::SensorimotorMapping(spec), 1, 20 * 3_000);
+        let mut positive = 0.0;
+        for trial in samples.chunks_exact(20) {
+            assert!(trial[0].first && trial[19].last);
+            let sign = trial[1].x[0];
+            positive += f64::from(sign == 1.0);
+            let answer = if sign == 1.0 { [1.0, 0.0] } else { [0.0, 1.0] };
+            for (t, sample) in trial.iter().enumerate() {
+                let report = (13..15).contains(&t);
+                assert_eq!(sample.x[0], if (1..3).contains(&t) { sign } else { 0.0 });
+                assert_eq!(sample.x[1], f64::from(report));
+                assert_eq!(sample.y, if report { answer } else { [0.5; 2] });
+                assert_eq!(sample.mask, [if report { 1.0 } else { 0.2 }; 2]);
+            }
+        }
+        assert!((positive / 3000.0f64 - 0.5).abs() < 4.0 * 0.5 / 3000f64.sqrt());
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let of = |json: &str| TaskSpec::SensorimotorMapping(serde_json::from_str(json).unwrap());
+        for (json, reason) in [
+            (r#"{"stimulus": 0}"#, "task.stimulus: got 0"),
+            (r#"{"report": 0}"#, "task.report: got 0"),
+            (r#"{"rest": 2000000000}"#, "task.rest: got 2000000000"),
+            (r#"{"delay": 10000}"#, "task: got trials of 10010 steps"),
+        ] {
+            refused(&of(json), reason);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Every task keeps its promises: sizes, trial edges, streams by name, resuming bit for bit, no allocation.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use apical::snapshot::{Snapshot, StateIo};
+use apical::task::{Sample, TASKS, Task, TaskSpec};
+use apical::{Scalar, Streams};
+
+/// The system's allocator, counting for each thread, since tests run side by side.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator; the counter is a plain number without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are those of `System`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Settings other than the default ones, where they change the structure of a task.
+const VARIANTS: &[&str] = &[
+    r#"{"kind": "add", "lags": [0, 2], "labels": "soft", "stretch": 3}"#,
+    r#"{"kind": "mimic", "units": 6, "inputs": 4, "outputs": 2, "alpha": 0.3, "activation": "relu", "latent": 2,
+        "stretch": 2}"#,
+    r#"{"kind": "flip_flop", "bits": 2, "p_context": 0.1, "stretch": 2, "magnitudes": [0.5, 1.0]}"#,
+    r#"{"kind": "discrete_integration", "report": "both", "mode": {"kind": "trials", "delay": 5,
+        "delay_mask": [1, 0]}}"#,
+    r#"{"kind": "discrete_integration", "report": "sign", "mode": {"kind": "stream", "resets": "regular"}}"#,
+    r#"{"kind": "context_decision", "report_cue": true, "tonic": true, "context_steps": 10}"#,
+    r#"{"kind": "delayed_match", "match": false, "stimuli": 4}"#,
+    r#"{"kind": "sensorimotor_mapping", "off_report_weight": 0.5}"#,
+    r#"{"kind": "sine_wave", "never_off": true, "transitions": "regular"}"#,
+    r#"{"kind": "fixed_point_transition", "delay": 7, "decay": 0.1, "maps": [[1, 2, 0], [0, 0, 0]]}"#,
+    r#"{"kind": "binary_addition", "max_args": 3, "output": "analog"}"#,
+    r#"{"kind": "copy", "recall_only": true}"#,
+];
+
+fn specs() -> Vec<TaskSpec> {
+    let parse = |json: &str| serde_json::from_str::<TaskSpec>(json);
+    let plain = TASKS
+        .iter()
+        .map(|info| parse(&format!(r#"{{"kind": "{}"}}"#, info.name)).unwrap());
+    let variants = VARIANTS.iter().map(|json| parse(json).unwrap());
+    plain.chain(variants).collect()
+}
+
+fn build<T: Scalar>(spec: &TaskSpec, batch: usize, seed: u64, purpose: &str) -> Box<dyn Task<T>> {
+    spec.build(batch, 1_000, &Streams::new(seed), purpose)
+        .unwrap()
+}
+
+fn sample<T: Scalar>(spec: &TaskSpec, batch: usize) -> Sample<T> {
+    let (inputs, outputs) = spec.sizes();
+    Sample::new(batch, inputs, outputs)
+}
+
+/// Everything a step says, the mask only where it counts.
+fn shown<T: Scalar>(task: &mut dyn Task<T>, sample: &mut Sample<T>) -> String {
+    assert!(task.next(sample));
+    let mask = sample.masked.then_some(&sample.mask);
+    let truth = sample.has_truth.then_some(&sample.truth);
+    let edges = (sample.first, sample.last);
+    format!("{:?} {:?} {mask:?} {truth:?} {edges:?}", sample.x, sample.y)
+}
+
+fn stream(spec: &TaskSpec, batch: usize, seed: u64, purpose: &str) -> Vec<String> {
+    let mut task = build::<f64>(spec, batch, seed, purpose);
+    let mut sample = sample(spec, batch);
+    (0..500).map(|_| shown(&mut *task, &mut sample)).collect()
+}
+
+#[test]
+fn every_task_is_in_the_table_under_its_name() {
+    for (spec, info) in specs().iter().zip(TASKS) {
+        assert_eq!(spec.info().name, info.name);
+        let json = serde_json::to_string(spec).unwrap();
+        assert_eq!(*spec, serde_json::from_str(&json).unwrap());
+        let strange = json.replacen('{', r#"{"strange": 1, "#, 1);
+        let error = serde_json::from_str::<TaskSpec>(&strange).unwrap_err();
+        assert!(
+            error.to_string().contains("unknown field `strange`"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn sizes_are_those_announced_and_values_finite() {
+    for spec in specs() {
+        for batch in [1, 3] {
+            let mut task = build::<f32>(&spec, batch, 1, "train");
+            assert_eq!(task.sizes(), spec.sizes(), "{spec:?}");
+            let mut sample = sample(&spec, batch);
+            for _ in 0..1_000 {
+                assert!(task.next(&mut sample));
+                let masks = sample.masked.then_some(&sample.mask).into_iter().flatten();
+                let values = sample.x.iter().chain(&sample.y).chain(masks);
+                assert!(values.into_iter().all(|v| v.is_finite()), "{spec:?}");
+                if sample.has_truth {
+                    assert!(sample.truth.iter().all(|p| (0.0..=1.0).contains(p)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn trials_begin_where_they_ended() {
+    for spec in specs() {
+        let mut task = build::<f64>(&spec, 2, 1, "train");
+        let mut sample = sample(&spec, 2);
+        let (mut before, mut trials) = (true, 0);
+        for t in 0..1_000 {
+            task.next(&mut sample);
+            if spec.has_trials() {
+                assert_eq!(sample.first, before, "{spec:?} step {t}");
+            } else {
+                assert!(!sample.last && sample.first == (t == 0), "{spec:?}");
+            }
+            before = sample.last;
+            trials += usize::from(sample.last);
+        }
+        assert_eq!(trials > 3, spec.has_trials(), "{spec:?}");
+    }
+}
+
+#[test]
+fn streams_depend_on_seed_purpose_and_sample_alone() {
+    for spec in specs() {
+        let plain = stream(&spec, 1, 5, "train");
+        assert_eq!(plain, stream(&spec, 1, 5, "train"), "{spec:?}");
+        assert_ne!(plain, stream(&spec, 1, 5, "test"), "{spec:?}");
+        assert_ne!(plain, stream(&spec, 1, 6, "train"), "{spec:?}");
+        // Samples of a batch differ, and the first is the same in any batch.
+        let mut task = build::<f64>(&spec, 2, 5, "train");
+        let mut alone = build::<f64>(&spec, 1, 5, "train");
+        let (mut pair, mut one) = (sample(&spec, 2), sample(&spec, 1));
+        let mut differs = false;
+        for _ in 0..300 {
+            task.next(&mut pair);
+            alone.next(&mut one);
+            let (first, second) = pair.x.split_at(one.x.len());
+            differs |= first != second;
+            assert_eq!(first, one.x, "{spec:?}");
+            assert_eq!(pair.y[..one.y.len()], one.y, "{spec:?}");
+        }
+        assert!(differs, "{spec:?}");
+    }
+}
+
+fn resumes<T: Scalar>(spec: &TaskSpec) {
+    for (batch, at) in [(1, 0), (1, 137), (3, 260)] {
+        let mut task = build::<T>(spec, batch, 2, "train");
+        let mut one = sample(spec, batch);
+        for _ in 0..at {
+            task.next(&mut one);
+        }
+        let mut snapshot = Snapshot::default();
+        task.state(&mut StateIo::save(&mut snapshot)).unwrap();
+        // Another stream, somewhere else in it: all that differs must come back. What belongs to the seed itself,
+        // like the network to mimic, is built anew for every run.
+        let mut restored = build::<T>(spec, batch, 2, "another");
+        let mut other = sample(spec, batch);
+        for _ in 0..55 {
+            restored.next(&mut other);
+        }
+        restored
+            .state(&mut StateIo::restore(&snapshot))
+            .unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+        for t in 0..400 {
+            let expected = shown(&mut *task, &mut one);
+            assert_eq!(shown(&mut *restored, &mut other), expected, "{spec:?} {t}");
+        }
+        let mut again = Snapshot::default();
+        restored.state(&mut StateIo::save(&mut again)).unwrap();
+        task.state(&mut StateIo::save(&mut snapshot)).unwrap();
+        assert_eq!(again, snapshot, "{spec:?}");
+    }
+}
+
+#[test]
+fn a_restored_task_goes_on_bit_for_bit() {
+    for spec in specs() {
+        resumes::<f32>(&spec);
+        resumes::<f64>(&spec);
+    }
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    for spec in specs() {
+        let mut task = build::<f32>(&spec, 2, 1, "train");
+        let mut sample = sample(&spec, 2);
+        let before = ALLOCATIONS.get();
+        for _ in 0..1_000 {
+            task.next(&mut sample);
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{spec:?}");
+    }
+}
+
+#[test]
+fn a_batch_of_none_is_refused() {
+    for spec in specs() {
+        let built = spec.build::<f32>(0, 1_000, &Streams::new(0), "train");
+        let error = built.err().unwrap().to_string();
+        assert!(error.starts_with("batch: got 0"), "{error}");
+    }
+}
+
+/// Targets of tasks that are meant for a cross-entropy are probabilities.
+#[test]
+fn probabilities_sum_to_one() {
+    let names = ["add", "sensorimotor_mapping", "binary_addition", "copy"];
+    for spec in specs().iter().filter(|s| names.contains(&s.info().name)) {
+        let mut task = build::<f64>(spec, 1, 1, "train");
+        let mut sample = sample(spec, 1);
+        for _ in 0..300 {
+            task.next(&mut sample);
+            let sum: f64 = sample.y.iter().sum();
+            assert!(sum == 1.0 || sample.y.len() == 1, "{spec:?}");
+        }
+    }
+}
