@@ -1,5 +1,6 @@
 //! The command line of Apical: run experiments, reproduce papers, look up what there is.
 
+mod check;
 mod progress;
 mod reproduce;
 mod run;
@@ -25,6 +26,8 @@ enum Command {
     Run(run::Arguments),
     /// Run a whole paper: its figure and a table of its claims.
     Reproduce(reproduce::Arguments),
+    /// Check rules: relations between gradients, locality, unbiasedness.
+    Check(check::Arguments),
     /// List the built-in experiments.
     List {
         /// Print the TOML of this one, to copy and change.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &STOP),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments, &STOP),
+        Command::Check(arguments) => check::check(&arguments, &STOP),
         Command::List { experiment } => tables::list(experiment.as_deref()),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),

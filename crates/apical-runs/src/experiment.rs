@@ -369,7 +369,8 @@ fn listed(known: &[&str]) -> String {
     }
 }
 
-pub(crate) fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
+/// Names the known word nearest to a mistyped one, or says `otherwise` if none is near.
+pub fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
     let near = known
         .iter()
         .map(|candidate| {
