@@ -46,6 +46,17 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2019/lags35-scripts2018",
     "marschall2019/lags35-scripts2018-frozen",
     "marschall2019/lags59-rtrl",
+    "tasks/mimic",
+    "tasks/flip_flop",
+    "tasks/integration",
+    "tasks/context_decision",
+    "tasks/delayed_match",
+    "tasks/sensorimotor_mapping",
+    "tasks/sine_wave",
+    "tasks/fixed_point_transition",
+    "tasks/binary_addition",
+    "tasks/copy",
+    "tasks/multi_task",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
