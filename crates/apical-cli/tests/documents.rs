@@ -70,6 +70,37 @@ fn result_commands_run() {
     assert!(run_all("docs/results/marschall2019.md") >= 4);
 }
 
+/// The pages of the tasks, one a task.
+fn task_pages() -> Vec<String> {
+    let names = apical::task::TASKS.iter().map(|task| task.name);
+    let names = names.chain(["README"]);
+    names.map(|name| format!("docs/tasks/{name}.md")).collect()
+}
+
+#[test]
+fn every_task_has_its_page_and_its_commands_run() {
+    for page in task_pages() {
+        let run = run_all(&page);
+        // The files of MNIST do not come with the program.
+        assert!(run > 0 || page.ends_with("sequential_mnist.md"), "{page}");
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        assert!(
+            page.ends_with("README.md") || text.contains("**Loss:**"),
+            "{page}"
+        );
+    }
+    let index = std::fs::read_to_string(root().join("docs/tasks/README.md")).unwrap();
+    for task in apical::task::TASKS {
+        assert!(
+            index.contains(&format!("({}.md)", task.name)),
+            "{}",
+            task.name
+        );
+    }
+    let pages = std::fs::read_dir(root().join("docs/tasks")).unwrap();
+    assert_eq!(pages.count(), task_pages().len());
+}
+
 #[test]
 fn results_of_2020_run() {
     assert!(run_all("docs/results/marschall2020.md") >= 3);
@@ -116,7 +147,8 @@ fn links_lead_somewhere() {
         "docs/results/marschall2020.md",
         "docs/speed.md",
     ];
-    for document in documents.map(String::from).into_iter().chain(how_to()) {
+    let pages = task_pages().into_iter().chain(how_to());
+    for document in documents.into_iter().map(String::from).chain(pages) {
         let text = std::fs::read_to_string(root().join(&document)).unwrap();
         let folder = root().join(&document).parent().unwrap().to_path_buf();
         for link in text

@@ -54,6 +54,17 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2020/add-release",
     "marschall2020/add46",
     "marschall2020/add35",
+    "tasks/mimic",
+    "tasks/flip_flop",
+    "tasks/integration",
+    "tasks/context_decision",
+    "tasks/delayed_match",
+    "tasks/sensorimotor_mapping",
+    "tasks/sine_wave",
+    "tasks/fixed_point_transition",
+    "tasks/binary_addition",
+    "tasks/copy",
+    "tasks/multi_task",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
@@ -382,7 +393,8 @@ fn listed(known: &[&str]) -> String {
     }
 }
 
-pub(crate) fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
+/// Names the known word nearest to a mistyped one, or says `otherwise` if none is near.
+pub fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
     let near = known
         .iter()
         .map(|candidate| {

@@ -11,6 +11,7 @@ pub mod figure;
 pub mod files;
 pub mod record;
 pub mod reproduce;
+pub mod rule_page;
 pub mod run;
 pub mod seed_run;
 pub mod statistics;

@@ -582,6 +582,16 @@ impl<T: Scalar> Learner<T> {
         &self.signal
     }
 
+    /// Puts a rule of one's own in the place of the configured one.
+    ///
+    /// # Errors
+    /// A rule that looks back from each update in a learner that updates at every step.
+    pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
+        check_update(self.update, rule.needs_window(), name)?;
+        self.rule = rule;
+        Ok(())
+    }
+
     /// The rule, to look at or set what it has learned.
     pub fn rule_mut(&mut self) -> &mut dyn Rule<T> {
         &mut *self.rule

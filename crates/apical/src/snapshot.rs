@@ -253,3 +253,40 @@ fn mismatch(what: String) -> Error {
         mend: "Resume with the configuration the checkpoint was written with.".into(),
     }
 }
+
+/// Whose the numbers of a saved array are: what a rule declares of its state and the locality audit goes by.
+///
+/// n units, m presynaptic elements, rows padded as in [`Matrix`](crate::kernel::Matrix).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// n × m: number (i, j) is at the synapse of this current from j to i.
+    Synapse {
+        /// The current, from 0.
+        current: usize,
+    },
+    /// Rows of n, one after another: number i of each is in unit i.
+    Unit,
+    /// Rows of S n, one state variable after another: number s n + i of each is in unit i.
+    States {
+        /// Distance between rows.
+        stride: usize,
+    },
+    /// Row i, of this length with padding, is in unit i: its own synapses.
+    Row {
+        /// Distance between rows.
+        stride: usize,
+    },
+    /// As [`Owner::Row`], and unit i sends to the others its row times the rates, one number; not the row.
+    Sender {
+        /// Distance between rows.
+        stride: usize,
+        /// Whether the rates are those of the step before.
+        before: bool,
+    },
+    /// Received by every unit from the others: rates, for example.
+    Sent,
+    /// The same everywhere and known everywhere: clocks, broadcast signals.
+    Broadcast,
+    /// Known to no synapse. What is not declared is this.
+    Network,
+}

@@ -28,7 +28,7 @@ use crate::kernel::{
     Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product, squared_norm,
 };
 use crate::network::{Dims, Network};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::synapse::{Fan, Init};
 use crate::view::{Locality, View};
@@ -738,6 +738,32 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
             }
             ("K", Jacobian::Local { feedback, .. }) => Some(feedback),
             _ => None,
+        }
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        let (labels, rates) = (self.apical.stride(), self.rate_before.stride());
+        match name {
+            "A" => Owner::Row { stride: labels },
+            // r̃_l = f(A⁻_l ã) goes from unit l to all others.
+            "A_slow" => Owner::Sender {
+                stride: labels,
+                before: false,
+            },
+            // So does the surprise e_l = P_l r(t−1) − r_l(t) where K learns from it.
+            "J" if matches!(self.jacobian, Jacobian::Local { .. }) => Owner::Sender {
+                stride: rates,
+                before: true,
+            },
+            "J" | "K" => Owner::Row { stride: rates },
+            // ã(t−1): what every distal compartment receives.
+            "label_before" => Owner::Sent,
+            "voltage" => Owner::States {
+                stride: self.voltage.stride(),
+            },
+            "signal_before" => Owner::Unit,
+            "since_refresh" | "voltage_is_current" | "begun" => Owner::Broadcast,
+            _ => Owner::Network,
         }
     }
 

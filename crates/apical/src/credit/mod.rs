@@ -12,7 +12,7 @@ pub use dendritic::{
 pub use future::{Entry, FutureCredit};
 pub use immediate::Immediate;
 
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -44,6 +44,10 @@ pub trait Credit<T: Scalar>: Send {
     /// A matrix of the credit by its name, to be set from outside.
     fn matrix_mut(&mut self, _name: &str) -> Option<&mut crate::kernel::Matrix<T>> {
         None
+    }
+    /// Whose the numbers of the array `name` of [`Credit::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
     }
     /// Saves or restores what is learned and carried.
     ///

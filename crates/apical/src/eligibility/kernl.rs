@@ -20,7 +20,7 @@ use super::trace::Traces;
 use crate::kernel::{Buffer, Matrix, add_outer, add_transposed, product};
 use crate::network::{Activity, Dims, Network};
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::stream::Stream;
 use crate::view::View;
 use crate::{Error, Result, Scalar};
@@ -361,6 +361,13 @@ impl<T: Scalar> Eligibility<T> for Kernl<T> {
 
     fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
         (name == "kernel").then_some(&mut self.kernel)
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        match name {
+            "since_reset" | "begun" => Owner::Broadcast,
+            _ => self.traces.owner(name),
+        }
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -23,7 +23,7 @@ pub use uoro::{NoiseSpec, Uoro, UoroSpec};
 
 use crate::kernel::Matrix;
 use crate::noise::Noise;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::{LocalView, View};
 use crate::{Result, Scalar};
 
@@ -45,6 +45,10 @@ pub trait Eligibility<T: Scalar>: Send {
     fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
         None
     }
+    /// Whose the numbers of the array `name` of [`Eligibility::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
+    }
     /// Saves or restores the traces.
     ///
     /// # Errors
@@ -58,6 +62,10 @@ pub trait LocalEligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// Whose the numbers of the array `name` of [`LocalEligibility::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
+    }
     /// Saves or restores the traces.
     ///
     /// # Errors

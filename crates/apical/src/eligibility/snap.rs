@@ -14,7 +14,7 @@ use super::trace::Traces;
 use super::{Eligibility, FullInfluence};
 use crate::kernel::{Buffer, Matrix, Panels};
 use crate::network::{Dims, Network};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Error, Result, Scalar};
@@ -251,6 +251,13 @@ impl<T: Scalar> Eligibility<T> for Snap<T> {
             Kept::Own(own) => own.step(view, credit, gradient),
             Kept::Reachable(kept) => kept.step(view, credit, gradient),
             Kept::All(all) => all.step(view, credit, gradient),
+        }
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        match &self.kept {
+            Kept::Own(own) => own.traces.owner(name),
+            _ => Owner::Network,
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::LocalEligibility;
 use crate::kernel::{Buffer, Matrix, add_scaled, trace};
 use crate::network::Dims;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::LocalView;
 use crate::{Error, Result, Scalar};
 
@@ -30,6 +30,7 @@ pub struct TraceSpec {
 pub(super) struct Traces<T> {
     /// One matrix (n × m) for each sample, current and state variable: `(b * currents + g) * states + s`.
     traces: Vec<Matrix<T>>,
+    currents: usize,
     /// One row a state variable: the traces of one unit before this step.
     before: Matrix<T>,
 }
@@ -39,6 +40,7 @@ impl<T: Scalar> Traces<T> {
         let count = dims.batch * dims.currents * dims.states;
         Self {
             traces: vec![Matrix::zeros(dims.units, dims.pre()); count],
+            currents: dims.currents,
             before: Matrix::zeros(dims.states, dims.pre()),
         }
     }
@@ -126,6 +128,15 @@ impl<T: Scalar> Traces<T> {
                 }
             }
         }
+    }
+
+    pub(super) fn owner(&self, name: &str) -> Owner {
+        let index = name
+            .strip_prefix("trace.")
+            .and_then(|k| k.parse::<usize>().ok());
+        index.map_or(Owner::Network, |k| Owner::Synapse {
+            current: k / self.before.rows() % self.currents,
+        })
     }
 
     pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -226,6 +237,10 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         let own = |_, _, b: usize| &self.own[b * sample..][..n];
         let gain = |_, g: usize, b: usize| &self.gain[g * plane + b * sample..][..n];
         self.traces.advance(view, own, gain, credit, gradient);
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        self.traces.owner(name)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::eligibility::{Eligibility, LocalEligibility};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::Dims;
 use crate::noise::Noise;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -19,6 +19,9 @@ impl<T: Scalar, E: LocalEligibility<T>> Eligibility<T> for Local<E> {
     }
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         self.0.step(&view.local(), credit, gradient);
+    }
+    fn owner(&self, name: &str) -> Owner {
+        self.0.owner(name)
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.0.state(io)
@@ -77,6 +80,14 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
         self.eligibility.set_start(name, values)
     }
 
+    fn owner(&self, name: &str) -> Owner {
+        match name.split_once('.') {
+            Some(("eligibility", name)) => self.eligibility.owner(name),
+            Some(("credit", name)) => self.credit.owner(name),
+            _ => Owner::Network,
+        }
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.scope("eligibility", |io| self.eligibility.state(io))?;
         io.scope("credit", |io| self.credit.state(io))
@@ -99,6 +110,9 @@ impl<T: Scalar> Eligibility<T> for Box<dyn Eligibility<T>> {
     fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
         (**self).matrix_mut(name)
     }
+    fn owner(&self, name: &str) -> Owner {
+        (**self).owner(name)
+    }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         (**self).state(io)
     }
@@ -119,6 +133,9 @@ impl<T: Scalar> Credit<T> for Box<dyn Credit<T>> {
     }
     fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
         (**self).matrix_mut(name)
+    }
+    fn owner(&self, name: &str) -> Owner {
+        (**self).owner(name)
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         (**self).state(io)

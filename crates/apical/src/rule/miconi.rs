@@ -13,12 +13,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::node_perturbation::{check_share, check_sigma};
+use super::node_perturbation::{check_share, check_sigma, trace_owner};
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::stream::Stream;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -171,7 +171,16 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         true
     }
 
+    fn owner(&self, name: &str) -> Owner {
+        match name {
+            "current" | "mean" => Owner::Unit,
+            "begun" | "losses" | "expected" | "steps" => Owner::Broadcast,
+            _ => trace_owner(name, self.dims.currents),
+        }
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("current", &mut self.current)?;
         io.values("mean", &mut self.mean)?;
         io.flag("begun", &mut self.begun)?;
         io.values("losses", &mut self.losses)?;

@@ -41,7 +41,7 @@ use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, UoroSpec};
 use crate::kernel::Matrix;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::stream::Streams;
 pub use crate::view::Locality;
 use crate::view::View;
@@ -143,6 +143,11 @@ pub trait Rule<T: Scalar>: Send {
     /// Sets starting values by name, row by row; `false` if there are none of that name and size.
     fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
         false
+    }
+
+    /// Whose the numbers of the array `name` of [`Rule::state`] are.
+    fn owner(&self, _name: &str) -> Owner {
+        Owner::Network
     }
 
     /// Saves or restores traces and learned quantities.

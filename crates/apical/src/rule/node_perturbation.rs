@@ -18,7 +18,7 @@ use crate::credit::Probe;
 use crate::kernel::{Buffer, Matrix, trace};
 use crate::network::Dims;
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
 use crate::{Error, Result, Scalar};
 
@@ -56,6 +56,16 @@ impl Default for NodePerturbationSpec {
             baseline: 0.01,
         }
     }
+}
+
+/// Traces are one matrix for each sample and current, named by their number.
+pub(super) fn trace_owner(name: &str, currents: usize) -> Owner {
+    let number = name
+        .strip_prefix("trace.")
+        .and_then(|k| k.parse::<usize>().ok());
+    number.map_or(Owner::Network, |k| Owner::Synapse {
+        current: k % currents,
+    })
 }
 
 /// Refuses a number outside (0, 1], or [0, 1] where `zero` is fine.
@@ -166,8 +176,18 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
         Probe::Number(self.expected[0].f64())
     }
 
+    fn owner(&self, name: &str) -> Owner {
+        match name {
+            "expected" => Owner::Broadcast,
+            "score" => Owner::Unit,
+            _ => trace_owner(name, self.dims.currents),
+        }
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("expected", &mut self.expected)?;
+        // Drawn before the units step: part of the state, so that nothing passes from there to the rule unseen.
+        io.values("score", &mut self.score)?;
         for (k, trace) in self.traces.iter_mut().enumerate() {
             io.values(&format!("trace.{k}"), trace.data_mut())?;
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
 use crate::{Error, Result, Scalar};
 
@@ -67,6 +67,11 @@ impl<T: Scalar> Rule<T> for RandomGradient<T> {
 
     fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
         Some((&mut self.noise, self.numbers))
+    }
+
+    fn owner(&self, _: &str) -> Owner {
+        // One stream serves all synapses, each with numbers of its own.
+        Owner::Broadcast
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

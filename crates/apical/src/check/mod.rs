@@ -1,0 +1,176 @@
+//! The receipt of a rule: the relations it stands in, what its synapses see, whether its mean is right.
+//!
+//! ```
+//! use apical::check::{Settings, receipt};
+//! use apical::rule::RuleSpec;
+//!
+//! # fn main() -> apical::Result<()> {
+//! let settings = Settings { cases: 20, ..Settings::default() };
+//! let receipt = receipt(&RuleSpec::by_name("rflo")?, &settings)?;
+//! assert!(receipt.passed);
+//! for relation in &receipt.relations {
+//!     println!("{}: {:.1e}", relation.says, relation.largest);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! The relations are the project's property tests; [`RELATIONS`] is where to add one.
+
+mod case;
+mod locality;
+mod relation;
+mod relations;
+mod time;
+mod trajectory;
+mod unbiased;
+
+use serde::Serialize;
+
+pub use case::{Case, Data, Gated, Kind, Shape, difference, flat};
+pub use locality::{Hidden, Verdict, audit, audit_rule};
+pub use relation::{Concerns, Expect, Measured, Relation};
+pub use relations::RELATIONS;
+pub use time::{TimeVerdict, look, time_of};
+pub use trajectory::Build;
+pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
+
+use crate::credit::{DendriticSpec, JacobianSpec};
+use crate::eligibility::SnapSpec;
+use crate::rule::{CombinedSpec, CreditSpec, RuleInfo, RuleSpec};
+use crate::{Error, Result};
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// The first network's seed; the next ones follow.
+    pub seed: u64,
+    /// Networks for each relation.
+    pub cases: u64,
+    /// Draws of noise for each stochastic rule and network.
+    pub draws: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            cases: 100,
+            draws: 10_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses to check nothing.
+    ///
+    /// # Errors
+    /// No cases, or too few draws for a standard error.
+    pub fn check(&self) -> Result<()> {
+        let mend = "More of them find more; 100 cases and 10000 draws are usual.";
+        if self.cases == 0 {
+            return Err(Error::invalid("cases", 0, "at least 1", mend));
+        }
+        if self.draws < 100 {
+            return Err(Error::invalid("draws", self.draws, "at least 100", mend));
+        }
+        Ok(())
+    }
+}
+
+/// Everything checked of one rule.
+#[derive(Clone, Debug, Serialize)]
+pub struct Receipt {
+    /// Its row in the table of rules.
+    pub rule: RuleInfo,
+    /// Relations that must hold and negative controls.
+    pub relations: Vec<Measured>,
+    /// What its synapses see, for its default settings and those that change it.
+    pub locality: Vec<Verdict>,
+    /// Whether it owes or piles up.
+    pub time: TimeVerdict,
+    /// Its mean over noise, one network after another; empty for a rule whose mean is no gradient.
+    pub unbiased: Vec<Unbiasedness>,
+    /// Whether everything came out as declared.
+    pub passed: bool,
+}
+
+/// Networks of an audit at the least: a single one may be silent.
+const LEAST: u64 = 8;
+
+/// Checks `rule`.
+///
+/// # Errors
+/// Settings that check nothing, or a rule that serves none of the networks.
+pub fn receipt(rule: &RuleSpec, settings: &Settings) -> Result<Receipt> {
+    settings.check()?;
+    let Settings { seed, cases, draws } = *settings;
+    let info = rule.info();
+    let mut relations = Vec::new();
+    for relation in RELATIONS {
+        if relation.concerns.include(info.name) {
+            relations.push(relation.measure(rule, seed, cases)?);
+        }
+    }
+    let mut locality = Vec::new();
+    for (words, rule) in variants(rule) {
+        locality.push(audit_rule(&rule, words, seed, cases.max(LEAST))?);
+    }
+    let time = time_of(rule, seed, 4)?;
+    let unbiased = match claimed(rule) {
+        Some(rule) => unbiasedness(&rule, seed, 2, draws)?,
+        None => Vec::new(),
+    };
+    let passed = relations.iter().all(|r| r.passed)
+        && !relations.is_empty()
+        && locality.iter().all(|l| l.passed)
+        && time.passed
+        && unbiased.iter().all(|u| u.passed);
+    Ok(Receipt {
+        rule: *info,
+        relations,
+        locality,
+        time,
+        unbiased,
+        passed,
+    })
+}
+
+/// The settings of a rule whose locality differs, each with a few words.
+fn variants(rule: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
+    let mut all = vec![("", rule.clone())];
+    if let RuleSpec::Snap(_) = rule {
+        all.push(("order 2", RuleSpec::Snap(SnapSpec { order: 2 })));
+    }
+    if let RuleSpec::Combined(spec) = rule {
+        let with = |credit| {
+            RuleSpec::Combined(CombinedSpec {
+                credit,
+                ..spec.clone()
+            })
+        };
+        let (rate, decay) = (0.01, 0.01);
+        let jacobian = JacobianSpec::Local { rate, decay };
+        let local = DendriticSpec {
+            jacobian,
+            ..DendriticSpec::default()
+        };
+        all.push((
+            "dendritic credit, local J",
+            with(CreditSpec::Dendritic(local)),
+        ));
+        let learned = CreditSpec::Dendritic(DendriticSpec::default());
+        all.push(("dendritic credit, learned J", with(learned)));
+    }
+    if let RuleSpec::Dendritic(spec) = rule {
+        let with = |jacobian| {
+            RuleSpec::Dendritic(DendriticSpec {
+                jacobian,
+                ..spec.clone()
+            })
+        };
+        let (rate, decay) = (0.01, 0.01);
+        all.push(("local J", with(JacobianSpec::Local { rate, decay })));
+        all.push(("exact J", with(JacobianSpec::Exact {})));
+    }
+    all
+}

@@ -1,0 +1,1093 @@
+//! The lattice: every relation, one entry each.
+//!
+//! To add one, write how far its two sides are apart on a case and give it an entry in [`RELATIONS`]; the receipt and
+//! the property tests find it there.
+
+use super::case::{Case, Data, Kind, Shape, difference, flat};
+use super::relation::{Concerns, Expect, Relation};
+use crate::credit::{DendriticSpec, JacobianSpec, LabelActivation, Timing};
+use crate::eligibility::{KernlSpec, Order, SnapSpec, TraceSpec};
+use crate::feedback::FeedbackSpec;
+use crate::kernel::Matrix;
+use crate::loss::{Loss, Outputs};
+use crate::neuron::NeuronSpec;
+use crate::rule::{
+    CombinedSpec, CreditSpec, EligibilitySpec, ForceSpec, HorizonSpec, RuleSpec, TbpttSpec,
+};
+use crate::stream::Streams;
+use crate::{Learner, Result};
+
+use Concerns::{Except, Only};
+use Expect::{Apart, Within};
+
+/// Rounding in f64, over at most a dozen steps.
+const ROUNDING: f64 = 1e-9;
+
+/// Rules whose gradient is a linear function of the error signal, given the trajectory.
+const LINEAR: Concerns = Except(&[
+    "dendritic",
+    "readout_only",
+    "node_perturbation",
+    "miconi",
+    "force",
+    "random_gradient",
+]);
+
+/// Rules that hear the errors of the outputs.
+const HEARING: Concerns = Except(&[
+    "readout_only",
+    "node_perturbation",
+    "miconi",
+    "force",
+    "random_gradient",
+]);
+
+/// Every relation.
+pub const RELATIONS: &[Relation] = &[
+    Relation {
+        name: "finite differences",
+        concerns: Only(&["bptt", "rtrl"]),
+        says: "= slope of the summed loss of a trial, by finite differences in every weight",
+        shape: Shape::SMOOTH,
+        expect: Within(ROUNDING),
+        error: finite_differences,
+    },
+    Relation {
+        name: "backward and forward",
+        concerns: Only(&["bptt", "rtrl"]),
+        says: "backward in time = forward in time: bptt over a trial = rtrl",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let (a, b) = (bptt(case)?, rtrl(case)?);
+            Ok(difference(&a, &b))
+        },
+    },
+    Relation {
+        name: "full horizon",
+        concerns: Only(&["e_bptt", "f_bptt"]),
+        says: "= bptt with a horizon of the whole trial",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, rule| with_horizon(case, rule, case.data.steps()),
+    },
+    Relation {
+        name: "longer horizon",
+        concerns: Only(&["e_bptt", "f_bptt"]),
+        says: "= bptt with a horizon beyond the end of the trial",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, rule| with_horizon(case, rule, case.data.steps() + 3),
+    },
+    Relation {
+        name: "one step",
+        concerns: Only(&[
+            "rtrl", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined",
+        ]),
+        says: "= bptt on a trial of one step",
+        shape: Shape::ONE_STEP,
+        expect: Within(ROUNDING),
+        error: |case, rule| apart(case, rule, bptt(case)?),
+    },
+    Relation {
+        name: "no recurrence",
+        concerns: Only(&["rflo", "snap", "combined"]),
+        says: "= rtrl without recurrent weights",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: without_recurrence,
+    },
+    Relation {
+        name: "full window",
+        concerns: Only(&["tbptt"]),
+        says: "= bptt when every step looks back over the whole trial",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| with_window(case, 1, case.data.steps()),
+    },
+    Relation {
+        name: "wide passes",
+        concerns: Only(&["tbptt"]),
+        says: "= bptt when passes over the whole trial are three steps apart",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| with_window(case, 3, case.data.steps().max(3)),
+    },
+    Relation {
+        name: "blocks",
+        concerns: Only(&["tbptt"]),
+        says: "= e_bptt when passes reach back to the one before and the trial ends with one",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let steps = case.data.steps();
+            let block = (2..=4)
+                .find(|block| steps.is_multiple_of(*block))
+                .unwrap_or(steps);
+            let horizon = block as u64;
+            let blocks = RuleSpec::EBptt(HorizonSpec { horizon });
+            let blocks = case.gradient(&blocks, &case.feedback)?;
+            apart(case, &windowed(block, block), blocks)
+        },
+    },
+    Relation {
+        name: "full order",
+        concerns: Only(&["snap"]),
+        says: "= rtrl with an order of the number of units, half of the connections missing",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| pruned(case, case.units as u64, Prune::Half, rtrl_spec()),
+    },
+    Relation {
+        name: "no self-connections",
+        concerns: Only(&["snap"]),
+        says: "of order 1 = rflo without self-connections",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| pruned(case, 1, Prune::Diagonal, rflo_spec()),
+    },
+    Relation {
+        name: "self-connections alone",
+        concerns: Only(&["snap"]),
+        says: "of order 1 = rtrl with self-connections alone",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| pruned(case, 1, Prune::AllButDiagonal, rtrl_spec()),
+    },
+    Relation {
+        name: "fixed kernel",
+        concerns: Only(&["kernl"]),
+        says: "= rflo with a fixed kernel of 1 and the units' own leak, in either order",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let own = match &case.neuron {
+                Some(NeuronSpec::Rate(spec)) => spec.alpha,
+                Some(NeuronSpec::Voltage(spec)) => 1.0 - spec.leak,
+                _ => return Ok(f64::INFINITY),
+            };
+            fixed_kernel(case, own)
+        },
+    },
+    Relation {
+        name: "named rules",
+        concerns: Only(&["combined"]),
+        says: "each eligibility with immediate credit = the rule of that name",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: named_rules,
+    },
+    Relation {
+        name: "instant credit",
+        concerns: Only(&["combined"]),
+        says: "instant eligibility with dendritic credit = dendritic",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let halves = combined(
+                EligibilitySpec::Instant(Default::default()),
+                CreditSpec::Dendritic(Default::default()),
+            );
+            let named = RuleSpec::Dendritic(Default::default());
+            apart(case, &halves, case.gradient(&named, &case.feedback)?)
+        },
+    },
+    Relation {
+        name: "own leak",
+        concerns: Only(&["combined"]),
+        says: "traces with the units' leak for their own = rflo",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let leak = match &case.neuron {
+                Some(NeuronSpec::Rate(spec)) => spec.alpha,
+                Some(NeuronSpec::Voltage(spec)) => 1.0 - spec.leak,
+                _ => return Ok(f64::INFINITY),
+            };
+            with_leak(case, leak)
+        },
+    },
+    Relation {
+        name: "least squares",
+        concerns: Only(&["force"]),
+        says: "the readout after each step = the best one for all steps so far, near its start",
+        shape: Shape::SINGLE,
+        expect: Within(ROUNDING),
+        error: |case, _| least_squares(case, true),
+    },
+    Relation {
+        name: "no recurrent gradient",
+        concerns: Only(&["force"]),
+        says: "the recurrent gradient = 0",
+        shape: Shape::ANY,
+        expect: Within(0.0),
+        error: |case, rule| {
+            let gradient = case.gradient(rule, &case.feedback)?;
+            Ok(gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs())))
+        },
+    },
+    Relation {
+        name: "score",
+        concerns: Only(&["node_perturbation"]),
+        says: "= the loss against its running mean, times the noise of each unit over its variance",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: score_by_hand,
+    },
+    Relation {
+        name: "cubes",
+        concerns: Only(&["miconi"]),
+        says: "= the loss of the trial against its mean, times the sum of the cubes of what moved",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: cubes_by_hand,
+    },
+    Relation {
+        name: "chance",
+        concerns: Only(&["random_gradient"]),
+        says: "the gradient of other data is the same",
+        shape: Shape::ANY,
+        expect: Within(0.0),
+        error: |case, rule| {
+            let mut other = case.clone();
+            other.data = case.sibling(!case.seed).data;
+            apart(&other, rule, case.gradient(rule, &case.feedback)?)
+        },
+    },
+    Relation {
+        name: "all signs",
+        concerns: Only(&["uoro", "kf_rtrl", "r_kf_rtrl"]),
+        says: "mean over every pattern of signs its noise can take = rtrl, from no influence on",
+        shape: Shape::TINY,
+        expect: Within(ROUNDING),
+        error: |case, rule| over_all_signs(case, rule, 1.0),
+    },
+    Relation {
+        name: "target is credit",
+        concerns: Only(&["dendritic"]),
+        says: "with the true credit for its bootstrap, and exact J, the target of A = credit of f_bptt",
+        shape: Shape::SINGLE,
+        expect: Within(ROUNDING),
+        error: |case, _| target_of_apical(case, Timing::Corrected, LabelActivation::Identity),
+    },
+    Relation {
+        name: "learned J",
+        concerns: Only(&["dendritic"]),
+        says: "a learned J that is right = exact J",
+        shape: Shape {
+            kind: Kind::Rate,
+            ..Shape::SINGLE
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| with_true_jacobian(case, JacobianSpec::Learned { rate: 0.0 }),
+    },
+    Relation {
+        name: "local J",
+        concerns: Only(&["dendritic"]),
+        says: "a local J whose feedback synapses are right = exact J",
+        shape: Shape {
+            kind: Kind::Rate,
+            ..Shape::SINGLE
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            with_true_jacobian(
+                case,
+                JacobianSpec::Local {
+                    rate: 0.0,
+                    decay: 0.0,
+                },
+            )
+        },
+    },
+    Relation {
+        name: "frozen",
+        concerns: Only(&["readout_only"]),
+        says: "the recurrent gradient = 0, that of the readout = finite differences",
+        shape: Shape::SMOOTH,
+        expect: Within(ROUNDING),
+        error: frozen,
+    },
+    Relation {
+        name: "symmetric feedback",
+        concerns: HEARING,
+        says: "random feedback with B = W_out transposed = symmetric feedback",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: aligned_feedback,
+    },
+    Relation {
+        name: "errors add",
+        concerns: LINEAR,
+        says: "feedback B + B' = feedback B plus feedback B': linear in the error",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: errors_add,
+    },
+    Relation {
+        name: "samples add",
+        concerns: Only(&[
+            "rtrl", "bptt", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined",
+        ]),
+        says: "a batch = the sum over its samples, one at a time",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: samples_add,
+    },
+    Relation {
+        name: "resumed",
+        concerns: Except(&[]),
+        says: "saved in mid-trial and resumed = not interrupted, bit by bit",
+        shape: Shape::ANY,
+        expect: Within(0.0),
+        error: resumed,
+    },
+    Relation {
+        name: "recurrence",
+        concerns: Only(&["rflo", "dendritic", "snap", "kernl", "combined"]),
+        says: "is not rtrl with recurrent weights",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| apart(case, rule, rtrl(case)?),
+    },
+    Relation {
+        name: "short horizon",
+        concerns: Only(&["e_bptt", "f_bptt"]),
+        says: "is not bptt with a horizon of two steps",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| with_horizon(case, rule, 2),
+    },
+    Relation {
+        name: "short window",
+        concerns: Only(&["bptt"]),
+        says: "is not rtrl when it looks back two steps at a time",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let mut learner = case.learner(rule, &case.feedback)?;
+            case.run(&mut learner, 2)?;
+            Ok(difference(&flat(learner.gradient()), &rtrl(case)?))
+        },
+    },
+    Relation {
+        name: "short back",
+        concerns: Only(&["tbptt"]),
+        says: "is not bptt when it looks back two steps",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, _| with_window(case, 1, 2),
+    },
+    Relation {
+        name: "low order",
+        concerns: Only(&["snap"]),
+        says: "of order 2 is not rtrl, half of the connections missing",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, _| pruned(case, 2, Prune::Half, rtrl_spec()),
+    },
+    Relation {
+        name: "self-connections",
+        concerns: Only(&["snap"]),
+        says: "of order 1 is not rflo with self-connections",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, _| pruned(case, 1, Prune::Nothing, rflo_spec()),
+    },
+    Relation {
+        name: "other leak",
+        concerns: Only(&["kernl", "combined"]),
+        says: "is not rflo with another leak than the units'",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, rule| match rule {
+            RuleSpec::Kernl(_) => fixed_kernel(case, 0.15),
+            _ => with_leak(case, 0.15),
+        },
+    },
+    Relation {
+        name: "still readout",
+        concerns: Only(&["force"]),
+        says: "the readout it began with is not the best one",
+        shape: Shape {
+            batch: (1, 1),
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, _| least_squares(case, false),
+    },
+    Relation {
+        name: "another seed",
+        concerns: Only(&["random_gradient"]),
+        says: "the gradient of another seed is another one",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let other = case.sibling(!case.seed);
+            apart(&other, rule, case.gradient(rule, &case.feedback)?)
+        },
+    },
+    Relation {
+        name: "small noise",
+        concerns: Only(&["uoro", "kf_rtrl", "r_kf_rtrl"]),
+        says: "with noise of variance 1/3 (uniform on -1..1, as published) the mean is not rtrl",
+        shape: Shape::TINY,
+        expect: Apart(1e-3),
+        error: |case, rule| over_all_signs(case, rule, (1.0_f64 / 3.0).sqrt()),
+    },
+    Relation {
+        name: "a single draw",
+        concerns: Only(&["uoro", "kf_rtrl", "r_kf_rtrl"]),
+        says: "a single draw is not rtrl",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| apart(case, rule, rtrl(case)?),
+    },
+    Relation {
+        name: "target of 2018",
+        concerns: Only(&["dendritic"]),
+        says: "the target of the scripts of 2018 (error of the present step) is not that credit",
+        shape: Shape {
+            batch: (1, 1),
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, _| target_of_apical(case, Timing::Scripts2018, LabelActivation::Identity),
+    },
+    Relation {
+        name: "target through tanh",
+        concerns: Only(&["dendritic"]),
+        says: "the target with the bootstrap sent through tanh is not that credit",
+        shape: Shape {
+            batch: (1, 1),
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, _| target_of_apical(case, Timing::Corrected, LabelActivation::Tanh),
+    },
+    Relation {
+        name: "random feedback",
+        concerns: HEARING,
+        says: "random feedback is not symmetric feedback",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let random = case.gradient(rule, &FeedbackSpec::random())?;
+            let symmetric = case.gradient(rule, &FeedbackSpec::Symmetric {})?;
+            Ok(difference(&random, &symmetric))
+        },
+    },
+    Relation {
+        name: "is anything learned",
+        concerns: Except(&["readout_only", "force", "random_gradient"]),
+        says: "the gradient is not that of other data",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let mut other = case.clone();
+            other.data = case.sibling(!case.seed).data;
+            Ok(difference(
+                &second_trial(case, rule)?,
+                &second_trial(&other, rule)?,
+            ))
+        },
+    },
+];
+
+fn apart(case: &Case, rule: &RuleSpec, reference: Vec<f64>) -> Result<f64> {
+    Ok(difference(
+        &case.gradient(rule, &case.feedback)?,
+        &reference,
+    ))
+}
+
+/// The gradient of a trial after one with the same data, which gives rules that compare trials something to compare.
+fn second_trial(case: &Case, rule: &RuleSpec) -> Result<Vec<f64>> {
+    let mut learner = case.learner(rule, &case.feedback)?;
+    case.gradient_of(&mut learner)?;
+    learner.clear_gradients();
+    case.gradient_of(&mut learner)
+}
+
+fn bptt(case: &Case) -> Result<Vec<f64>> {
+    case.gradient(&RuleSpec::Bptt(Default::default()), &case.feedback)
+}
+
+fn rtrl(case: &Case) -> Result<Vec<f64>> {
+    case.gradient(&RuleSpec::Rtrl(Default::default()), &case.feedback)
+}
+
+fn rtrl_spec() -> RuleSpec {
+    RuleSpec::Rtrl(Default::default())
+}
+
+fn rflo_spec() -> RuleSpec {
+    RuleSpec::Rflo(Default::default())
+}
+
+fn windowed(every: usize, back: usize) -> RuleSpec {
+    RuleSpec::Tbptt(TbpttSpec {
+        every: every as u64,
+        back: back as u64,
+    })
+}
+
+fn with_window(case: &Case, every: usize, back: usize) -> Result<f64> {
+    apart(case, &windowed(every, back), bptt(case)?)
+}
+
+/// Which recurrent connections are cut.
+#[derive(Clone, Copy, PartialEq)]
+enum Prune {
+    Nothing,
+    Half,
+    Diagonal,
+    AllButDiagonal,
+}
+
+/// SnAp of this order against `reference`, both with some connections cut.
+fn pruned(case: &Case, order: u64, prune: Prune, reference: RuleSpec) -> Result<f64> {
+    let of = |rule: &RuleSpec| {
+        let mut learner = case.learner(rule, &case.feedback)?;
+        let mut stream = Streams::new(case.seed).stream("pruned", 0);
+        let n = case.units;
+        let cut: Vec<bool> = (0..n * n)
+            .map(|k| match prune {
+                Prune::Nothing => false,
+                Prune::Half => stream.coin(),
+                Prune::Diagonal => k / n == k % n,
+                Prune::AllButDiagonal => k / n != k % n,
+            })
+            .collect();
+        let weights = learner.network_mut().synapses_mut().weights_mut();
+        for row in 0..weights.rows() {
+            let cut = &cut[row % n * n..][..n];
+            let pairs = weights.row_mut(row).iter_mut().zip(cut);
+            pairs.filter(|(_, cut)| **cut).for_each(|(w, _)| *w = 0.0);
+        }
+        case.gradient_of(&mut learner)
+    };
+    let snap = RuleSpec::Snap(SnapSpec { order });
+    Ok(difference(&of(&snap)?, &of(&reference)?))
+}
+
+/// KeRNL that does not learn, in both orders, against RFLO.
+fn fixed_kernel(case: &Case, timescale: f64) -> Result<f64> {
+    let mut largest = 0.0_f64;
+    for order in [Order::Corrected, Order::Published] {
+        let kernl = RuleSpec::Kernl(KernlSpec {
+            order,
+            rate: 0.0,
+            timescale,
+            ..KernlSpec::default()
+        });
+        let rflo = case.gradient(&rflo_spec(), &case.feedback)?;
+        largest = largest.max(apart(case, &kernl, rflo)?);
+    }
+    Ok(largest)
+}
+
+fn combined(eligibility: EligibilitySpec, credit: CreditSpec) -> RuleSpec {
+    RuleSpec::Combined(CombinedSpec {
+        eligibility,
+        credit,
+    })
+}
+
+fn with_leak(case: &Case, leak: f64) -> Result<f64> {
+    let traces = EligibilitySpec::Trace(TraceSpec { leak: Some(leak) });
+    let rule = combined(traces, CreditSpec::Immediate(Default::default()));
+    apart(case, &rule, case.gradient(&rflo_spec(), &case.feedback)?)
+}
+
+fn named_rules(case: &Case, _: &RuleSpec) -> Result<f64> {
+    use EligibilitySpec as E;
+    let pairs = [
+        (E::Trace(Default::default()), rflo_spec()),
+        (E::Influence(Default::default()), rtrl_spec()),
+        (
+            E::Snap(Default::default()),
+            RuleSpec::Snap(Default::default()),
+        ),
+        (
+            E::Uoro(Default::default()),
+            RuleSpec::Uoro(Default::default()),
+        ),
+        (
+            E::Kronecker(Default::default()),
+            RuleSpec::KfRtrl(Default::default()),
+        ),
+        (
+            E::ReverseKronecker(Default::default()),
+            RuleSpec::RKfRtrl(Default::default()),
+        ),
+        (
+            E::Kernl(Default::default()),
+            RuleSpec::Kernl(Default::default()),
+        ),
+    ];
+    let mut largest = 0.0_f64;
+    for (eligibility, named) in pairs {
+        let rule = combined(eligibility, CreditSpec::Immediate(Default::default()));
+        let named = case.gradient(&named, &case.feedback)?;
+        largest = largest.max(apart(case, &rule, named)?);
+    }
+    Ok(largest)
+}
+
+/// Node perturbation with noise that is known, written out step by step.
+fn score_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let RuleSpec::NodePerturbation(spec) = rule else {
+        return Ok(f64::INFINITY);
+    };
+    let mut learner = case.learner(rule, &case.feedback)?;
+    learner.begin_trial();
+    let dims = learner.network().dims();
+    let (n, m, noises) = (
+        dims.units,
+        dims.pre(),
+        dims.batch * dims.currents * dims.units,
+    );
+    let mut stream = Streams::new(case.seed).stream("by hand", 0);
+    let steps = case.data.steps();
+    let noise: Vec<f64> = (0..noises * steps).map(|_| stream.normal()).collect();
+    if let Some((source, _)) = learner.rule_mut().noise_mut() {
+        source.inject(&noise);
+    }
+    let mut expected: Vec<Option<f64>> = vec![None; dims.batch];
+    let mut traces = vec![0.0; noises * m];
+    let mut by_hand = vec![0.0; dims.currents * n * m];
+    for t in 0..steps {
+        case.advance(&mut learner, t)?;
+        let view = learner.view();
+        for (b, expected) in expected.iter_mut().enumerate() {
+            let loss = view.loss(b);
+            let before = expected.unwrap_or(loss);
+            *expected = Some(before + spec.baseline * (loss - before));
+            for row in 0..dims.currents * n {
+                let at = b * dims.currents * n + row;
+                let score = noise[t * noises + at] / spec.sigma;
+                for (j, a) in view.pre(b)[..m].iter().enumerate() {
+                    let trace = &mut traces[at * m + j];
+                    *trace = (1.0 - spec.decay) * *trace + score * a;
+                    by_hand[row * m + j] += (loss - before) * *trace;
+                }
+            }
+        }
+    }
+    Ok(difference(&flat(learner.gradient()), &by_hand))
+}
+
+/// Miconi's rule over two trials, written out from the currents that were.
+fn cubes_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let RuleSpec::Miconi(spec) = rule else {
+        return Ok(f64::INFINITY);
+    };
+    let mut learner = case.learner(rule, &case.feedback)?;
+    let dims = learner.network().dims();
+    let (n, m, rows) = (dims.units, dims.pre(), dims.currents * dims.units);
+    let mut by_hand = vec![0.0; rows * m];
+    let mut first = vec![0.0; dims.batch];
+    for trial in 0..2 {
+        learner.begin_trial();
+        learner.clear_gradients();
+        let mut losses = vec![0.0; dims.batch];
+        let mut means: Vec<f64> = Vec::new();
+        let mut traces = vec![0.0; dims.batch * rows * m];
+        for t in 0..case.data.steps() {
+            case.advance(&mut learner, t)?;
+            let currents = &learner.activity().currents;
+            if t == 0 {
+                means = currents.to_vec();
+            }
+            let view = learner.view();
+            for (b, sum) in losses.iter_mut().enumerate() {
+                *sum += view.loss(b) / case.data.steps() as f64;
+                for row in 0..rows {
+                    let at = row / n * dims.plane() + b * dims.sample() + row % n;
+                    let moved = currents[at] - means[at];
+                    for (j, a) in view.pre(b)[..m].iter().enumerate() {
+                        traces[(b * rows + row) * m + j] += (moved * a).powi(3);
+                    }
+                    means[at] += spec.averaging * moved;
+                }
+            }
+        }
+        if trial == 0 {
+            first = losses;
+            continue;
+        }
+        for b in 0..dims.batch {
+            let terms = &traces[b * rows * m..][..rows * m];
+            for (g, e) in by_hand.iter_mut().zip(terms) {
+                *g += (losses[b] - first[b]) * e;
+            }
+        }
+    }
+    learner.end_trial();
+    Ok(difference(&flat(learner.gradient()), &by_hand))
+}
+
+/// Σ_t (z_t − y_t) r̄_tᵀ + α (W − W₀) with the readout at the end: zero where W is the best one. Relative to its two
+/// parts. With `learned` false the readout stays as it began.
+fn least_squares(case: &Case, learned: bool) -> Result<f64> {
+    const ALPHA: f64 = 0.7;
+    let mut case = case.clone();
+    case.loss = Loss::MeanSquaredError {
+        outputs: Outputs::Sum,
+    };
+    case.masked = false;
+    case.data = Data::random(case.loss, case.data.steps(), 1, case.sizes, case.seed);
+    let rule = RuleSpec::Force(ForceSpec { alpha: ALPHA });
+    let mut learner = case.learner(&rule, &case.feedback)?;
+    let start = flat(learner.network().readout());
+    let (mut rates, post) = (Vec::new(), case.units + 1);
+    for t in 0..case.data.steps() {
+        case.advance(&mut learner, t)?;
+        rates.push(learner.activity().post.row(0).to_vec());
+        if learned {
+            learner.update();
+        }
+    }
+    let readout = flat(learner.network().readout());
+    let pairs = readout.iter().zip(&start);
+    let pulled: Vec<f64> = pairs.map(|(w, start)| ALPHA * (start - w)).collect();
+    let mut pushed = vec![0.0; pulled.len()];
+    let mut size = 1e-300_f64;
+    for (r, y) in rates.iter().zip(&case.data.y) {
+        for (k, y) in y.iter().enumerate() {
+            let row = &readout[k * post..][..post];
+            let error = row.iter().zip(r).map(|(w, r)| w * r).sum::<f64>() - y;
+            for (push, r) in pushed[k * post..][..post].iter_mut().zip(r) {
+                *push += error * r;
+                size = size.max((error * r).abs());
+            }
+        }
+    }
+    let apart = pushed.iter().zip(&pulled).map(|(a, b)| (a - b).abs());
+    Ok(apart.fold(0.0, f64::max) / size)
+}
+
+fn finite_differences(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let mut learner = case.learner(rule, &FeedbackSpec::Symmetric {})?;
+    let gradient = case.gradient_of(&mut learner)?;
+    let [recurrent, readout] = case.differences()?;
+    let readout = difference(&flat(learner.readout_gradient()), &readout);
+    Ok(difference(&gradient, &recurrent).max(readout))
+}
+
+fn frozen(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let mut learner = case.learner(rule, &case.feedback)?;
+    let gradient = case.gradient_of(&mut learner)?;
+    let [_, readout] = case.differences()?;
+    let moved = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    Ok(difference(&flat(learner.readout_gradient()), &readout).max(moved))
+}
+
+/// `rule` with this horizon against BPTT over the trial.
+fn with_horizon(case: &Case, rule: &RuleSpec, horizon: usize) -> Result<f64> {
+    let spec = HorizonSpec {
+        horizon: horizon as u64,
+    };
+    let rule = match rule {
+        RuleSpec::FBptt(_) => RuleSpec::FBptt(spec),
+        _ => RuleSpec::EBptt(spec),
+    };
+    apart(case, &rule, bptt(case)?)
+}
+
+fn without_recurrence(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let of = |rule: &RuleSpec| {
+        let mut learner = case.learner(rule, &case.feedback)?;
+        let weights = learner.network_mut().synapses_mut().weights_mut();
+        (0..weights.rows()).for_each(|i| weights.row_mut(i)[..case.units].fill(0.0));
+        case.gradient_of(&mut learner)
+    };
+    let exact = RuleSpec::Rtrl(Default::default());
+    Ok(difference(&of(rule)?, &of(&exact)?))
+}
+
+/// Mean over every pattern of signs against RTRL. As many steps of the trial as ten signs allow are run.
+fn over_all_signs(case: &Case, rule: &RuleSpec, scale: f64) -> Result<f64> {
+    const SIGNS: usize = 10;
+    let mut case = case.clone();
+    let mut learner = case.learner(rule, &case.feedback)?;
+    let Some((_, count)) = learner.rule_mut().noise_mut() else {
+        return Ok(f64::INFINITY);
+    };
+    let steps = (SIGNS / count).clamp(1, case.data.steps());
+    case.data = case.data.truncated(steps);
+    let patterns = 1_u64 << (steps * count);
+    let mut mean: Vec<f64> = Vec::new();
+    for pattern in 0..patterns {
+        learner.clear_gradients();
+        learner.begin_trial();
+        let dims = learner.network().dims();
+        clear_start(&mut learner, dims);
+        let sign = |k: usize| if pattern >> k & 1 == 1 { scale } else { -scale };
+        let signs: Vec<f64> = (0..steps * count).map(sign).collect();
+        if let Some((noise, _)) = learner.rule_mut().noise_mut() {
+            noise.inject(&signs);
+        }
+        for t in 0..steps {
+            case.advance(&mut learner, t)?;
+        }
+        let gradient = flat(learner.gradient());
+        mean.resize(gradient.len(), 0.0);
+        for (m, g) in mean.iter_mut().zip(&gradient) {
+            *m += g / patterns as f64;
+        }
+    }
+    Ok(difference(&mean, &rtrl(&case)?))
+}
+
+/// A = 0 and B = 0, whatever their shapes: the influence at the start of a trial.
+fn clear_start(learner: &mut Learner<f64>, dims: crate::network::Dims) {
+    let (states, posts, m) = (
+        dims.states * dims.units,
+        dims.currents * dims.units,
+        dims.pre(),
+    );
+    for name in ["A", "B"] {
+        let sizes = [states, posts, m, states * posts, states * m, posts * m];
+        sizes
+            .iter()
+            .any(|size| learner.rule_mut().set_start(name, &vec![0.0; *size]));
+    }
+}
+
+fn aligned_feedback(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let symmetric = case.gradient(rule, &FeedbackSpec::Symmetric {})?;
+    let mut learner = case.learner(rule, &FeedbackSpec::random())?;
+    let readout = flat(learner.network().readout());
+    if let Some(weights) = learner.feedback_weights_mut() {
+        let rows = readout.chunks_exact(case.units + 1);
+        for (k, row) in rows.enumerate() {
+            weights.row_mut(k).copy_from_slice(&row[..case.units]);
+        }
+    }
+    Ok(difference(&case.gradient_of(&mut learner)?, &symmetric))
+}
+
+fn errors_add(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let of = |parts: [f64; 2]| {
+        let mut learner = case.learner(rule, &FeedbackSpec::random())?;
+        if let Some(weights) = learner.feedback_weights_mut() {
+            let (rows, columns) = (weights.rows(), weights.columns());
+            for k in 0..rows {
+                let other = |i: usize| (1.0 + (k * columns + i) as f64).sin();
+                for (i, w) in weights.row_mut(k).iter_mut().enumerate() {
+                    *w = parts[0] * *w + parts[1] * other(i);
+                }
+            }
+        }
+        case.gradient_of(&mut learner)
+    };
+    let (first, second, both) = (of([1.0, 0.0])?, of([0.0, 1.0])?, of([1.0, 1.0])?);
+    let sum: Vec<f64> = first.iter().zip(&second).map(|(a, b)| a + b).collect();
+    // Relative to the parts, which may nearly cancel.
+    let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    let scale = largest(&first).max(largest(&second)).max(1e-300);
+    Ok(difference(&both, &sum) * largest(&sum).max(largest(&both)) / scale)
+}
+
+fn samples_add(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let whole = case.gradient(rule, &case.feedback)?;
+    let mut sum = vec![0.0; whole.len()];
+    for b in 0..case.batch {
+        let mut alone = case.clone();
+        alone.batch = 1;
+        alone.data = case.data.sample(b, case.batch);
+        let gradient = alone.gradient(rule, &case.feedback)?;
+        sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
+    }
+    Ok(difference(&whole, &sum))
+}
+
+fn resumed(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let half = case.data.steps() / 2;
+    let mut first = case.learner(rule, &case.feedback)?;
+    first.begin_trial();
+    for t in 0..half {
+        case.advance(&mut first, t)?;
+    }
+    let snapshot = first.snapshot()?;
+    // Another start, which the snapshot must replace.
+    let mut second = case.sibling(case.seed ^ 1).learner(rule, &case.feedback)?;
+    second.restore(&snapshot)?;
+    for learner in [&mut first, &mut second] {
+        for t in half..case.data.steps() {
+            case.advance(learner, t)?;
+        }
+        learner.end_trial();
+    }
+    let (a, b) = (flat(first.gradient()), flat(second.gradient()));
+    let same = a.iter().zip(&b).all(|(a, b)| a.to_bits() == b.to_bits());
+    Ok(if same {
+        0.0
+    } else {
+        difference(&a, &b).max(f64::MIN_POSITIVE)
+    })
+}
+
+/// J(t) of every step of a case with one sample: row after row.
+fn jacobians(case: &Case) -> Result<Vec<Vec<f64>>> {
+    let mut watch = case.learner(&super::case::readout_only(), &case.feedback)?;
+    watch.begin_trial();
+    let mut all = Vec::new();
+    for t in 0..case.data.steps() {
+        case.advance(&mut watch, t)?;
+        let view = watch.view();
+        let states = view.dims().states * view.dims().units;
+        let element = |k: usize| view.jacobian(0, k / states, k % states);
+        all.push((0..states * states).map(element).collect());
+    }
+    Ok(all)
+}
+
+/// The target of A, for every step but the last, against the credit of F-BPTT, both times the gains of that step.
+///
+/// A is set to zero before each step and learns at rate 1, so that its bias column afterwards is the target; its slow
+/// copy is set to tell the true credit.
+fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Result<f64> {
+    let credits = credits(case)?;
+    let spec = DendriticSpec {
+        rate: 1.0,
+        jacobian: JacobianSpec::Exact {},
+        label_activation: label,
+        refresh: u64::MAX,
+        timing,
+        ..DendriticSpec::default()
+    };
+    let mut learner = case.learner(&RuleSpec::Dendritic(spec), &case.feedback)?;
+    learner.begin_trial();
+    let (mut targets, mut expected) = (Vec::new(), Vec::new());
+    let mut gains: Vec<Vec<f64>> = Vec::new();
+    for t in 0..case.data.steps() {
+        let rule = learner.rule_mut();
+        if let Some(apical) = rule.matrix_mut("A") {
+            apical.clear();
+        }
+        if let Some(slow) = rule.matrix_mut("A_slow") {
+            set_bias(slow, &credits[t]);
+        }
+        case.advance(&mut learner, t)?;
+        let dims = learner.network().dims();
+        let (n, states) = (dims.units, dims.states);
+        if t > 0 {
+            let Some(apical) = learner.rule_mut().matrix_mut("A") else {
+                return Ok(f64::INFINITY);
+            };
+            let last = apical.columns() - 1;
+            for g in 0..dims.currents {
+                for i in 0..n {
+                    let parts = (0..states)
+                        .map(|s| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last]);
+                    targets.push(parts.sum());
+                }
+            }
+            expected.extend(future_gradient(case, t - 1)?);
+        }
+        let view = learner.view();
+        gains = (0..states * dims.currents)
+            .map(|k| view.gain(k / dims.currents, k % dims.currents, 0).to_vec())
+            .collect();
+    }
+    Ok(difference(&targets, &expected))
+}
+
+/// A matrix that answers `values` to every input that ends in 1.
+fn set_bias(matrix: &mut Matrix<f64>, values: &[f64]) {
+    matrix.clear();
+    let last = matrix.columns() - 1;
+    for (i, value) in values.iter().enumerate() {
+        matrix.row_mut(i)[last] = *value;
+    }
+}
+
+/// dΣL/ds(t) of every step of a case with one sample, from the last step back: λ ← slope ∘ q + Jᵀ λ.
+fn credits(case: &Case) -> Result<Vec<Vec<f64>>> {
+    let mut watch = case.learner(&super::case::readout_only(), &case.feedback)?;
+    watch.begin_trial();
+    let mut credits: Vec<Vec<f64>> = Vec::new();
+    for t in 0..case.data.steps() {
+        case.advance(&mut watch, t)?;
+        let (view, signal) = (watch.view(), watch.signal());
+        let slopes = (0..view.dims().states).flat_map(|s| view.slope(s, 0).iter().zip(signal));
+        credits.push(slopes.map(|(slope, q)| slope * q).collect());
+    }
+    let jacobians = jacobians(case)?;
+    for t in (1..credits.len()).rev() {
+        let states = credits[t].len();
+        for l in 0..states {
+            let back: f64 = (0..states)
+                .map(|k| jacobians[t][k * states + l] * credits[t][k])
+                .sum();
+            credits[t - 1][l] += back;
+        }
+    }
+    Ok(credits)
+}
+
+/// What F-BPTT pays to the biases for step `t` with the whole rest of the trial ahead: gain ∘ credit.
+///
+/// Its horizon is chosen so that the last step of the trial pays for step `t`.
+fn future_gradient(case: &Case, t: usize) -> Result<Vec<f64>> {
+    let steps = case.data.steps();
+    let rule = RuleSpec::FBptt(HorizonSpec {
+        horizon: (steps - t) as u64,
+    });
+    let mut learner = case.learner(&rule, &case.feedback)?;
+    learner.begin_trial();
+    let mut before = Vec::new();
+    for t in 0..steps {
+        before = biases(learner.gradient());
+        case.advance(&mut learner, t)?;
+    }
+    let after = biases(learner.gradient());
+    Ok(after.iter().zip(&before).map(|(a, b)| a - b).collect())
+}
+
+fn biases(gradient: &Matrix<f64>) -> Vec<f64> {
+    let last = gradient.columns() - 1;
+    (0..gradient.rows())
+        .map(|i| gradient.row(i)[last])
+        .collect()
+}
+
+/// The dendritic rule with J, or K, set to the true Jacobian before each step, against the one with exact J.
+fn with_true_jacobian(case: &Case, jacobian: JacobianSpec) -> Result<f64> {
+    let n = case.units;
+    let with = |jacobian: JacobianSpec| {
+        RuleSpec::Dendritic(DendriticSpec {
+            jacobian,
+            ..DendriticSpec::default()
+        })
+    };
+    let transposed = matches!(jacobian, JacobianSpec::Local { .. });
+    let mut learner = case.learner(&with(jacobian), &case.feedback)?;
+    learner.begin_trial();
+    for (t, true_jacobian) in jacobians(case)?.iter().enumerate() {
+        let name = if transposed { "K" } else { "J" };
+        if let Some(matrix) = learner.rule_mut().matrix_mut(name) {
+            for i in 0..n {
+                for j in 0..n {
+                    let from = if transposed { j * n + i } else { i * n + j };
+                    matrix.row_mut(i)[j] = true_jacobian[from];
+                }
+            }
+        }
+        case.advance(&mut learner, t)?;
+    }
+    let exact = case.gradient(&with(JacobianSpec::Exact {}), &case.feedback)?;
+    Ok(difference(&flat(learner.gradient()), &exact))
+}
