@@ -102,6 +102,30 @@ fn every_task_has_its_page_and_its_commands_run() {
 }
 
 #[test]
+fn results_of_2020_run() {
+    assert!(run_all("docs/results/marschall2020.md") >= 3);
+}
+
+#[test]
+fn how_to_commands_run() {
+    let mut commands = 0;
+    for document in how_to() {
+        let run = run_all(&document);
+        assert!(run >= 1, "{document} has no command");
+        commands += run;
+    }
+    assert!(commands >= 4);
+}
+
+/// The documents of docs/how-to.
+fn how_to() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join("docs/how-to")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages = names.filter(|name| name.ends_with(".md"));
+    pages.map(|name| format!("docs/how-to/{name}")).collect()
+}
+
+#[test]
 fn continuous_integration_runs_the_test_command_of_the_readme() {
     let lines = commands("README.md");
     let tests: Vec<&String> = lines
@@ -120,9 +144,11 @@ fn links_lead_somewhere() {
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/results/marschall2019.md",
+        "docs/results/marschall2020.md",
         "docs/speed.md",
     ];
-    for document in documents.into_iter().map(String::from).chain(task_pages()) {
+    let documents = documents.into_iter().map(String::from);
+    for document in documents.chain(task_pages()).chain(how_to()) {
         let text = std::fs::read_to_string(root().join(&document)).unwrap();
         let folder = root().join(&document).parent().unwrap().to_path_buf();
         for link in text

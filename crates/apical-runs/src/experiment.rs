@@ -57,6 +57,14 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "tasks/binary_addition",
     "tasks/copy",
     "tasks/multi_task",
+    "marschall2020/add-a1",
+    "marschall2020/add-a05",
+    "marschall2020/mimic-a1",
+    "marschall2020/mimic-a05",
+    "marschall2020/add-a1-long",
+    "marschall2020/add-release",
+    "marschall2020/add46",
+    "marschall2020/add35",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
@@ -102,6 +110,7 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
     }
     let mut experiment: Experiment = typed(table)?;
     data::load(&mut experiment.task, folder)?;
+    let mut experiment = parse_unchecked(text, changes)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.
     if !changes.is_empty()
@@ -117,6 +126,23 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
     Ok(experiment)
 }
 
+/// As [`parse`], without looking whether the settings can work together.
+pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
+    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
+        field: "experiment".into(),
+        what: format!("got {error}").trim_end().replacen(
+            "got TOML parse error",
+            "not valid TOML",
+            1,
+        ),
+        mend: "Mend the file at that place.".into(),
+    })?;
+    for change in changes {
+        set(&mut table, change)?;
+    }
+    typed(table)
+}
+
 /// The experiment as TOML with every setting written out.
 ///
 /// # Errors
@@ -130,7 +156,7 @@ pub fn resolved(experiment: &Experiment) -> Result<String> {
 }
 
 /// Refuses what no memory could hold, which would end the program without a word.
-fn check_size(experiment: &Experiment) -> Result<()> {
+pub(crate) fn check_size(experiment: &Experiment) -> Result<()> {
     const SEEDS: u64 = 1_000_000;
     if experiment.seeds > SEEDS {
         return Err(Error::Config {

@@ -3,6 +3,7 @@
 
 pub mod checkpoint_file;
 pub mod claims;
+pub mod compare;
 pub mod data;
 mod error;
 pub mod experiment;

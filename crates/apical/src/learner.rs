@@ -246,12 +246,17 @@ impl<T: Scalar> Learner<T> {
             self.begin_trial();
         }
         self.advance_checked(&sample.x, &sample.y, mask)?;
-        if sample.last {
+        self.finish_step(sample.last);
+        Ok(())
+    }
+
+    /// Ends a step that [`Learner::advance`] began: with the update that is due, and with the trial if it was its `last`.
+    pub fn finish_step(&mut self, last: bool) {
+        if last {
             self.end_trial();
         } else {
             self.update_if_due(false);
         }
-        Ok(())
     }
 
     /// Learns from `steps` steps of `task`, showing each to `monitor`; returns how many there were.
@@ -580,6 +585,11 @@ impl<T: Scalar> Learner<T> {
         check_update(self.update, rule.needs_window(), name)?;
         self.rule = rule;
         Ok(())
+    }
+
+    /// q(t) of the last step as the feedback pathway told it, one plane.
+    pub fn feedback_signal(&self) -> &[T] {
+        &self.signal
     }
 
     /// The rule, to look at or set what it has learned.

@@ -32,6 +32,7 @@ mod learner;
 mod scalar;
 mod stream;
 
+pub mod analysis;
 pub mod check;
 pub mod credit;
 pub mod eligibility;

@@ -116,6 +116,20 @@ pub trait Rule<T: Scalar>: Send {
         Probe::Number(f64::NAN)
     }
 
+    /// Steps by which the gradient of a step comes late.
+    fn lag(&self) -> u64 {
+        0
+    }
+
+    /// Steps whose gradients come together, with the last of them; `u64::MAX` if only with the end of a trial or window.
+    fn block(&self) -> u64 {
+        if self.needs_window() || self.needs_trials() {
+            u64::MAX
+        } else {
+            1
+        }
+    }
+
     /// A matrix of the rule by its name, to be set from outside.
     fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
         None
