@@ -70,6 +70,24 @@ fn result_commands_run() {
     assert!(run_all("docs/results/marschall2019.md") >= 4);
 }
 
+/// The documents of `docs/how-to`.
+fn how_to() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join("docs/how-to")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<String> = names.map(|name| format!("docs/how-to/{name}")).collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn how_to_commands_run() {
+    let pages = how_to();
+    assert!(!pages.is_empty());
+    for page in pages {
+        assert!(run_all(&page) >= 1, "{page} shows no command");
+    }
+}
+
 #[test]
 fn continuous_integration_runs_the_test_command_of_the_readme() {
     let lines = commands("README.md");
@@ -91,7 +109,8 @@ fn links_lead_somewhere() {
         "docs/results/marschall2019.md",
         "docs/speed.md",
     ];
-    for document in documents {
+    for document in documents.map(String::from).into_iter().chain(how_to()) {
+        let document = document.as_str();
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         let folder = root().join(document).parent().unwrap().to_path_buf();
         for link in text
