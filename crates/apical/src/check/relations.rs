@@ -972,13 +972,13 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
     learner.begin_trial();
     let (mut targets, mut expected) = (Vec::new(), Vec::new());
     let mut gains: Vec<Vec<f64>> = Vec::new();
-    for t in 0..case.data.steps() {
+    for (t, credit) in credits.iter().enumerate() {
         let rule = learner.rule_mut();
         if let Some(apical) = rule.matrix_mut("A") {
             apical.clear();
         }
         if let Some(slow) = rule.matrix_mut("A_slow") {
-            set_bias(slow, &credits[t]);
+            set_bias(slow, credit);
         }
         case.advance(&mut learner, t)?;
         let dims = learner.network().dims();
@@ -988,12 +988,10 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
                 return Ok(f64::INFINITY);
             };
             let last = apical.columns() - 1;
-            for g in 0..dims.currents {
-                for i in 0..n {
-                    let parts = (0..states)
-                        .map(|s| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last]);
-                    targets.push(parts.sum());
-                }
+            for row in 0..dims.currents * n {
+                let (g, i) = (row / n, row % n);
+                let part = |s: usize| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last];
+                targets.push((0..states).map(part).sum());
             }
             expected.extend(future_gradient(case, t - 1)?);
         }
