@@ -96,21 +96,8 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
 }
 
 fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Experiment> {
-    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
-        field: "experiment".into(),
-        what: format!("got {error}").trim_end().replacen(
-            "got TOML parse error",
-            "not valid TOML",
-            1,
-        ),
-        mend: "Mend the file at that place.".into(),
-    })?;
-    for change in changes {
-        set(&mut table, change)?;
-    }
-    let mut experiment: Experiment = typed(table)?;
-    data::load(&mut experiment.task, folder)?;
     let mut experiment = parse_unchecked(text, changes)?;
+    data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.
     if !changes.is_empty()
@@ -126,7 +113,7 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
     Ok(experiment)
 }
 
-/// As [`parse`], without looking whether the settings can work together.
+/// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
     let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
         field: "experiment".into(),
