@@ -117,11 +117,17 @@ const TRIALS: &str = r#"
 fn experiments(name: &str) -> Result<[Experiment; 3]> {
     let text = text_of(name);
     let own: &[&str] = match name {
-        // The readout learns as in the controls, the recurrent layer at a tenth of its rate.
-        "miconi" | "node_perturbation" => &[
+        // The readout learns as in the controls, the recurrent layer at a fraction of its rate.
+        "miconi" => &[
             "optimizer.rates.W_rec=0.1",
             "optimizer.rates.W_in=0.1",
             "optimizer.rates.b_rec=0.1",
+        ],
+        "node_perturbation" => &[
+            "optimizer.clip=1000",
+            "optimizer.rates.W_rec=0.03",
+            "optimizer.rates.W_in=0.03",
+            "optimizer.rates.b_rec=0.03",
         ],
         "bptt" => &["update={ every = 50 }"],
         "dendritic" => &["feedback.kind=random"],
