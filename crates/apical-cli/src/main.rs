@@ -1,6 +1,7 @@
 //! The command line of Apical: run experiments, reproduce papers, look up what there is.
 
 mod check;
+mod compare;
 mod progress;
 mod reproduce;
 mod run;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Train an experiment: a built-in name or a TOML file.
     Run(run::Arguments),
+    /// Let one rule train while others watch, and compare their gradients step by step.
+    Compare(compare::Arguments),
     /// Run a whole paper: its figure and a table of its claims.
     Reproduce(reproduce::Arguments),
     /// Check rules: relations between gradients, locality, unbiasedness.
@@ -37,8 +40,10 @@ enum Command {
     Tasks,
     /// List the neurons and their equations.
     Neurons,
-    /// List the learning rules: locality, exactness, cost.
+    /// List the learning rules: locality, exactness, cost; or say more of one.
     Rules {
+        /// Show this one alone.
+        rule: Option<String>,
         /// Skip measuring the time of a step.
         #[arg(long)]
         no_timing: bool,
@@ -67,12 +72,16 @@ fn main() -> ExitCode {
     }
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &STOP),
+        Command::Compare(arguments) => compare::compare(&arguments, &STOP),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments, &STOP),
         Command::Check(arguments) => check::check(&arguments, &STOP),
         Command::List { experiment } => tables::list(experiment.as_deref()),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),
-        Command::Rules { no_timing } => tables::rules(!no_timing),
+        Command::Rules { rule, no_timing } => match rule {
+            Some(rule) => tables::rule(&rule),
+            None => tables::rules(!no_timing),
+        },
     };
     match done {
         Ok(code) => code,

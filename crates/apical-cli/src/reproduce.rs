@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use apical_runs::claims::{Claim, Claims};
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::marschall2019;
+use apical_runs::reproduce::{Paper, Report};
 use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -19,7 +19,7 @@ use crate::{COMMIT, VERSION, command_line, print};
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which paper: marschall2019.
+    /// Which paper: marschall2019, marschall2020.
     paper: String,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
@@ -40,14 +40,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
-    if arguments.paper != marschall2019::PAPER {
-        bail!(
-            "paper: got `{}`, expected one of {}. Write: apical reproduce {}",
-            arguments.paper,
-            marschall2019::PAPER,
-            marschall2019::PAPER
-        );
-    }
+    let paper = Paper::by_key(&arguments.paper)?;
     let dir = arguments
         .out
         .clone()
@@ -62,12 +55,11 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
             }
         })?;
     }
-    let experiments = marschall2019::experiments(arguments.quick)?;
-    let seeds = (experiments[0].seed, experiments[0].seeds);
+    let (seeds, steps) = (paper.size)(arguments.quick)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
-    let meter = Meter::new(marschall2019::total_steps(&experiments), arguments.quiet);
+    let meter = Meter::new(steps, arguments.quiet);
     let begun = Instant::now();
-    let outcome = marschall2019::reproduce(arguments.quick, arguments.threads, stop, &meter);
+    let outcome = (paper.reproduce)(arguments.quick, arguments.threads, stop, &meter);
     meter.finish();
     // Only now, so that a stopped run leaves the folder empty and can be started again.
     let reproduction = outcome?;
@@ -78,6 +70,13 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     }
     if !arguments.quiet {
         let mut text = claims_table(&reproduction.claims);
+        for report in reproduction
+            .reports
+            .iter()
+            .filter(|report| report.on_screen)
+        {
+            text.push_str(&report_table(report));
+        }
         for (name, _) in &reproduction.figures {
             for (word, kind) in [("figure: ", "svg"), ("        ", "png")] {
                 let path = dir.join(name).with_extension(kind);
@@ -85,6 +84,10 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
             }
         }
         text.push_str(&format!("claims: {}\n", dir.join("claims.json").display()));
+        for report in &reproduction.reports {
+            let path = dir.join(report.name).with_extension("md");
+            text.push_str(&format!("{}: {}\n", report.title, path.display()));
+        }
         text.push_str(&format!(
             "took {:.1} s; again: {}\n",
             begun.elapsed().as_secs_f64(),
@@ -95,13 +98,28 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn claims_table(claims: &Claims) -> String {
+fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(160);
     }
+    table
+}
+
+fn report_table(report: &Report) -> String {
+    let mut table = table();
+    table.set_header(&report.header);
+    for row in &report.rows {
+        // Stars are for Markdown.
+        table.add_row(row.iter().map(|cell| cell.replace("**", "")));
+    }
+    format!("\n{}\n{table}\n", report.title)
+}
+
+fn claims_table(claims: &Claims) -> String {
+    let mut table = table();
     table.set_header([
         "claim", "source", "expected", "measured", "spread", "n", "verdict",
     ]);

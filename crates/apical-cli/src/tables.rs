@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use apical::network::NetworkSpec;
 use apical::neuron::NEURONS;
-use apical::rule::{RULES, RuleSpec};
+use apical::rule::{COMBINATIONS, RULES, RuleSpec};
 use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
 use apical_runs::experiment::{BUILT_IN, load};
@@ -128,6 +128,40 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
             &format!("O({})", info.time),
             &measured,
         ]);
+    }
+    show(&table)?;
+    let mut combinations = self::table(&["eligibility", "credit", "published as"]);
+    for (eligibility, credit, name) in COMBINATIONS {
+        combinations.add_row([
+            *eligibility,
+            credit,
+            name.unwrap_or("NOT PUBLISHED: yours to try"),
+        ]);
+    }
+    print("\nrule.kind = \"combined\" joins any eligibility with any credit:\n")?;
+    show(&combinations)
+}
+
+/// One rule: its row, as a list.
+pub fn rule(name: &str) -> Result<ExitCode> {
+    let info = RuleSpec::by_name(name)?.info();
+    let yes = |b: bool| if b { "yes" } else { "no" };
+    let (memory, time) = (format!("O({})", info.memory), format!("O({})", info.time));
+    let mut table = table(&["rule", info.name]);
+    for row in [
+        ["other names", &info.aliases.join(", ")],
+        ["what it does", info.summary],
+        ["source", info.source],
+        ["drops", info.drops],
+        ["local in space", info.locality.text()],
+        ["local in time", yes(info.local_in_time)],
+        ["exact with fixed weights", yes(info.exact)],
+        ["draws noise", yes(info.stochastic)],
+        ["memory", &memory],
+        ["time a step", &time],
+        ["page", &format!("docs/rules/{}.md", info.name)],
+    ] {
+        table.add_row(row);
     }
     show(&table)
 }

@@ -70,22 +70,59 @@ fn result_commands_run() {
     assert!(run_all("docs/results/marschall2019.md") >= 4);
 }
 
-/// The documents of `docs/how-to`.
-fn how_to() -> Vec<String> {
-    let folder = std::fs::read_dir(root().join("docs/how-to")).unwrap();
-    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut pages: Vec<String> = names.map(|name| format!("docs/how-to/{name}")).collect();
-    pages.sort();
-    pages
+/// The pages of the tasks, one a task.
+fn task_pages() -> Vec<String> {
+    let names = apical::task::TASKS.iter().map(|task| task.name);
+    let names = names.chain(["README"]);
+    names.map(|name| format!("docs/tasks/{name}.md")).collect()
+}
+
+#[test]
+fn every_task_has_its_page_and_its_commands_run() {
+    for page in task_pages() {
+        let run = run_all(&page);
+        // The files of MNIST do not come with the program.
+        assert!(run > 0 || page.ends_with("sequential_mnist.md"), "{page}");
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        assert!(
+            page.ends_with("README.md") || text.contains("**Loss:**"),
+            "{page}"
+        );
+    }
+    let index = std::fs::read_to_string(root().join("docs/tasks/README.md")).unwrap();
+    for task in apical::task::TASKS {
+        assert!(
+            index.contains(&format!("({}.md)", task.name)),
+            "{}",
+            task.name
+        );
+    }
+    let pages = std::fs::read_dir(root().join("docs/tasks")).unwrap();
+    assert_eq!(pages.count(), task_pages().len());
+}
+
+#[test]
+fn results_of_2020_run() {
+    assert!(run_all("docs/results/marschall2020.md") >= 3);
 }
 
 #[test]
 fn how_to_commands_run() {
-    let pages = how_to();
-    assert!(!pages.is_empty());
-    for page in pages {
-        assert!(run_all(&page) >= 1, "{page} shows no command");
+    let mut commands = 0;
+    for document in how_to() {
+        let run = run_all(&document);
+        assert!(run >= 1, "{document} has no command");
+        commands += run;
     }
+    assert!(commands >= 4);
+}
+
+/// The documents of docs/how-to.
+fn how_to() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join("docs/how-to")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages = names.filter(|name| name.ends_with(".md"));
+    pages.map(|name| format!("docs/how-to/{name}")).collect()
 }
 
 #[test]
@@ -107,12 +144,13 @@ fn links_lead_somewhere() {
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/results/marschall2019.md",
+        "docs/results/marschall2020.md",
         "docs/speed.md",
     ];
-    for document in documents.map(String::from).into_iter().chain(how_to()) {
-        let document = document.as_str();
-        let text = std::fs::read_to_string(root().join(document)).unwrap();
-        let folder = root().join(document).parent().unwrap().to_path_buf();
+    let documents = documents.into_iter().map(String::from);
+    for document in documents.chain(task_pages()).chain(how_to()) {
+        let text = std::fs::read_to_string(root().join(&document)).unwrap();
+        let folder = root().join(&document).parent().unwrap().to_path_buf();
         for link in text
             .split("](")
             .skip(1)

@@ -131,6 +131,30 @@ impl Claims {
     }
 }
 
+/// The mean, and how many single seeds did it: a mean hides seeds that failed.
+pub(crate) fn counted(spread: &Spread, values: &[f64], did: impl Fn(f64) -> bool) -> String {
+    let count = values.iter().filter(|value| did(**value)).count();
+    format!("{:.4}; {count} of {} seeds", spread.mean, spread.n)
+}
+
+/// A claim with the measurement filled in.
+pub(crate) fn measured(spread: &Spread) -> Claim {
+    Claim {
+        id: String::new(),
+        figure: String::new(),
+        statement: String::new(),
+        source: String::new(),
+        expected: String::new(),
+        measured: format!("{:.4}", spread.mean),
+        spread: format!(
+            "sd {:.4}, s.e. {:.4}, median {:.4}",
+            spread.deviation, spread.error, spread.median
+        ),
+        n: spread.n,
+        verdict: Verdict::Inconclusive,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use apical::{Experiment, Precision};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, data};
 
 /// An experiment that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -46,17 +46,38 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2019/lags35-scripts2018",
     "marschall2019/lags35-scripts2018-frozen",
     "marschall2019/lags59-rtrl",
+    "tasks/mimic",
+    "tasks/flip_flop",
+    "tasks/integration",
+    "tasks/context_decision",
+    "tasks/delayed_match",
+    "tasks/sensorimotor_mapping",
+    "tasks/sine_wave",
+    "tasks/fixed_point_transition",
+    "tasks/binary_addition",
+    "tasks/copy",
+    "tasks/multi_task",
+    "marschall2020/add-a1",
+    "marschall2020/add-a05",
+    "marschall2020/mimic-a1",
+    "marschall2020/mimic-a05",
+    "marschall2020/add-a1-long",
+    "marschall2020/add-release",
+    "marschall2020/add46",
+    "marschall2020/add35",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
-/// experiment.
+/// experiment, with the data its task names.
 ///
 /// # Errors
 /// A name that is neither, a file that cannot be read, a syntax error, an unknown key or value (the nearest
 /// known one is suggested), or a setting that cannot work.
 pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
     let built_in = BUILT_IN.iter().any(|known| known.name == name);
-    parse(&source(name)?, changes).map_err(|error| match error {
+    // A file is the place from which the files it names may be found.
+    let folder = Path::new(name).parent().filter(|_| !built_in);
+    parse_in(&source(name)?, changes, folder).map_err(|error| match error {
         // Where there is a file, say which.
         Error::Config { field, what, mend } if field == "experiment" && !built_in => {
             let field = name.to_string();
@@ -71,6 +92,10 @@ pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
+    parse_in(text, changes, None)
+}
+
+fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Experiment> {
     let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
         field: "experiment".into(),
         what: format!("got {error}").trim_end().replacen(
@@ -84,10 +109,12 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
         set(&mut table, change)?;
     }
     let mut experiment: Experiment = typed(table)?;
+    data::load(&mut experiment.task, folder)?;
+    let mut experiment = parse_unchecked(text, changes)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.
     if !changes.is_empty()
-        && let Ok(before) = parse(text, &[])
+        && let Ok(before) = toml::from_str::<Experiment>(text)
         && before.rule.info().name != experiment.rule.info().name
         && before.monitor == experiment.monitor
     {
@@ -97,6 +124,23 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
     }
     experiment.check()?;
     Ok(experiment)
+}
+
+/// As [`parse`], without looking whether the settings can work together.
+pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
+    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
+        field: "experiment".into(),
+        what: format!("got {error}").trim_end().replacen(
+            "got TOML parse error",
+            "not valid TOML",
+            1,
+        ),
+        mend: "Mend the file at that place.".into(),
+    })?;
+    for change in changes {
+        set(&mut table, change)?;
+    }
+    typed(table)
 }
 
 /// The experiment as TOML with every setting written out.
@@ -112,7 +156,7 @@ pub fn resolved(experiment: &Experiment) -> Result<String> {
 }
 
 /// Refuses what no memory could hold, which would end the program without a word.
-fn check_size(experiment: &Experiment) -> Result<()> {
+pub(crate) fn check_size(experiment: &Experiment) -> Result<()> {
     const SEEDS: u64 = 1_000_000;
     if experiment.seeds > SEEDS {
         return Err(Error::Config {
@@ -274,9 +318,9 @@ fn blamed<T: DeserializeOwned>(table: Table, path: &str, message: &str) -> Strin
             if let Some(Value::Table(inner)) = at_path(&mut without, &path) {
                 inner.remove(*key);
             }
-            refusal::<T>(&without)
-                .err()
-                .is_none_or(|(_, now)| now != message && !now.starts_with("missing field"))
+            // Without its kind any table is refused.
+            let refused = refusal::<T>(&without).err();
+            refused.is_none_or(|(_, now)| now != message && now != "missing field `kind`")
         });
         match guilty {
             Some(key) => path = format!("{path}.{key}"),

@@ -24,6 +24,7 @@
 //! ```
 
 mod draw;
+mod heat;
 mod legend;
 mod line;
 mod page;
@@ -69,6 +70,34 @@ pub struct Panel {
     pub curves: Vec<Curve>,
     /// Dashed horizontal lines, labelled at their right end.
     pub levels: Vec<Level>,
+    /// Points with a name beside them.
+    pub marks: Vec<Mark>,
+    /// Coloured cells instead of axes; everything above but title and labels is then left out.
+    pub heat: Option<Heat>,
+}
+
+/// A point with a name beside it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mark {
+    /// Horizontal position.
+    pub x: f64,
+    /// Height.
+    pub y: f64,
+    /// The name.
+    pub label: String,
+    /// Colour.
+    pub colour: Colour,
+}
+
+/// A table of numbers between −1 and 1 as coloured cells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heat {
+    /// Names of the rows, from the top.
+    pub rows: Vec<String>,
+    /// Names of the columns, from the left.
+    pub columns: Vec<String>,
+    /// Numbers row by row; one that is not a number leaves its cell empty.
+    pub values: Vec<Vec<f64>>,
 }
 
 /// A line through points; a point that is not a number leaves a gap.

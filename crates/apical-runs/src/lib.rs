@@ -3,12 +3,15 @@
 
 pub mod checkpoint_file;
 pub mod claims;
+pub mod compare;
+pub mod data;
 mod error;
 pub mod experiment;
 pub mod figure;
 pub mod files;
 pub mod record;
 pub mod reproduce;
+pub mod rule_page;
 pub mod run;
 pub mod seed_run;
 pub mod statistics;

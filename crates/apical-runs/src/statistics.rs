@@ -71,6 +71,72 @@ pub fn mean_curve(curves: &[(Vec<u64>, Vec<f64>)]) -> (Vec<f64>, Vec<f64>) {
     )
 }
 
+/// Quartiles of curves recorded at the same steps, up to the length of the shortest: steps, lower and upper.
+pub fn quartiles(curves: &[(Vec<u64>, Vec<f64>)]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (steps, _) = mean_curve(curves);
+    let at = |k: usize, share: f64| {
+        let mut values: Vec<f64> = curves.iter().map(|(_, values)| values[k]).collect();
+        values.sort_by(f64::total_cmp);
+        let place = share * (values.len() - 1) as f64;
+        let (below, part) = (place as usize, place.fract());
+        let above = (below + 1).min(values.len() - 1);
+        values[below] + part * (values[above] - values[below])
+    };
+    let edge = |share: f64| (0..steps.len()).map(|k| at(k, share)).collect();
+    let (low, high) = (edge(0.25), edge(0.75));
+    (steps, low, high)
+}
+
+/// Places in ascending order, from 1; equal values share the mean of theirs.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let rank = |v: &f64| {
+        let below = values.iter().filter(|other| *other < v).count();
+        let equal = values.iter().filter(|other| *other == v).count();
+        below as f64 + 0.5 * (equal + 1) as f64
+    };
+    values.iter().map(rank).collect()
+}
+
+/// Spearman's rank correlation; NaN if one of the two does not vary.
+pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = 0.5 * (a.len() + 1) as f64;
+    let sum = |x: &[f64], y: &[f64]| -> f64 {
+        let pairs = x.iter().zip(y);
+        pairs.map(|(x, y)| (x - mean) * (y - mean)).sum()
+    };
+    sum(&a, &b) / (sum(&a, &a) * sum(&b, &b)).sqrt()
+}
+
+/// Share of `draws` random pairings of `a` and `b` whose rank correlation is at least as far from 0 as theirs, from a
+/// fixed stream; the pairing itself counts as one of them.
+pub fn permutation_p(a: &[f64], b: &[f64], draws: usize) -> f64 {
+    let found = rank_correlation(a, b).abs();
+    let mut stream = Streams::new(0).stream("permutation", a.len() as u64);
+    let mut shuffled = b.to_vec();
+    let mut extreme = 1;
+    for _ in 0..draws {
+        for k in (1..shuffled.len()).rev() {
+            let other = ((stream.uniform() * (k + 1) as f64) as usize).min(k);
+            shuffled.swap(k, other);
+        }
+        if rank_correlation(a, &shuffled).abs() >= found - 1e-12 {
+            extreme += 1;
+        }
+    }
+    f64::from(extreme) / (draws + 1) as f64
+}
+
+/// √(((n₁−1) s₁² + (n₂−1) s₂²) / (n₁+n₂−2)); one value alone has no deviation of its own and takes the other's.
+pub fn pooled_deviation(a: (f64, usize), b: (f64, usize)) -> f64 {
+    let part = |(deviation, n): (f64, usize)| match n {
+        0 | 1 => (0.0, 0.0),
+        _ => ((n - 1) as f64 * deviation * deviation, (n - 1) as f64),
+    };
+    let ((x, n), (y, m)) = (part(a), part(b));
+    ((x + y) / (n + m)).sqrt()
+}
+
 /// Step at which a fraction of the fall from the first value to the lowest is done.
 pub fn saturation(steps: &[f64], values: &[f64], fraction: f64) -> f64 {
     let Some(first) = values.first() else {
@@ -113,6 +179,40 @@ mod tests {
         assert_eq!(saturation(&steps, &values, 0.95), 300.0);
         assert_eq!(saturation(&steps, &values, 0.98), 400.0);
         assert!(saturation(&[], &[], 0.9).is_nan());
+    }
+
+    #[test]
+    fn ranks_correlate_as_known() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0];
+        assert_eq!(rank_correlation(&a, &a.map(|v| v.exp())), 1.0);
+        assert_eq!(rank_correlation(&a, &a.map(|v| -v)), -1.0);
+        // 1 - 6 sum d^2 / (n (n^2 - 1)) with d = 1, 1, 1, 1, 0.
+        assert!((rank_correlation(&a, &[2.0, 1.0, 4.0, 3.0, 5.0]) - 0.8).abs() < 1e-12);
+        // Ties share their mean rank: 1, 2.5, 2.5, 4.
+        assert_eq!(ranks(&[1.0, 7.0, 7.0, 9.0]), [1.0, 2.5, 2.5, 4.0]);
+        assert!(rank_correlation(&a, &[1.0; 5]).is_nan());
+        // Of the 120 orders of five, two are as extreme as the perfect one; four standard errors of 10,000 draws.
+        let p = permutation_p(&a, &a, 10_000);
+        assert!((p - 2.0 / 120.0).abs() < 0.0052, "{p}");
+    }
+
+    #[test]
+    fn deviations_are_pooled_by_their_degrees_of_freedom() {
+        assert!((pooled_deviation((1.0, 3), (2.0, 10)) - (38.0f64 / 11.0).sqrt()).abs() < 1e-12);
+        assert_eq!(pooled_deviation((f64::NAN, 1), (2.0, 10)), 2.0);
+        assert!(pooled_deviation((f64::NAN, 1), (f64::NAN, 1)).is_nan());
+    }
+
+    #[test]
+    fn quartiles_lie_between_the_values() {
+        let curves: Vec<_> = [1.0, 2.0, 3.0, 4.0, 9.0]
+            .map(|v| (vec![1, 2], vec![v, -v]))
+            .into();
+        let (steps, low, high) = quartiles(&curves);
+        assert_eq!(
+            (steps, low, high),
+            (vec![1.0, 2.0], vec![2.0, -4.0], vec![4.0, -2.0])
+        );
     }
 
     #[test]

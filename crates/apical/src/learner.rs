@@ -92,7 +92,7 @@ pub struct Step<'a, T> {
 pub struct Evaluation {
     /// Mean loss against the targets.
     pub loss: f64,
-    /// Share of steps whose prediction names the target; NaN where that has no meaning.
+    /// Share of steps whose prediction names the target, of those the mask counts; NaN where that has no meaning.
     pub accuracy: f64,
     /// Mean loss against the probabilities the targets were drawn from; NaN if unknown.
     pub true_loss: f64,
@@ -118,6 +118,8 @@ pub struct Learner<T> {
     target: Vec<T>,
     losses: Vec<T>,
     first: bool,
+    /// Whether nothing has happened since the activity was reset.
+    starting: bool,
     gradient: Matrix<T>,
     readout_gradient: Matrix<T>,
     /// Activity for evaluation, made when first needed.
@@ -129,8 +131,8 @@ pub struct Learner<T> {
     pending: u64,
     pending_trials: u64,
     in_trial: bool,
-    /// Whether no step of the trial has been made.
-    at_start: bool,
+    /// Whether the trial was begun by [`Learner::begin_trial`].
+    trial_is_open: bool,
     last_loss: f64,
     accuracy: f64,
 }
@@ -191,6 +193,7 @@ impl<T: Scalar> Learner<T> {
             target: vec![T::ZERO; dims.batch * dims.outputs],
             losses: vec![T::ZERO; dims.batch],
             first: false,
+            starting: true,
             gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
             readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
             scratch: None,
@@ -200,7 +203,7 @@ impl<T: Scalar> Learner<T> {
             pending: 0,
             pending_trials: 0,
             in_trial: false,
-            at_start: true,
+            trial_is_open: false,
             last_loss: f64::NAN,
             accuracy: f64::NAN,
             network,
@@ -215,6 +218,14 @@ impl<T: Scalar> Learner<T> {
     /// Arrays of the wrong length, values that are not finite, targets the loss has no meaning for (nothing is
     /// learned from such a step), or a loss that is no longer finite.
     pub fn learn(&mut self, x: &[T], y: &[T]) -> Result<Step<'_, T>> {
+        if matches!(self.update, Update::Trial | Update::Trials(_)) && !self.trial_is_open {
+            return Err(Error::invalid(
+                "update",
+                "the end of trials",
+                "begin_trial before the first step of each, end_trial after the last",
+                "Call them, or set update = \"step\": otherwise nothing would ever be learned.",
+            ));
+        }
         self.advance(x, y, None)?;
         self.update_if_due(false);
         Ok(Step {
@@ -235,12 +246,17 @@ impl<T: Scalar> Learner<T> {
             self.begin_trial();
         }
         self.advance_checked(&sample.x, &sample.y, mask)?;
-        if sample.last {
+        self.finish_step(sample.last);
+        Ok(())
+    }
+
+    /// Ends a step that [`Learner::advance`] began: with the update that is due, and with the trial if it was its `last`.
+    pub fn finish_step(&mut self, last: bool) {
+        if last {
             self.end_trial();
         } else {
             self.update_if_due(false);
         }
-        Ok(())
     }
 
     /// Learns from `steps` steps of `task`, showing each to `monitor`; returns how many there were.
@@ -269,14 +285,16 @@ impl<T: Scalar> Learner<T> {
         self.end_trial();
         self.network.reset(&mut self.activity);
         self.rule.reset();
+        self.starting = true;
         self.in_trial = true;
-        self.at_start = true;
+        self.trial_is_open = true;
     }
 
     /// Ends a trial, if one is open, with the update that is due.
     pub fn end_trial(&mut self) {
         if self.in_trial {
             self.in_trial = false;
+            self.trial_is_open = false;
             self.trials += 1;
             self.pending_trials += 1;
             self.rule.end_trial(&self.network, &mut self.gradient);
@@ -304,9 +322,8 @@ impl<T: Scalar> Learner<T> {
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         let dims = self.network.dims();
-        self.first = self.at_start || !self.in_trial;
+        self.first = std::mem::take(&mut self.starting);
         self.in_trial = true;
-        self.at_start = false;
         self.target.copy_from_slice(y);
         let rule = &mut self.rule;
         let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
@@ -315,7 +332,7 @@ impl<T: Scalar> Learner<T> {
         let simd = self.network.simd();
         let outputs = dims.outputs;
         let mut loss = T::ZERO;
-        let mut correct = 0.0;
+        let (mut correct, mut judged) = (0.0, 0.0);
         for b in 0..dims.batch {
             let part = b * outputs..(b + 1) * outputs;
             let target = &y[part.clone()];
@@ -324,15 +341,19 @@ impl<T: Scalar> Learner<T> {
             let (z, delta) = (self.activity.output.row(b), self.delta.row_mut(b));
             self.losses[b] = self.loss.evaluate(z, target, mask, prediction, delta);
             loss += self.losses[b];
-            let right = self.loss.is_correct(prediction, target);
-            correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
+            // A step whose loss does not count at all does not count as right or wrong either.
+            if mask.is_none_or(|mask| mask.iter().any(|w| *w != T::ZERO)) {
+                let right = self.loss.is_correct(prediction, target);
+                correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
+                judged += 1.0;
+            }
         }
         let loss = loss.f64() / dims.batch as f64;
         if !loss.is_finite() {
             return Err(self.diverged("loss"));
         }
         self.last_loss = loss;
-        self.accuracy = correct / dims.batch as f64;
+        self.accuracy = correct / judged;
         let stride = self.readout_gradient.stride();
         for b in 0..dims.batch {
             let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
@@ -474,7 +495,7 @@ impl<T: Scalar> Learner<T> {
         };
         self.network.reset(&mut activity);
         let mut sums = [0.0; 4];
-        let mut count = 0u64;
+        let (mut count, mut judged) = (0u64, 0u64);
         let mut prediction = vec![T::ZERO; dims.outputs];
         let mut delta = vec![T::ZERO; dims.outputs];
         for _ in 0..steps {
@@ -489,28 +510,35 @@ impl<T: Scalar> Learner<T> {
                 let part = b * dims.outputs..(b + 1) * dims.outputs;
                 let z = activity.output.row(b);
                 let mask = sample.masked.then_some(&sample.mask[part.clone()]);
+                let counts = mask.is_none_or(|mask| mask.iter().any(|w| *w != T::ZERO));
+                judged += u64::from(counts);
                 if sample.has_truth {
                     let truth = &sample.truth[part.clone()];
                     let loss = self
                         .loss
                         .evaluate(z, truth, mask, &mut prediction, &mut delta);
                     sums[2] += loss.f64();
-                    let expected = self.loss.expected_accuracy(&prediction, truth);
-                    sums[3] += expected.unwrap_or(f64::NAN);
+                    if counts {
+                        let expected = self.loss.expected_accuracy(&prediction, truth);
+                        sums[3] += expected.unwrap_or(f64::NAN);
+                    }
                 }
                 let target = &sample.y[part];
                 let loss = self
                     .loss
                     .evaluate(z, target, mask, &mut prediction, &mut delta);
                 sums[0] += loss.f64();
-                let correct = self.loss.is_correct(&prediction, target);
-                sums[1] += correct.map_or(f64::NAN, |c| f64::from(u8::from(c)));
+                if counts {
+                    let correct = self.loss.is_correct(&prediction, target);
+                    sums[1] += correct.map_or(f64::NAN, |c| f64::from(u8::from(c)));
+                }
             }
             count += 1;
         }
         self.scratch = Some(activity);
-        let [loss, accuracy, true_loss, expected_accuracy] =
-            sums.map(|sum| sum / (count * dims.batch as u64) as f64);
+        let samples = (count * dims.batch as u64) as f64;
+        let (loss, true_loss) = (sums[0] / samples, sums[2] / samples);
+        let (accuracy, expected_accuracy) = (sums[1] / judged as f64, sums[3] / judged as f64);
         if count > 0 && !loss.is_finite() {
             return Err(self.diverged("held-out loss"));
         }
@@ -549,9 +577,29 @@ impl<T: Scalar> Learner<T> {
         &self.delta
     }
 
+    /// Puts a rule of one's own in the place of the configured one.
+    ///
+    /// # Errors
+    /// A rule that looks back from each update in a learner that updates at every step.
+    pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
+        check_update(self.update, rule.needs_window(), name)?;
+        self.rule = rule;
+        Ok(())
+    }
+
+    /// q(t) of the last step as the feedback pathway told it, one plane.
+    pub fn feedback_signal(&self) -> &[T] {
+        &self.signal
+    }
+
     /// The rule, to look at or set what it has learned.
     pub fn rule_mut(&mut self) -> &mut dyn Rule<T> {
         &mut *self.rule
+    }
+
+    /// `"online"` or `"trial"`: how the rule works out its gradient.
+    pub fn mode(&self) -> &'static str {
+        self.rule.mode()
     }
 
     /// Whether the rule pays at the end of trials only.
@@ -748,7 +796,8 @@ impl<T: Scalar> Learner<T> {
         io.counter("pending", &mut self.pending)?;
         io.counter("pending_trials", &mut self.pending_trials)?;
         io.flag("in_trial", &mut self.in_trial)?;
-        io.flag("at_start", &mut self.at_start)?;
+        io.flag("trial_is_open", &mut self.trial_is_open)?;
+        io.flag("starting", &mut self.starting)?;
         let mut losses = [self.last_loss, self.accuracy];
         io.values("losses", &mut losses)?;
         [self.last_loss, self.accuracy] = losses;

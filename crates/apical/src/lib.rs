@@ -32,6 +32,7 @@ mod learner;
 mod scalar;
 mod stream;
 
+pub mod analysis;
 pub mod check;
 pub mod credit;
 pub mod eligibility;
@@ -61,3 +62,8 @@ pub use stream::{Stream, Streams};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
+
+/// The rule of the how-to, compiled, run and checked by the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/how-to/add-a-rule.md")]
+pub struct AddARule;

@@ -171,7 +171,13 @@ impl Experiment {
             ));
         }
         let streams = crate::Streams::new(self.seed);
-        self.task.build::<f32>(1, self.steps, &streams, "train")?;
+        self.task
+            .build::<f32>(self.batch, self.steps, &streams, "train")?;
+        if self.evaluate.steps > 0 {
+            let steps = self.steps.max(self.evaluate.steps);
+            self.task
+                .build::<f32>(self.batch, steps, &streams, "test")?;
+        }
         let learner = self.learner::<f32>(self.seed)?;
         if learner.needs_trials() && !self.task.has_trials() {
             return Err(Error::invalid(

@@ -46,7 +46,7 @@ fn allocations(run: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-const RULES: [&str; 13] = [
+const RULES: [&str; 24] = [
     r#"{"kind": "dendritic"}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
@@ -60,6 +60,17 @@ const RULES: [&str; 13] = [
     r#"{"kind": "uoro"}"#,
     r#"{"kind": "kf_rtrl"}"#,
     r#"{"kind": "r_kf_rtrl"}"#,
+    r#"{"kind": "dendritic", "lambda": 0.5, "horizon": 5}"#,
+    r#"{"kind": "uoro", "epsilon": 1e-3}"#,
+    r#"{"kind": "snap"}"#,
+    r#"{"kind": "snap", "order": 2}"#,
+    r#"{"kind": "kernl"}"#,
+    r#"{"kind": "tbptt", "every": 3, "back": 7}"#,
+    r#"{"kind": "node_perturbation"}"#,
+    r#"{"kind": "miconi"}"#,
+    r#"{"kind": "random_gradient"}"#,
+    r#"{"kind": "force"}"#,
+    r#"{"kind": "combined", "eligibility": {"kind": "kernl"}, "credit": {"kind": "dendritic"}}"#,
 ];
 
 fn learner(rule_json: &str, method: Method, batch: usize) -> Learner<f32> {

@@ -617,6 +617,7 @@ fn under_way(json: &str) -> Learner<f64> {
         s.update = Update::Trial;
     })
     .unwrap();
+    learner.begin_trial();
     for k in 0..5 {
         let x = [0.1 * f64::from(k), 0.5, -0.5, 1.0];
         learner.learn(&x, &[1.0, 0.0, 0.25, 0.75]).unwrap();
@@ -708,6 +709,7 @@ fn a_refused_input_changes_nothing() {
         for learner in [&mut learner, &mut other] {
             learner.learn(&X, &Y).unwrap();
             learner.end_trial();
+            learner.begin_trial();
             learner.learn(&X, &Y).unwrap();
         }
         let now = |learner: &mut Learner<f64>| format!("{:?}", learner.snapshot().unwrap());

@@ -391,6 +391,7 @@ fn dropped_gradients_are_gone() {
         };
         let mut learner = Learner::<f64>::new(&spec, SIZES.0, SIZES.1, 1).unwrap();
         let before = parameters(&learner);
+        learner.begin_trial();
         for (x, y) in data.x.iter().zip(&data.y) {
             learner.learn(x, y).unwrap();
         }

@@ -109,19 +109,18 @@ impl<T: Scalar> Run<T> {
 
 /// Every J, both timings, phases and label activations; every rule without options.
 fn rules() -> Vec<String> {
-    let mut rules = [
-        "rtrl",
-        "bptt",
-        "readout_only",
-        "rflo",
-        "e_bptt",
-        "f_bptt",
-        "uoro",
-        "kf_rtrl",
-        "r_kf_rtrl",
-    ]
-    .map(|k| format!(r#"{{"kind": "{k}"}}"#))
-    .to_vec();
+    let names = apical::rule::RULES.iter().map(|info| info.name);
+    let mut rules: Vec<String> = names.map(|k| format!(r#"{{"kind": "{k}"}}"#)).collect();
+    rules.extend(
+        [
+            r#"{"kind": "dendritic", "rate": 0.05, "lambda": 0.5, "horizon": 3}"#,
+            r#"{"kind": "uoro", "epsilon": 1e-3}"#,
+            r#"{"kind": "snap", "order": 2}"#,
+            r#"{"kind": "kernl", "order": "published", "reset": 7}"#,
+            r#"{"kind": "tbptt", "every": 2, "back": 4}"#,
+        ]
+        .map(String::from),
+    );
     for jacobian in ["exact", "learned", "local"] {
         for timing in ["corrected", "scripts2018"] {
             for phases in ["interleaved", "two_phase"] {

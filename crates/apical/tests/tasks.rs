@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use apical::snapshot::{Snapshot, StateIo};
-use apical::task::{Sample, TASKS, Task, TaskSpec};
+use apical::task::{DataSpec, Digits, Sample, Sequences, TASKS, Task, TaskSpec};
 use apical::{Scalar, Streams};
 
 /// The system's allocator, counting for each thread, since tests run side by side.
@@ -51,15 +51,72 @@ const VARIANTS: &[&str] = &[
     r#"{"kind": "fixed_point_transition", "delay": 7, "decay": 0.1, "maps": [[1, 2, 0], [0, 0, 0]]}"#,
     r#"{"kind": "binary_addition", "max_args": 3, "output": "analog"}"#,
     r#"{"kind": "copy", "recall_only": true}"#,
+    r#"{"kind": "multi_task", "blocks": [7], "context": true, "order": "random",
+        "tasks": [{"kind": "copy"}, {"kind": "delayed_match"}, {"kind": "copy"}]}"#,
+    r#"{"kind": "embedded", "inputs": 5, "activation": "relu",
+        "task": {"kind": "multi_task", "tasks": [{"kind": "mimic"}, {"kind": "add"}], "blocks": [20]}}"#,
 ];
+
+/// The settings a task has no default for.
+fn needed(name: &str) -> &'static str {
+    match name {
+        "data" => r#", "file": "", "inputs": [], "targets": []"#,
+        "multi_task" => r#", "tasks": [{"kind": "add"}, {"kind": "add"}], "blocks": [20]"#,
+        "embedded" => r#", "task": {"kind": "add"}"#,
+        _ => "",
+    }
+}
+
+/// Hands in the data of tasks that need some.
+fn with_data(mut spec: TaskSpec) -> TaskSpec {
+    match &mut spec {
+        TaskSpec::Data(data) => *data = DataSpec::of(trials(4)),
+        TaskSpec::SequentialMnist(mnist) => mnist.digits = digits().into(),
+        _ => (),
+    }
+    spec
+}
+
+fn number(k: usize) -> f64 {
+    (k as f64 * 0.37).sin()
+}
+
+/// Forty trials of so many steps, with a mask.
+fn trials(length: usize) -> Sequences {
+    let mut sequences = Sequences::trials(2, 1);
+    for k in 0..40 {
+        let x: Vec<f64> = (0..2 * length).map(|i| number(100 * k + i)).collect();
+        let mask = vec![0.5; length];
+        sequences.add_trial(&x, &x[length..], Some(&mask)).unwrap();
+    }
+    sequences
+}
+
+fn endless() -> Sequences {
+    let numbers: Vec<f64> = (0..8_000).map(number).collect();
+    Sequences::stream(1, 2, &numbers[..4_000], &numbers, None).unwrap()
+}
+
+fn digits() -> Digits {
+    let pixels = (0..784 * 20).map(|i| (i * i % 251) as u8).collect();
+    let labels = (0..20).map(|k| k % 10).collect();
+    Digits::new(pixels, labels, 0..14, 14..20).unwrap()
+}
+
+/// Whether the data are dealt to the batch as a whole.
+fn is_dealt(spec: &TaskSpec) -> bool {
+    matches!(spec, TaskSpec::Data(_) | TaskSpec::SequentialMnist(_))
+}
 
 fn specs() -> Vec<TaskSpec> {
     let parse = |json: &str| serde_json::from_str::<TaskSpec>(json);
-    let plain = TASKS
-        .iter()
-        .map(|info| parse(&format!(r#"{{"kind": "{}"}}"#, info.name)).unwrap());
+    let plain = TASKS.iter().map(|info| {
+        let json = format!(r#"{{"kind": "{}"{}}}"#, info.name, needed(info.name));
+        with_data(parse(&json).unwrap())
+    });
     let variants = VARIANTS.iter().map(|json| parse(json).unwrap());
-    plain.chain(variants).collect()
+    let stream = TaskSpec::Data(DataSpec::of(endless()));
+    plain.chain(variants).chain([stream]).collect()
 }
 
 fn build<T: Scalar>(spec: &TaskSpec, batch: usize, seed: u64, purpose: &str) -> Box<dyn Task<T>> {
@@ -147,6 +204,12 @@ fn streams_depend_on_seed_purpose_and_sample_alone() {
     for spec in specs() {
         let plain = stream(&spec, 1, 5, "train");
         assert_eq!(plain, stream(&spec, 1, 5, "train"), "{spec:?}");
+        if is_dealt(&spec) {
+            if spec.has_trials() {
+                assert_ne!(plain, stream(&spec, 1, 6, "train"), "{spec:?}");
+            }
+            continue;
+        }
         assert_ne!(plain, stream(&spec, 1, 5, "test"), "{spec:?}");
         assert_ne!(plain, stream(&spec, 1, 6, "train"), "{spec:?}");
         // Samples of a batch differ, and the first is the same in any batch.

@@ -2,12 +2,13 @@
 
 use kuva::render::render::{TextAnchor, TextSpan};
 
+use super::heat;
 use super::legend::{self, Entry};
 use super::line::{self, Frame, Point};
 use super::page::{INK, LABEL, Page, bold, ink, middle, round};
 use super::scale::{Scale, Ticks};
 use super::text;
-use super::{Band, Curve, Figure, Level, Panel, Weight};
+use super::{Band, Curve, Figure, Level, Mark, Panel, Weight};
 
 const HEADING: u32 = 16;
 const TITLE: u32 = 13;
@@ -40,11 +41,15 @@ pub fn page(figure: &Figure) -> Page {
     let count = figure.panels.len();
     let columns = figure.columns.clamp(1, count.max(1));
     let rows = count.div_ceil(columns);
-    let (width, height) = match columns {
+    let (mut width, mut height): (f64, f64) = match columns {
         1 => (400.0, 250.0),
         2 => (290.0, 190.0),
         _ => (230.0, 160.0),
     };
+    for heat in figure.panels.iter().filter_map(|panel| panel.heat.as_ref()) {
+        let least = heat::size(heat);
+        (width, height) = (width.max(least.0), height.max(least.1));
+    }
     let mut prepared: Vec<_> = figure
         .panels
         .iter()
@@ -110,14 +115,21 @@ pub fn page(figure: &Figure) -> Page {
 fn prepare(panel: &Panel, index: Option<usize>, width: f64, height: f64) -> Prepared<'_> {
     let xs = panel.curves.iter().flat_map(|c| &c.x);
     let xs = xs.chain(panel.bands.iter().flat_map(|b| &b.x));
-    let x = Scale::new(xs.copied(), panel.x_range, panel.log_x, 0.0);
+    let xs = xs.chain(panel.marks.iter().map(|m| &m.x));
+    // Points at the edge need room around them, lines do not.
+    let margin = if panel.marks.is_empty() { 0.0 } else { 0.08 };
+    let x = Scale::new(xs.copied(), panel.x_range, panel.log_x, margin);
     let ys = panel.curves.iter().flat_map(|c| &c.y);
     let ys = ys.chain(panel.bands.iter().flat_map(|b| b.low.iter().chain(&b.high)));
     let ys = ys.chain(panel.levels.iter().map(|l| &l.y));
+    let ys = ys.chain(panel.marks.iter().map(|m| &m.y));
     let y = Scale::new(ys.copied(), panel.y_range, panel.log_y, 0.05);
     let x_ticks = across(x, width);
     let y_ticks = y.ticks((height / 35.0) as usize);
-    let widest = most(y_ticks.major.iter().map(|t| text::width(&t.1, TICK)));
+    let widest = match &panel.heat {
+        Some(heat) => heat::row_names(heat),
+        None => most(y_ticks.major.iter().map(|t| text::width(&t.1, TICK))),
+    };
     let letter_room = if index.is_some() { 20.0 } else { 0.0 };
     Prepared {
         title: title_lines(&panel.title, index.is_some(), width - letter_room),
@@ -172,6 +184,9 @@ fn lines(count: usize, size: u32) -> f64 {
 }
 
 fn right_margin(p: &Prepared<'_>) -> f64 {
+    if p.panel.heat.is_some() {
+        return heat::right_margin() + GAP;
+    }
     let labels = p.panel.levels.iter().filter_map(|l| l.label.as_deref());
     let widest = most(labels.map(|l| text::width(&text::line(l), TICK)));
     if widest > 0.0 {
@@ -182,6 +197,9 @@ fn right_margin(p: &Prepared<'_>) -> f64 {
 }
 
 fn bottom_margin(p: &Prepared<'_>) -> f64 {
+    if let Some(heat) = &p.panel.heat {
+        return heat::column_names(heat) + lines(p.x_label.len(), LABEL) + 4.0;
+    }
     TICK_LENGTH + lines(1, TICK) + 4.0 + lines(p.x_label.len(), LABEL) + 4.0
 }
 
@@ -195,6 +213,26 @@ fn letter(index: usize) -> String {
 }
 
 fn draw(page: &mut Page, p: &Prepared<'_>, frame: &Frame, letter: Option<String>) {
+    match &p.panel.heat {
+        Some(heat) => {
+            heat::draw(page, heat, frame);
+            draw_labels(page, p, frame, frame.bottom() + heat::column_names(heat));
+        }
+        None => draw_data(page, p, frame),
+    }
+    let mut y = frame.top - 6.0 - lines(p.title.len(), TITLE);
+    for (i, words) in p.title.iter().enumerate() {
+        y += lines(1, TITLE);
+        let mut spans = Vec::new();
+        if let (0, Some(letter)) = (i, &letter) {
+            spans.push(bold(&format!("{letter}\u{2002}")));
+        }
+        spans.push(TextSpan::plain(words));
+        page.spans((frame.left, y - 4.0), spans, TITLE, TextAnchor::Start, INK);
+    }
+}
+
+fn draw_data(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
     for (at, _) in &p.y_ticks.major {
         let y = frame.bottom() - at * frame.height;
         page.line((frame.left, y), (frame.right(), y), GRID, 0.7);
@@ -212,16 +250,66 @@ fn draw(page: &mut Page, p: &Prepared<'_>, frame: &Frame, letter: Option<String>
     of_weight(Weight::Dashed).for_each(|c| draw_curve(page, c, frame, &place));
     of_weight(Weight::Dark).for_each(|c| draw_curve(page, c, frame, &place));
     draw_axes(page, p, frame);
+    let levels = p.panel.levels.iter();
+    let lines: Vec<f64> = levels
+        .filter_map(|level| Some(frame.bottom() - p.y.at(level.y)? * frame.height))
+        .collect();
+    draw_marks(page, &p.panel.marks, frame, &lines, &place);
+}
 
-    let mut y = frame.top - 6.0 - lines(p.title.len(), TITLE);
-    for (i, words) in p.title.iter().enumerate() {
-        y += lines(1, TITLE);
-        let mut spans = Vec::new();
-        if let (0, Some(letter)) = (i, &letter) {
-            spans.push(bold(&format!("{letter}\u{2002}")));
+/// Names stand beside their points, above or below where another name or one of the `lines` across is in the way.
+fn draw_marks(
+    page: &mut Page,
+    marks: &[Mark],
+    frame: &Frame,
+    lines: &[f64],
+    place: &impl Fn(f64, f64) -> Option<Point>,
+) {
+    let placed: Vec<(Point, &Mark)> = marks
+        .iter()
+        .filter_map(|mark| Some((place(mark.x, mark.y)?, mark)))
+        .collect();
+    // Left, top, right and bottom of what must stay legible.
+    let mut taken: Vec<[f64; 4]> = lines
+        .iter()
+        .map(|y| [frame.left, y - 1.0, frame.right(), y + 1.0])
+        .collect();
+    for ((x, y), mark) in &placed {
+        page.dot((*x, *y), frame, Weight::Dark, mark.colour);
+        taken.push([x - 3.0, y - 3.0, x + 3.0, y + 3.0]);
+    }
+    let height = f64::from(TICK);
+    for ((x, y), mark) in &placed {
+        let words = text::line(&mark.label);
+        let width = text::width(&words, TICK);
+        let at = |dx: f64, dy: f64| {
+            let left = if dx < 0.0 { x - 6.0 - width } else { x + 6.0 };
+            let top = y + dy - height / 2.0;
+            [left, top, left + width, top + height]
+        };
+        let free = |b: &[f64; 4]| {
+            let apart = |t: &[f64; 4]| b[0] > t[2] || t[0] > b[2] || b[1] > t[3] || t[1] > b[3];
+            let within = b[0] > frame.left
+                && b[2] < frame.right() + GAP
+                && b[1] > frame.top - height
+                && b[3] < frame.bottom() - 1.0;
+            within && taken.iter().all(apart)
+        };
+        let steps = (0..12).flat_map(|k| [f64::from(k), -f64::from(k)]);
+        let mut spots = steps.flat_map(|k| [at(1.0, k * 5.0), at(-1.0, k * 5.0)]);
+        let spot = spots.find(free).unwrap_or(at(1.0, 0.0));
+        taken.push(spot);
+        let middle_y = spot[1] + height / 2.0;
+        if (middle_y - y).abs() > height * 0.7 {
+            let edge = if spot[0] > *x {
+                spot[0] - 1.0
+            } else {
+                spot[2] + 1.0
+            };
+            page.line((*x, *y), (edge, middle_y), ink(mark.colour), 0.5);
         }
-        spans.push(TextSpan::plain(words));
-        page.spans((frame.left, y - 4.0), spans, TITLE, TextAnchor::Start, INK);
+        let place = (spot[0], middle_y + middle(TICK));
+        page.text(place, &words, TICK, TextAnchor::Start, ink(mark.colour));
     }
 }
 
@@ -317,7 +405,13 @@ fn draw_axes(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
         let place = (left - length - 3.0, y(*at) + middle(TICK));
         page.text(place, label, TICK, TextAnchor::End, INK);
     }
-    let mut line_y = bottom + length + lines(1, TICK) + 4.0;
+    draw_labels(page, p, frame, bottom + length + lines(1, TICK) + 4.0);
+}
+
+/// The labels of both axes; that of the horizontal one below `top`.
+fn draw_labels(page: &mut Page, p: &Prepared<'_>, frame: &Frame, top: f64) {
+    let left = frame.left;
+    let mut line_y = top;
     for words in &p.x_label {
         line_y += lines(1, LABEL);
         let place = (left + frame.width / 2.0, line_y - 3.0);

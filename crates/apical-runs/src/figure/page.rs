@@ -144,6 +144,21 @@ impl Page {
         })));
     }
 
+    /// A filled rectangle, from its upper left corner.
+    pub fn cell(&mut self, (x, y): Point, (width, height): (f64, f64), fill: [u8; 3]) {
+        self.scene.add(Primitive::Rect {
+            x: round(x),
+            y: round(y),
+            // A hair wider, or the ground would shine through between neighbours.
+            width: round(width + 0.25),
+            height: round(height + 0.25),
+            fill: paint(fill),
+            stroke: None,
+            stroke_width: None,
+            opacity: None,
+        });
+    }
+
     /// One line of text standing on `place`.
     pub fn text(
         &mut self,

@@ -11,17 +11,25 @@ use std::sync::atomic::AtomicBool;
 use apical::Experiment;
 use apical::task::Bound;
 
-use super::Reproduction;
-use crate::claims::{Claim, Claims, Verdict};
+use super::{Paper, Reproduction};
+use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
-use crate::record::SeedRecord;
+use crate::record::{SeedRecord, metrics_table};
 use crate::run::run_all;
 use crate::seed_run::Progress;
 use crate::statistics::{Spread, mean_curve, paired, resamples, saturation};
+use crate::table::{Column, Table};
 use crate::{Result, experiment};
 
-/// Citation key.
-pub const PAPER: &str = "marschall2019";
+/// The paper.
+pub(super) const THIS: Paper = Paper {
+    key: PAPER,
+    title: "Marschall, Cho & Savin 2019: Figure 1D, with the controls the abstract lacks",
+    size,
+    reproduce,
+};
+
+const PAPER: &str = "marschall2019";
 
 const CONDITIONS: [&str; 12] = [
     "lags46",
@@ -39,10 +47,7 @@ const CONDITIONS: [&str; 12] = [
 ];
 
 /// The experiments, in the order of their records.
-///
-/// # Errors
-/// None: they are compiled in and tested.
-pub fn experiments(quick: bool) -> Result<Vec<Experiment>> {
+fn experiments(quick: bool) -> Result<Vec<Experiment>> {
     let load = |name: &&str| {
         let mut changes: Vec<String> = Vec::new();
         if quick {
@@ -57,16 +62,13 @@ pub fn experiments(quick: bool) -> Result<Vec<Experiment>> {
     CONDITIONS.iter().map(load).collect()
 }
 
-/// Steps of all runs together, for a progress bar.
-pub fn total_steps(experiments: &[Experiment]) -> u64 {
-    experiments.iter().map(|e| e.steps * e.seeds).sum()
+fn size(quick: bool) -> Result<((u64, u64), u64)> {
+    let experiments = experiments(quick)?;
+    let steps = experiments.iter().map(|e| e.steps * e.seeds).sum();
+    Ok(((experiments[0].seed, experiments[0].seeds), steps))
 }
 
-/// Runs everything, draws the figure and judges the claims.
-///
-/// # Errors
-/// [`crate::Error::Stopped`] if `stop` was set.
-pub fn reproduce(
+fn reproduce(
     quick: bool,
     threads: usize,
     stop: &AtomicBool,
@@ -78,21 +80,32 @@ pub fn reproduce(
         experiments: &experiments,
         records: &records,
     };
-    let command = format!(
-        "apical reproduce {PAPER}{}",
-        if quick { " --quick" } else { "" }
-    );
     let claims = study.claims();
     let figure = study.figure();
+    let named = CONDITIONS.into_iter().zip(&records);
     Ok(Reproduction {
         figures: vec![("figure1d", figure)],
         claims: Claims {
             paper: PAPER.into(),
-            command,
+            command: THIS.command(quick),
             claims,
         },
-        records: CONDITIONS.into_iter().zip(records).collect(),
+        reports: Vec::new(),
+        tables: named
+            .map(|(name, records)| (name.into(), condition_table(name, records)))
+            .collect(),
     })
+}
+
+fn condition_table(name: &str, records: &[SeedRecord]) -> Table {
+    let mut table = metrics_table(records);
+    let rows = table
+        .columns
+        .first()
+        .map_or(0, |column| column.values.len());
+    let names = vec![name.to_string(); rows];
+    table.columns.insert(0, Column::text("condition", names));
+    table
 }
 
 struct Study<'a> {
@@ -567,29 +580,5 @@ impl Study<'_> {
             levels,
             ..Panel::default()
         }
-    }
-}
-
-/// The mean, and how many single seeds did it: a mean hides seeds that failed.
-fn counted(spread: &Spread, values: &[f64], did: impl Fn(f64) -> bool) -> String {
-    let count = values.iter().filter(|value| did(**value)).count();
-    format!("{:.4}; {count} of {} seeds", spread.mean, spread.n)
-}
-
-/// A claim with the measurement filled in.
-fn measured(spread: &Spread) -> Claim {
-    Claim {
-        id: String::new(),
-        figure: String::new(),
-        statement: String::new(),
-        source: String::new(),
-        expected: String::new(),
-        measured: format!("{:.4}", spread.mean),
-        spread: format!(
-            "sd {:.4}, s.e. {:.4}, median {:.4}",
-            spread.deviation, spread.error, spread.median
-        ),
-        n: spread.n,
-        verdict: Verdict::Inconclusive,
     }
 }

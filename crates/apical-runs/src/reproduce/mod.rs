@@ -1,15 +1,60 @@
-//! Whole papers: every run, the figure, the claims.
+//! Whole papers: every run, the figures, the claims.
 
 pub mod marschall2019;
+pub mod marschall2020;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
 
 use crate::claims::Claims;
+use crate::experiment::suggestion;
 use crate::figure::Figure;
-use crate::record::{SeedRecord, metrics_table};
 use crate::run::{write_figure, write_json};
-use crate::table::Column;
-use crate::{Result, files};
+use crate::seed_run::Progress;
+use crate::table::Table;
+use crate::{Error, Result, files};
+
+/// A paper that can be reproduced.
+#[derive(Clone, Copy)]
+pub struct Paper {
+    /// Citation key, as on the command line.
+    pub key: &'static str,
+    /// Authors, year and what is reproduced of it.
+    pub title: &'static str,
+    /// First seed and number of seeds, and the steps of all runs together; `true` asks for the quick version.
+    pub size: fn(bool) -> Result<((u64, u64), u64)>,
+    /// Runs everything, draws the figures and judges the claims.
+    pub reproduce: fn(bool, usize, &AtomicBool, &dyn Progress) -> Result<Reproduction>,
+}
+
+/// Every paper there is.
+pub const PAPERS: &[Paper] = &[marschall2019::THIS, marschall2020::THIS];
+
+impl Paper {
+    /// The paper with this key.
+    ///
+    /// # Errors
+    /// A key that is not in [`PAPERS`]; the nearest one is suggested.
+    pub fn by_key(key: &str) -> Result<&'static Self> {
+        let keys: Vec<&str> = PAPERS.iter().map(|paper| paper.key).collect();
+        PAPERS.iter().find(|paper| paper.key == key).ok_or_else(|| {
+            let example = format!("Write for example: apical reproduce {}", keys[0]);
+            Error::Config {
+                field: "paper".into(),
+                what: format!("got `{key}`, expected one of {}", keys.join(", ")),
+                mend: suggestion(key, &keys, &example),
+            }
+        })
+    }
+
+    /// The command line that reproduces it.
+    pub fn command(&self, quick: bool) -> String {
+        let quick = if quick { " --quick" } else { "" };
+        format!("apical reproduce {}{quick}", self.key)
+    }
+}
 
 /// What a reproduction gave.
 #[derive(Clone, Debug)]
@@ -18,12 +63,43 @@ pub struct Reproduction {
     pub figures: Vec<(&'static str, Figure)>,
     /// The claims.
     pub claims: Claims,
-    /// Records of each condition, by name.
-    pub records: Vec<(&'static str, Vec<SeedRecord>)>,
+    /// Tables of texts, for readers.
+    pub reports: Vec<Report>,
+    /// Tables of numbers by file name, for further analysis.
+    pub tables: Vec<(String, Table)>,
+}
+
+/// A table of texts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// File name.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// Whether it belongs on a screen, beside the claims.
+    pub on_screen: bool,
+    /// Names of the columns.
+    pub header: Vec<String>,
+    /// Rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Report {
+    /// A Markdown table.
+    pub fn to_markdown(&self) -> String {
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let mut text = line(&self.header);
+        text.push_str(&format!("|{}\n", "---|".repeat(self.header.len())));
+        text.extend(self.rows.iter().map(|row| line(row)));
+        text
+    }
 }
 
 impl Reproduction {
-    /// Writes figures, claims and the records of each condition into `dir`, a new folder.
+    /// Writes figures, claims, reports and tables into `dir`, a new folder.
     ///
     /// # Errors
     /// Files that cannot be written.
@@ -33,14 +109,11 @@ impl Reproduction {
         }
         write_json(&dir.join("claims.json"), &self.claims)?;
         files::write_atomic(dir.join("claims.md"), self.claims.to_markdown().as_bytes())?;
-        for (name, records) in &self.records {
-            let mut table = metrics_table(records);
-            let rows = table
-                .columns
-                .first()
-                .map_or(0, |column| column.values.len());
-            let names = vec![(*name).to_string(); rows];
-            table.columns.insert(0, Column::text("condition", names));
+        for report in &self.reports {
+            let path = dir.join(format!("{}.md", report.name));
+            files::write_atomic(path, report.to_markdown().as_bytes())?;
+        }
+        for (name, table) in &self.tables {
             files::write_atomic(dir.join(format!("{name}.csv")), &table.to_csv()?)?;
             files::write_atomic(dir.join(format!("{name}.parquet")), &table.to_parquet()?)?;
         }

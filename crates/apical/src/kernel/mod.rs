@@ -9,6 +9,7 @@
 mod buffer;
 mod lanes;
 mod linear;
+mod outer_sum;
 mod panels;
 mod simd;
 mod traces;
@@ -19,6 +20,7 @@ pub use buffer::{Buffer, LANES, Matrix, padded};
 pub(crate) use lanes::Vectors;
 pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
+pub use outer_sum::add_outer_sum;
 pub use panels::{Direct, Panels};
 pub use simd::{Kernel, LaneKernel, Simd};
 pub use traces::{add_scaled, rank_one, trace};

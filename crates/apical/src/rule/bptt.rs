@@ -206,6 +206,10 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         self.block.is_none()
     }
 
+    fn block(&self) -> u64 {
+        self.block.unwrap_or(u64::MAX)
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         let tape = &mut self.tape;
         io.counter("steps", &mut tape.steps)?;

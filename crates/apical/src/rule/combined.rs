@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Composed, Local, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
 use crate::credit::{Credit, Dendritic, DendriticSpec, Immediate};
 use crate::eligibility::{
     Eligibility, FullInfluence, Instant, Kernl, KernlSpec, Kronecker, NoiseSpec, ReverseKronecker,
@@ -191,6 +191,13 @@ pub(super) fn build<T: Scalar>(
     spec: &CombinedSpec,
     site: &Site<'_, T>,
 ) -> Result<Box<dyn Rule<T>>> {
+    // The same rule as rflo: with updates at the end of trials it is run as such.
+    if site.by_trial
+        && spec.eligibility == EligibilitySpec::Trace(TraceSpec::default())
+        && spec.credit == CreditSpec::Immediate(Empty {})
+    {
+        return Ok(Box::new(TrialTrace::new(site.network.dims())));
+    }
     let eligibility = spec.eligibility.build(site)?;
     let credit = spec.credit.build(site)?;
     Ok(Box::new(Composed::new(

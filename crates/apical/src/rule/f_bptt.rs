@@ -32,6 +32,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 /// Future-facing BPTT.
 pub struct FutureBptt<T> {
     dims: Dims,
+    horizon: u64,
     window: FutureCredit<T>,
     factor: Buffer<T>,
 }
@@ -41,6 +42,7 @@ impl<T: Scalar> FutureBptt<T> {
     pub fn new(dims: Dims, horizon: usize) -> Self {
         Self {
             dims,
+            horizon: horizon as u64,
             window: FutureCredit::new(dims, horizon),
             factor: Buffer::zeros(dims.units),
         }
@@ -83,6 +85,10 @@ impl<T: Scalar> Rule<T> for FutureBptt<T> {
 
     fn is_late(&self) -> bool {
         true
+    }
+
+    fn lag(&self) -> u64 {
+        self.horizon - 1
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -18,6 +18,7 @@ mod rflo;
 mod rtrl;
 mod snap;
 mod tbptt;
+mod trial_trace;
 mod uoro;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub use node_perturbation::NodePerturbationSpec;
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
+pub use trial_trace::TrialTrace;
 
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, UoroSpec};
@@ -71,6 +73,11 @@ pub trait Rule<T: Scalar>: Send {
         false
     }
 
+    /// `"online"`, or `"trial"` where the same gradient is worked out at the end of trials at less cost.
+    fn mode(&self) -> &'static str {
+        "online"
+    }
+
     /// Whether gradients belong to steps before the present one, so that the end of a trial brings more of them.
     fn is_late(&self) -> bool {
         false
@@ -107,6 +114,20 @@ pub trait Rule<T: Scalar>: Send {
     /// The quantity `probes()[index]`.
     fn probe(&self, _index: usize) -> Probe<'_, T> {
         Probe::Number(f64::NAN)
+    }
+
+    /// Steps by which the gradient of a step comes late.
+    fn lag(&self) -> u64 {
+        0
+    }
+
+    /// Steps whose gradients come together, with the last of them; `u64::MAX` if only with the end of a trial or window.
+    fn block(&self) -> u64 {
+        if self.needs_window() || self.needs_trials() {
+            u64::MAX
+        } else {
+            1
+        }
     }
 
     /// A matrix of the rule by its name, to be set from outside.

@@ -3,7 +3,7 @@
 //! Source: Murray 2019, Eqs. 5–6 (RFLO, on rate units with random feedback); Bellec et al. 2020 (e-prop); the three-factor
 //! rule that Liu et al. 2022 compare with (on voltage units). See [`Trace`](crate::eligibility::Trace) for equations and cost.
 
-use super::{Composed, Empty, Local, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Empty, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
 use crate::credit::Immediate;
 use crate::eligibility::Trace;
 use crate::{Result, Scalar};
@@ -24,6 +24,9 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 
 pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();
+    if site.by_trial {
+        return Ok(Box::new(TrialTrace::new(dims)));
+    }
     let trace = Local(Trace::new(dims));
     Ok(Box::new(Composed::new(dims, trace, Immediate)))
 }

@@ -193,6 +193,10 @@ impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
         self.spec.every > 1
     }
 
+    fn block(&self) -> u64 {
+        self.spec.every
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.counter("next", &mut self.next)?;
         io.counter("held", &mut self.held)?;

@@ -8,10 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
+use super::weights::{Weights, phi};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::kernel::Matrix;
 use crate::neuron::Activation;
-use crate::neuron::activation::{Pointwise, with_pointwise};
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
 use crate::synapse::{Init, Signs};
@@ -115,10 +115,10 @@ impl Settings for MimicSpec {
     }
 }
 
-/// The network to imitate. Weights are kept [pre][post], so that inputs which are 0 cost nothing.
+/// The network to imitate.
 struct Target {
-    recurrent: Vec<f64>,
-    readout: Vec<f64>,
+    recurrent: Weights,
+    readout: Weights,
 }
 
 impl Target {
@@ -138,14 +138,9 @@ impl Target {
                 matrix.row_mut(i)[bias] = BIAS * stream.normal();
             }
         }
-        let by_pre = |matrix: &Matrix<f64>| {
-            (0..matrix.columns())
-                .flat_map(|j| (0..matrix.rows()).map(move |i| matrix.row(i)[j]))
-                .collect()
-        };
         Ok(Self {
-            recurrent: by_pre(&weights),
-            readout: by_pre(&readout),
+            recurrent: Weights::of(&weights),
+            readout: Weights::of(&readout),
         })
     }
 }
@@ -182,20 +177,6 @@ impl Mimic {
     }
 }
 
-/// φ(u), the same on every machine.
-fn phi(activation: Activation, u: f64) -> f64 {
-    with_pointwise!(activation, phi => phi.both::<f64, false>(u).0)
-}
-
-/// `to` += `factor` · `column`.
-fn add(column: &[f64], factor: f64, to: &mut [f64]) {
-    if factor != 0.0 {
-        for (to, w) in to.iter_mut().zip(column) {
-            *to += factor * w;
-        }
-    }
-}
-
 impl Generator for Mimic {
     fn sizes(&self) -> (usize, usize) {
         self.spec.sizes()
@@ -217,19 +198,14 @@ impl Generator for Mimic {
             x.fill(*bit as f64);
         }
         self.drive.fill(0.0);
-        let columns = self.target.recurrent.chunks_exact(self.spec.units);
         let pre = source.rate.iter().chain(&*row.x).chain(&[1.0]);
-        for (column, a) in columns.zip(pre) {
-            add(column, *a, &mut self.drive);
-        }
+        self.target.recurrent.add(pre, &mut self.drive);
         let alpha = self.spec.alpha;
         for (rate, u) in source.rate.iter_mut().zip(&self.drive) {
             *rate = (1.0 - alpha) * *rate + alpha * phi(self.spec.activation, *u);
         }
-        let columns = self.target.readout.chunks_exact(row.y.len());
-        for (column, a) in columns.zip(source.rate.iter().chain(&[1.0])) {
-            add(column, *a, row.y);
-        }
+        let pre = source.rate.iter().chain(&[1.0]);
+        self.target.readout.add(pre, row.y);
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -269,7 +245,7 @@ mod tests {
         for stretch in [1, 3] {
             let spec = small(stretch);
             let target = Target::new(&spec, &Streams::new(11)).unwrap();
-            let weight = |i: usize, j: usize| target.recurrent[5 * j + i];
+            let weight = |i, j| target.recurrent.at(i, j);
             let mut a = [0.0; 5];
             for (t, sample) in run(&TaskSpec::Mimic(spec), 1, 200).iter().enumerate() {
                 let x = &sample.x;
@@ -284,8 +260,8 @@ mod tests {
                     a[i] = 0.5 * a[i] + 0.5 * u[i].tanh();
                 }
                 for k in 0..3 {
-                    let z: f64 = (0..5).map(|i| target.readout[3 * i + k] * a[i]).sum();
-                    let z = z + target.readout[15 + k];
+                    let z: f64 = (0..5).map(|i| target.readout.at(k, i) * a[i]).sum();
+                    let z = z + target.readout.at(k, 5);
                     assert!((sample.y[k] - z).abs() < 1e-12, "step {t}");
                 }
             }
@@ -320,23 +296,23 @@ mod tests {
         };
         let target = Target::new(&spec, &Streams::new(3)).unwrap();
         let dot = |a: usize, b: usize| -> f64 {
-            let column = |j: usize| &target.recurrent[60 * j..60 * (j + 1)];
-            column(a).iter().zip(column(b)).map(|(v, w)| v * w).sum()
+            let w = &target.recurrent;
+            (0..60).map(|i| w.at(i, a) * w.at(i, b)).sum()
         };
         for (a, b) in [(0, 0), (7, 7), (0, 1), (3, 59)] {
             let expected = if a == b { 2.25 } else { 0.0 };
             assert!((dot(a, b) - expected).abs() < 1e-12);
         }
-        let variance = |w: &[f64]| w.iter().map(|w| w * w).sum::<f64>() / w.len() as f64;
-        let within = |variance: f64, expected: f64, draws: f64| {
+        let within = |w: &Weights, rows: usize, pre: std::ops::Range<usize>, expected: f64| {
+            let draws = (rows * pre.len()) as f64;
+            let squares = pre.flat_map(|j| (0..rows).map(move |i| w.at(i, j).powi(2)));
+            let variance = squares.sum::<f64>() / draws;
             (variance / expected - 1.0).abs() < 4.0 * (2.0 / draws).sqrt()
         };
-        let (input, bias) = target.recurrent[3600..].split_at(3000);
-        assert!(within(variance(input), 1.0 / 50.0, 3000.0));
-        assert!(within(variance(bias), 0.01, 60.0));
-        let (readout, bias) = target.readout.split_at(3000);
-        assert!(within(variance(readout), 1.0 / 60.0, 3000.0));
-        assert!(within(variance(bias), 0.01, 50.0));
+        assert!(within(&target.recurrent, 60, 60..110, 1.0 / 50.0));
+        assert!(within(&target.recurrent, 60, 110..111, 0.01));
+        assert!(within(&target.readout, 50, 0..60, 1.0 / 60.0));
+        assert!(within(&target.readout, 50, 60..61, 0.01));
     }
 
     #[test]

@@ -8,14 +8,21 @@ mod context_decision;
 mod context_integration;
 mod continuous_integration;
 mod copy;
+mod data;
+mod deck;
 mod delayed_match;
 mod discrete_integration;
 mod draw;
+mod embedded;
 mod fixed_point_transition;
 mod flip_flop;
+mod loaded;
 mod mimic;
+mod multi_task;
 mod sensorimotor_mapping;
+mod sequential_mnist;
 mod sine_wave;
+mod weights;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +32,17 @@ pub use context_decision::ContextDecisionSpec;
 pub use context_integration::{Context, ContextIntegrationSpec};
 pub use continuous_integration::ContinuousIntegrationSpec;
 pub use copy::CopySpec;
+pub use data::{DataSpec, Sequences};
 pub use delayed_match::DelayedMatchSpec;
 pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
+pub use embedded::EmbeddedSpec;
 pub use fixed_point_transition::FixedPointTransitionSpec;
 pub use flip_flop::FlipFlopSpec;
+pub use loaded::Loaded;
 pub use mimic::MimicSpec;
+pub use multi_task::{BlockOrder, MultiTaskSpec};
 pub use sensorimotor_mapping::SensorimotorMappingSpec;
+pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
 
 use crate::snapshot::StateIo;
@@ -209,6 +221,14 @@ registry! {
     BinaryAddition(BinaryAdditionSpec),
     /// Repeat a sequence.
     Copy(CopySpec),
+    /// Read a digit pixel by pixel.
+    SequentialMnist(SequentialMnistSpec),
+    /// Sequences of one's own.
+    Data(DataSpec),
+    /// Several tasks in blocks.
+    MultiTask(MultiTaskSpec),
+    /// Another task behind a random layer.
+    Embedded(EmbeddedSpec),
 }
 
 impl TaskSpec {
@@ -233,6 +253,27 @@ impl TaskSpec {
             streams,
             purpose,
         })
+    }
+}
+
+/// An error of a task inside of another, its field named from the outside.
+fn nested(error: Error, place: &str) -> Error {
+    match error {
+        Error::Invalid {
+            field,
+            value,
+            expected,
+            mend,
+        } => Error::Invalid {
+            field: match field.strip_prefix("task") {
+                Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("{place}{rest}"),
+                _ => field,
+            },
+            value,
+            expected,
+            mend,
+        },
+        other => other,
     }
 }
 

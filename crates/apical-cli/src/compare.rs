@@ -1,0 +1,203 @@
+//! `apical compare`: one rule trains, others watch, and their gradients are compared.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use apical_runs::compare::{Compared, Plan, RULES};
+use apical_runs::files::{create_run_dir, write_atomic};
+use apical_runs::run::{Environment, free_run_dir, write_figure, write_json};
+use apical_runs::statistics::Spread;
+use apical_runs::{experiment, table};
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::progress::Meter;
+use crate::{COMMIT, VERSION, command_line, print, tell};
+
+/// Arguments of `apical compare`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Built-in name (see `apical list`) or TOML file.
+    experiment: String,
+    /// Rules that watch: KIND, KIND.KEY=VALUE or KIND.KEY=VALUE+KEY=VALUE, with NAME: in front to name one in tables. Keys are
+    /// those of the rule, and `feedback` for its pathway, which is the experiment's unless it says otherwise.
+    #[arg(long, value_name = "LIST", default_value = RULES)]
+    rules: String,
+    /// The rule that trains, written as in --rules [default: that of the experiment].
+    #[arg(long, value_name = "RULE")]
+    train: Option<String>,
+    /// Change a setting, for example --set network.units=16; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// First seed.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Number of seeds: seed, seed + 1, ...
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Steps of training.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Two seeds of 2,000 steps, unless --seeds or --steps say otherwise.
+    #[arg(long)]
+    quick: bool,
+    /// Folder for tables and figures [default: a new one under runs/].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seeds side by side, 0 for one a processor; results do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Arguments {
+    fn plan(&self) -> Result<Plan> {
+        let mut changes = self.changes.clone();
+        let quick = |number: u64| self.quick.then_some(number);
+        let short = [
+            ("seed", self.seed),
+            ("seeds", self.seeds.or(quick(2))),
+            ("steps", self.steps.or(quick(2_000))),
+        ];
+        for (key, value) in short {
+            changes.extend(value.map(|value| format!("{key}={value}")));
+        }
+        let train = self.train.as_deref();
+        Ok(Plan::new(&self.experiment, &changes, train, &self.rules)?)
+    }
+}
+
+/// Runs the command.
+pub fn compare(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+    let plan = arguments.plan()?;
+    let dir = match &arguments.out {
+        Some(dir) => dir.clone(),
+        None => free_run_dir(&format!("{}-compared", name(&arguments.experiment))),
+    };
+    create_run_dir(&dir)?;
+    let experiment = &plan.experiment;
+    let seeds = (experiment.seed, experiment.seeds);
+    let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
+    let meter = Meter::new(plan.total_steps(), arguments.quiet);
+    let outcome = plan.run(arguments.threads, stop, &meter);
+    meter.finish();
+    // Only now, so that a stopped comparison leaves the folder empty and can be started again.
+    let compared = outcome?;
+    write_atomic(
+        dir.join("config.toml"),
+        experiment::resolved(experiment)?.as_bytes(),
+    )?;
+    write_json(&dir.join("environment.json"), &environment)?;
+    write_table(&dir.join("alignment"), &compared.table())?;
+    write_table(&dir.join("histogram"), &compared.histogram_table())?;
+    let title = title(&plan);
+    write_figure(&dir.join("alignment"), &compared.figure(&title))?;
+    write_figure(&dir.join("histogram"), &compared.histograms(&title))?;
+    if !arguments.quiet {
+        warn(&compared);
+        let mut text = format!("{title}\n{}\n", pairs(&compared));
+        text.push_str(&caption(&compared));
+        text.push_str(&format!("wrote {}\n", dir.display()));
+        print(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A built-in name or the file without its ending, as part of the name of a folder.
+fn name(experiment: &str) -> String {
+    let name = experiment.strip_suffix(".toml").unwrap_or(experiment);
+    match experiment.ends_with(".toml") {
+        true => name.rsplit('/').next().unwrap_or(name).into(),
+        false => name.replace('/', "-"),
+    }
+}
+
+fn title(plan: &Plan) -> String {
+    let experiment = &plan.experiment;
+    let rule = experiment.rule.info().name;
+    let seeds = match experiment.seeds {
+        1 => format!("seed {}", experiment.seed),
+        seeds => format!("{seeds} seeds"),
+    };
+    let what = match experiment.title.split_once(':') {
+        Some((task, _)) => task,
+        None => &experiment.title,
+    };
+    let what = if what.is_empty() {
+        experiment.task.info().name
+    } else {
+        what
+    };
+    format!("{what}, {rule} learns: {} steps, {seeds}", experiment.steps)
+}
+
+fn write_table(path: &std::path::Path, table: &table::Table) -> Result<()> {
+    write_atomic(path.with_extension("csv"), &table.to_csv()?)?;
+    write_atomic(path.with_extension("parquet"), &table.to_parquet()?)?;
+    Ok(())
+}
+
+/// Gradients that could not be compared.
+fn warn(compared: &Compared) {
+    for (index, label) in compared.labels.iter().enumerate() {
+        let pairs = compared
+            .pairs()
+            .filter(|(a, b)| *a == index || *b == index)
+            .map(|(a, b)| compared.pooled(a, b));
+        let pairs: Vec<_> = pairs.collect();
+        if pairs.iter().all(|pair| pair.broken() > 0) {
+            let least = pairs.iter().map(|pair| pair.broken()).min().unwrap_or(0);
+            tell(&format!(
+                "warning: {label}: its gradient was not finite in {least} comparisons, which are left out."
+            ));
+        }
+        if pairs.iter().all(|pair| pair.count() == 0) {
+            tell(&format!(
+                "warning: {label}: nothing was compared; run more steps than its horizon."
+            ));
+        } else if pairs.iter().all(|pair| pair.silent() == pair.count()) {
+            tell(&format!(
+                "warning: {label}: its gradient was zero at every step, so it aligns with nothing."
+            ));
+        }
+    }
+}
+
+/// The lower triangle.
+fn pairs(compared: &Compared) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(160);
+    }
+    let last = compared.labels.len() - 1;
+    let header = compared.labels[..last].iter().map(String::as_str);
+    table.set_header(std::iter::once("").chain(header));
+    for row in 1..=last {
+        let mut cells = vec![compared.labels[row].clone()];
+        for column in 0..row {
+            let spread = Spread::of(&compared.means(row, column));
+            let over_steps = compared.pooled(row, column).deviation();
+            let mean = format!("{:.2}", spread.mean);
+            cells.push(match spread.n {
+                1 => format!("{mean} ({over_steps:.2})"),
+                _ => format!("{mean} ±{:.2} ({over_steps:.2})", spread.deviation),
+            });
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
+fn caption(compared: &Compared) -> String {
+    let what = match compared.seeds.len() {
+        1 => "mean alignment (sd over steps)",
+        _ => "mean alignment ±sd between seeds (sd over steps, all seeds)",
+    };
+    format!("{what} of the gradients of recurrent, input and bias weights\n")
+}
