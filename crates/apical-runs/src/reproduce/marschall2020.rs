@@ -741,7 +741,7 @@ impl Study {
                 (
                     "readout",
                     "r-kf-rtrl",
-                    "noise at this rate is worse than not learning: the authors' code, ~",
+                    "noise at this rate is worse than not learning: the authors' code",
                 ),
             ],
             "add-a05" => &[
@@ -754,7 +754,11 @@ impl Study {
                 ("dni-a", "rtrl", code),
                 ("rflo", "rtrl", code),
                 ("kf-rtrl", "r-kf-rtrl", code),
-                ("r-kf-rtrl", "readout", "the authors' code, ~"),
+                (
+                    "r-kf-rtrl",
+                    "readout",
+                    "the authors' code, not in all seeds",
+                ),
             ],
             "mimic-a1" => &[
                 ("rtrl", "readout", control),
@@ -1262,10 +1266,15 @@ impl Study {
                 panels.push(self.panel(setting, group, name));
             }
         }
-        let seeds = self.results.first().map_or(0, |o| o.records.len());
+        let counts = self.results.iter().map(|o| o.records.len());
+        let (least, most) = counts.fold((usize::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
+        let seeds = match least == most {
+            true => format!("{most} seeds"),
+            false => format!("{most} seeds, {least} at full length"),
+        };
         Figure {
             title: format!(
-                "Marschall, Cho & Savin 2020: training loss (lines: mean of {seeds} seeds, shaded: quartiles)"
+                "Marschall, Cho & Savin 2020: training loss (lines: mean of {seeds}; shaded: quartiles)"
             ),
             panels,
             columns: GROUPS.len(),
