@@ -308,7 +308,7 @@ fn space(verdict: &Verdict) -> Vec<String> {
             lines.push(format!(
                 "given what is sent ({synapse} of {synapses} if not): rates of all units;"
             ));
-            lines.push(format!("{}", verdict.channels.join("; ")));
+            lines.push(verdict.channels.join("; "));
         }
         Locality::Network => {
             let uses: Vec<&str> = verdict.uses.iter().map(|hidden| hidden.text()).collect();

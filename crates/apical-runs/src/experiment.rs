@@ -225,7 +225,13 @@ fn source(name: &str) -> Result<String> {
     Err(Error::Config {
         field: "experiment".into(),
         what: format!("`{name}` is neither a built-in experiment nor a file"),
-        mend: suggestion(name, &known, "`apical list` shows the built-in ones."),
+        mend: match known
+            .iter()
+            .find(|known| known.ends_with(&format!("/{name}")))
+        {
+            Some(whole) => format!("Did you mean `{whole}`?"),
+            None => suggestion(name, &known, "`apical list` shows the built-in ones."),
+        },
     })
 }
 

@@ -577,11 +577,6 @@ impl<T: Scalar> Learner<T> {
         &self.delta
     }
 
-    /// q(t) of the last step as the feedback pathway told it, one plane.
-    pub fn feedback_signal(&self) -> &[T] {
-        &self.signal
-    }
-
     /// Puts a rule of one's own in the place of the configured one.
     ///
     /// # Errors
@@ -590,6 +585,11 @@ impl<T: Scalar> Learner<T> {
         check_update(self.update, rule.needs_window(), name)?;
         self.rule = rule;
         Ok(())
+    }
+
+    /// q(t) of the last step as the feedback pathway told it, one plane.
+    pub fn feedback_signal(&self) -> &[T] {
+        &self.signal
     }
 
     /// The rule, to look at or set what it has learned.

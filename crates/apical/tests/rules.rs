@@ -2,6 +2,7 @@
 
 mod common;
 
+use apical::check::{Case, Kind, Shape};
 use apical::feedback::FeedbackSpec;
 use apical::loss::{Loss, Outputs};
 use apical::network::NetworkSpec;
@@ -10,15 +11,31 @@ use apical::optimizer::OptimizerSpec;
 use apical::rule::RULES;
 use apical::synapse::Init;
 use apical::{Learner, LearnerSpec, Streams, Update};
-use common::case::Case;
 use common::{Data, difference, flat, of_rule, rule};
 
 const RTRL: &str = r#"{"kind": "rtrl"}"#;
 const RFLO: &str = r#"{"kind": "rflo"}"#;
 
+/// Case number `seed`, with gated units or plain ones.
+fn case_of(seed: u64, gated: bool, kinks: bool) -> Case {
+    let kind = if gated { Kind::Gated } else { Kind::Plain };
+    Case::random(
+        seed,
+        Shape {
+            kinks,
+            kind,
+            ..Shape::ANY
+        },
+    )
+}
+
+fn learner_of(case: &Case, json: &str, feedback: FeedbackSpec) -> Learner<f64> {
+    case.learner(&rule(json), &feedback).unwrap()
+}
+
 /// The recurrent gradient of every step, after `change` to the learner; what comes at the end of the trial last.
 fn steps(case: &Case, json: &str, change: &dyn Fn(&mut Learner<f64>)) -> Vec<Vec<f64>> {
-    let mut learner = case.learner(json, FeedbackSpec::random());
+    let mut learner = learner_of(case, json, FeedbackSpec::random());
     change(&mut learner);
     learner.begin_trial();
     let mut gradients = Vec::new();
@@ -59,59 +76,10 @@ fn snap(order: usize) -> String {
     format!(r#"{{"kind": "snap", "order": {order}}}"#)
 }
 
-#[test]
-fn sparse_influence_with_enough_steps_is_exact_step_by_step() {
-    for gated in [false, true] {
-        for seed in 0..60 {
-            let case = Case::random(seed, gated, true);
-            let ring = |to: usize, from: usize| (to + 1) % case.units == from || to == from;
-            for keep in [&(|_, _| true) as &dyn Fn(usize, usize) -> bool, &ring] {
-                let sparse = |learner: &mut Learner<f64>| set_weights(learner, keep);
-                let exact = steps(&case, RTRL, &sparse);
-                let got = steps(&case, &snap(case.units.max(2)), &sparse);
-                let apart = worst(&got, &exact);
-                assert!(apart < 1e-9, "case {seed}, gated {gated}: {apart}");
-            }
-        }
-    }
-}
-
-#[test]
-fn sparse_influence_of_order_one() {
-    let mut seen = 0.0_f64;
-    for gated in [false, true] {
-        for seed in 0..60 {
-            let case = Case::random(seed, gated, true);
-            let diagonal = |l: &mut Learner<f64>| set_weights(l, &|to, from| to == from);
-            let apart = worst(
-                &steps(&case, &snap(1), &diagonal),
-                &steps(&case, RTRL, &diagonal),
-            );
-            assert!(
-                apart < 1e-9,
-                "diagonal, case {seed}, gated {gated}: {apart}"
-            );
-            let hollow = |l: &mut Learner<f64>| set_weights(l, &|to, from| to != from);
-            let apart = worst(
-                &steps(&case, &snap(1), &hollow),
-                &steps(&case, RFLO, &hollow),
-            );
-            assert!(apart < 1e-9, "hollow, case {seed}, gated {gated}: {apart}");
-            // And something is dropped otherwise.
-            let all = |_: &mut Learner<f64>| {};
-            seen = seen.max(worst(
-                &steps(&case, &snap(1), &all),
-                &steps(&case, RTRL, &all),
-            ));
-        }
-    }
-    assert!(seen > 0.1, "{seen}");
-}
-
 /// Influence over exactly the connections the order allows: dense RTRL with the mask applied by hand.
 #[test]
 fn sparse_influence_drops_what_it_says() {
-    let cases = (0..).map(|seed| Case::random(seed, false, false));
+    let cases = (0..).map(|seed| case_of(seed, false, false));
     let mut cases = cases.filter(|case| case.units > 4 && case.data.x.len() > 8);
     let case = cases.next().unwrap();
     let n = case.units;
@@ -124,57 +92,6 @@ fn sparse_influence_drops_what_it_says() {
     }
     assert!(apart[n - 1] < 1e-9, "{apart:?}");
     assert!(apart[..2].iter().all(|a| *a > 1e-6), "{apart:?}");
-}
-
-#[test]
-fn truncated_bptt_with_a_long_window_is_rtrl_step_by_step() {
-    for gated in [false, true] {
-        for seed in 0..60 {
-            let case = Case::random(seed, gated, true);
-            let all = |_: &mut Learner<f64>| {};
-            let long = case.data.x.len() + 1;
-            let json = format!(r#"{{"kind": "tbptt", "every": 1, "back": {long}}}"#);
-            let apart = worst(&steps(&case, &json, &all), &steps(&case, RTRL, &all));
-            assert!(apart < 1e-9, "case {seed}, gated {gated}: {apart}");
-            for block in [1, 3] {
-                let json = format!(r#"{{"kind": "tbptt", "every": {block}, "back": {block}}}"#);
-                let e_bptt = format!(r#"{{"kind": "e_bptt", "horizon": {block}}}"#);
-                let (mut ours, mut theirs) =
-                    (steps(&case, &json, &all), steps(&case, &e_bptt, &all));
-                // At the end of the trial the window still reaches back over the edge of the last block.
-                ours.pop();
-                theirs.pop();
-                let apart = worst(&ours, &theirs);
-                assert!(
-                    apart < 1e-12,
-                    "case {seed}, gated {gated}, block {block}: {apart}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn a_kernel_that_stays_the_identity_is_the_local_trace() {
-    for seed in 0..60 {
-        let case = Case::random(seed, false, true);
-        let own = match &case.neuron {
-            Some(NeuronSpec::Rate(spec)) => 1.0 - spec.alpha,
-            Some(NeuronSpec::Voltage(spec)) => spec.leak,
-            _ => unreachable!(),
-        };
-        let all = |_: &mut Learner<f64>| {};
-        for order in ["corrected", "published"] {
-            let of = |timescale: f64| {
-                format!(
-                    r#"{{"kind": "kernl", "order": "{order}", "rate": 0, "timescale": {timescale}}}"#
-                )
-            };
-            let exact = steps(&case, RFLO, &all);
-            let apart = worst(&steps(&case, &of(1.0 - own), &all), &exact);
-            assert!(apart < 1e-9, "case {seed}, {order}: {apart}");
-        }
-    }
 }
 
 /// With a linear network the drift of the twin is A Ω with A = 1 and κ the units' own decay, if weights are zero:
@@ -221,7 +138,7 @@ fn the_corrected_kernel_learns_the_decay_of_the_units() {
 #[test]
 fn a_forward_difference_gives_the_product_with_the_jacobian() {
     for seed in 0..30 {
-        let case = Case::random(seed, false, false);
+        let case = case_of(seed, false, false);
         let run = |json: &str| {
             let start = |l: &mut Learner<f64>| {
                 let (dims, mut s) = (l.network().dims(), Streams::new(9).stream("nu", 0));
@@ -230,7 +147,7 @@ fn a_forward_difference_gives_the_product_with_the_jacobian() {
                 let noise = draw(count * 20);
                 l.rule_mut().noise_mut().unwrap().0.inject(&noise);
             };
-            let mut learner = case.learner(json, FeedbackSpec::Symmetric {});
+            let mut learner = learner_of(&case, json, FeedbackSpec::Symmetric {});
             start(&mut learner);
             learner.begin_trial();
             let dims = learner.network().dims();
@@ -266,71 +183,12 @@ fn a_forward_difference_gives_the_product_with_the_jacobian() {
 }
 
 #[test]
-fn combinations_with_a_name_are_that_rule() {
-    for seed in 0..20 {
-        let case = Case::random(seed, seed % 2 == 1, true);
-        let all = |_: &mut Learner<f64>| {};
-        for (eligibility, credit, named) in [
-            ("trace", "immediate", "rflo"),
-            ("influence", "immediate", "rtrl"),
-            ("instant", "dendritic", "dendritic"),
-            ("uoro", "immediate", "uoro"),
-            ("kronecker", "immediate", "kf_rtrl"),
-            ("reverse_kronecker", "immediate", "r_kf_rtrl"),
-            ("snap", "immediate", "snap"),
-            ("kernl", "immediate", "kernl"),
-        ] {
-            let json = format!(
-                r#"{{"kind": "combined", "eligibility": {{"kind": "{eligibility}"}}, "credit": {{"kind": "{credit}"}}}}"#
-            );
-            let named = format!(r#"{{"kind": "{named}"}}"#);
-            assert_eq!(
-                steps(&case, &json, &all),
-                steps(&case, &named, &all),
-                "{json}"
-            );
-        }
-        // One without a name runs and is neither of its relatives.
-        let hybrid = r#"{"kind": "combined", "eligibility": {"kind": "snap"}, "credit": {"kind": "dendritic"}}"#;
-        let apart = worst(&steps(&case, hybrid, &all), &steps(&case, &snap(1), &all));
-        assert!(apart > 1e-6 || case.units < 2, "case {seed}: {apart}");
-    }
-}
-
-#[test]
-fn a_trace_with_the_leak_of_its_units_is_theirs() {
-    for seed in 0..40 {
-        let case = Case::random(seed, false, true);
-        let own = match &case.neuron {
-            Some(NeuronSpec::Rate(spec)) => 1.0 - spec.alpha,
-            Some(NeuronSpec::Voltage(spec)) => spec.leak,
-            _ => unreachable!(),
-        };
-        let all = |_: &mut Learner<f64>| {};
-        let with = |leak: f64| {
-            let json = format!(
-                r#"{{"kind": "combined", "eligibility": {{"kind": "trace", "leak": {leak}}}}}"#
-            );
-            steps(&case, &json, &all)
-        };
-        let trace = steps(&case, RFLO, &all);
-        assert!(worst(&with(1.0 - own), &trace) < 1e-12, "case {seed}");
-        if case.data.x.len() > 2 && own > 0.0 {
-            assert!(
-                worst(&with(0.9 * (1.0 - own)), &trace) > 1e-4,
-                "case {seed}"
-            );
-        }
-    }
-}
-
-#[test]
 fn the_trial_form_of_the_trace_is_the_online_form() {
     for gated in [false, true] {
         for seed in 0..60 {
-            let case = Case::random(seed, gated, true);
+            let case = case_of(seed, gated, true);
             let whole = |update: Update| {
-                let mut learner = case.learner(RFLO, FeedbackSpec::random());
+                let mut learner = learner_of(&case, RFLO, FeedbackSpec::random());
                 let spec = LearnerSpec {
                     loss: case.loss,
                     rule: rule(RFLO),
@@ -350,7 +208,7 @@ fn the_trial_form_of_the_trace_is_the_online_form() {
                     "online"
                 };
                 assert_eq!(learner.mode(), expected);
-                case.run(&mut learner, usize::MAX);
+                case.run(&mut learner, usize::MAX).unwrap();
                 flat(learner.gradient())
             };
             let apart = difference(&whole(Update::Trials(2)), &whole(Update::Every(u64::MAX)));
@@ -361,7 +219,7 @@ fn the_trial_form_of_the_trace_is_the_online_form() {
 
 /// A network to leave behind.
 fn other(case: &Case) -> apical::network::Network<f64> {
-    let learner = case.learner(RFLO, FeedbackSpec::random());
+    let learner = learner_of(case, RFLO, FeedbackSpec::random());
     let mut learner = learner;
     let spec = NetworkSpec {
         units: 1,
@@ -371,95 +229,27 @@ fn other(case: &Case) -> apical::network::Network<f64> {
     std::mem::replace(learner.network_mut(), small)
 }
 
-#[test]
-fn with_true_credit_alone_the_target_is_that_of_future_facing_bptt() {
-    for gated in [false, true] {
-        for seed in 0..40 {
-            let case = Case::random(seed, gated, true);
-            let horizon = 3.min(case.data.x.len()).max(2);
-            if case.data.x.len() < horizon {
-                continue;
-            }
-            let json = format!(
-                r#"{{"kind": "dendritic", "rate": 0, "lambda": 1, "horizon": {horizon}, "jacobian": {{"kind": "exact"}}}}"#
-            );
-            let mut learner = case.learner(&json, FeedbackSpec::random());
-            // F-BPTT pays gain · credit · a: with credit alone the gradient is that of its oldest step.
-            let f_bptt = format!(r#"{{"kind": "f_bptt", "horizon": {horizon}}}"#);
-            let paid = steps(&case, &f_bptt, &|_| {});
-            learner.begin_trial();
-            let dims = learner.network().dims();
-            let mut views = Vec::new();
-            for (t, (x, y)) in case.data.x.iter().zip(&case.data.y).enumerate() {
-                learner.advance(x, y, None).unwrap();
-                let view = learner.view();
-                let gains: Vec<Vec<f64>> = (0..dims.batch)
-                    .flat_map(|b| (0..dims.states * dims.currents).map(move |k| (b, k)))
-                    .map(|(b, k)| view.gain(k / dims.currents, k % dims.currents, b).to_vec())
-                    .collect();
-                let pre: Vec<Vec<f64>> = (0..dims.batch)
-                    .map(|b| view.pre(b)[..dims.pre()].to_vec())
-                    .collect();
-                views.push((gains, pre));
-                if t + 1 < horizon {
-                    continue;
-                }
-                let target = of_rule(&mut learner, "target");
-                let (gains, pre) = &views[t + 1 - horizon];
-                let mut expected = vec![0.0; dims.currents * dims.units * dims.pre()];
-                for b in 0..dims.batch {
-                    for s in 0..dims.states {
-                        for g in 0..dims.currents {
-                            for i in 0..dims.units {
-                                let credit = target[(b * dims.states + s) * dims.units + i];
-                                let gain = gains[(b * dims.states + s) * dims.currents + g][i];
-                                for (j, a) in pre[b].iter().enumerate() {
-                                    expected[(g * dims.units + i) * dims.pre() + j] +=
-                                        credit * gain * a;
-                                }
-                            }
-                        }
-                    }
-                }
-                let apart = difference(&expected, &paid[t]);
-                assert!(
-                    apart < 1e-9,
-                    "case {seed}, gated {gated}, step {t}: {apart}"
-                );
-            }
-        }
-    }
-}
-
 /// The mean over the noise of Σ_t (L − L̄) e is the gradient of the mean loss of the noisy network, which for small σ is that of
 /// the network.
 #[test]
 fn node_perturbation_is_unbiased_without_decay() {
-    let case = Case {
-        batch: 256,
-        units: 2,
-        ..Case::random(12, false, false)
-    };
-    let data = Data::random(case.loss, 3, 1, case.sizes, 3).repeated(256);
-    let case = Case {
-        data,
-        masked: false,
-        ..case
-    };
-    let mut exact = case.learner(RTRL, FeedbackSpec::Symmetric {});
-    case.run(&mut exact, usize::MAX);
+    let mut case = case_of(12, false, false);
+    case.data = Data::random(case.loss, 3, 1, case.sizes, 3).repeated(256);
+    (case.batch, case.units, case.masked) = (256, 2, false);
+    let mut exact = learner_of(&case, RTRL, FeedbackSpec::Symmetric {});
+    case.run(&mut exact, usize::MAX).unwrap();
     let exact = flat(exact.gradient());
     let norm = exact.iter().map(|g| g * g).sum::<f64>();
     let json = r#"{"kind": "node_perturbation", "sigma": 0.01, "decay": 0, "baseline": 0.05}"#;
-    let mut learner = case.learner(json, FeedbackSpec::Symmetric {});
+    let mut learner = learner_of(&case, json, FeedbackSpec::Symmetric {});
     // Warm up what the loss is expected to be.
     for _ in 0..50 {
-        case.run(&mut learner, usize::MAX);
+        case.run(&mut learner, usize::MAX).unwrap();
         learner.clear_gradients();
     }
     let mut slopes = Vec::new();
     for _ in 0..4000 {
-        case.run(&mut learner, usize::MAX);
+        case.run(&mut learner, usize::MAX).unwrap();
         let gradient = flat(learner.gradient());
         learner.clear_gradients();
         slopes.push(gradient.iter().zip(&exact).map(|(a, b)| a * b).sum::<f64>() / norm);

@@ -394,11 +394,29 @@ impl Case {
     /// # Errors
     /// A rule that does not serve the network, or a setting of it out of range.
     pub fn learner(&self, rule: &RuleSpec, feedback: &FeedbackSpec) -> Result<Learner<f64>> {
+        self.learner_with(rule, feedback, Update::Every(u64::MAX))
+    }
+
+    /// As [`Case::learner`], with weights that wait for the end of a trial that never comes: rules may work out the
+    /// gradient of a trial at its end.
+    ///
+    /// # Errors
+    /// As [`Case::learner`].
+    pub fn trial_learner(&self, rule: &RuleSpec) -> Result<Learner<f64>> {
+        self.learner_with(rule, &self.feedback, Update::Trials(u64::MAX))
+    }
+
+    fn learner_with(
+        &self,
+        rule: &RuleSpec,
+        feedback: &FeedbackSpec,
+        update: Update,
+    ) -> Result<Learner<f64>> {
         let spec = LearnerSpec {
             loss: self.loss,
             feedback: feedback.clone(),
             rule: rule.clone(),
-            update: Update::Every(u64::MAX),
+            update,
             ..LearnerSpec::default()
         };
         Learner::with_network(self.network()?, &spec, &Streams::new(self.seed))

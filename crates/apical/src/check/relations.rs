@@ -98,6 +98,17 @@ pub const RELATIONS: &[Relation] = &[
         error: without_recurrence,
     },
     Relation {
+        name: "trial form",
+        concerns: Only(&["rflo", "combined"]),
+        says: "worked out at the end of a trial = worked out at every step",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, rule| {
+            let mut learner = case.trial_learner(rule)?;
+            apart(case, rule, case.gradient_of(&mut learner)?)
+        },
+    },
+    Relation {
         name: "full window",
         concerns: Only(&["tbptt"]),
         says: "= bptt when every step looks back over the whole trial",
@@ -271,10 +282,18 @@ pub const RELATIONS: &[Relation] = &[
     Relation {
         name: "target is credit",
         concerns: Only(&["dendritic"]),
-        says: "with the true credit for its bootstrap, and exact J, the target of A = credit of f_bptt",
+        says: "given true credit to bootstrap from, and exact J, the target of A = credit of f_bptt",
         shape: Shape::SINGLE,
         expect: Within(ROUNDING),
         error: |case, _| target_of_apical(case, Timing::Corrected, LabelActivation::Identity),
+    },
+    Relation {
+        name: "true credit",
+        concerns: Only(&["dendritic"]),
+        says: "with lambda = 1 the target of A = credit of f_bptt with the same horizon",
+        shape: Shape::SINGLE,
+        expect: Within(ROUNDING),
+        error: |case, _| true_credit(case, 1.0),
     },
     Relation {
         name: "learned J",
@@ -363,6 +382,22 @@ pub const RELATIONS: &[Relation] = &[
         shape: Shape::LONG,
         expect: Apart(1e-3),
         error: |case, rule| with_horizon(case, rule, 2),
+    },
+    Relation {
+        name: "short trial form",
+        concerns: Only(&["rflo", "combined"]),
+        says: "worked out two steps at a time is not worked out at every step",
+        shape: Shape {
+            // With alpha = 1 nothing of a step outlives it.
+            kind: Kind::Gated,
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let mut learner = case.trial_learner(rule)?;
+            case.run(&mut learner, 2)?;
+            apart(case, rule, flat(learner.gradient()))
+        },
     },
     Relation {
         name: "short window",
@@ -462,6 +497,17 @@ pub const RELATIONS: &[Relation] = &[
         },
         expect: Apart(1e-3),
         error: |case, _| target_of_apical(case, Timing::Scripts2018, LabelActivation::Identity),
+    },
+    Relation {
+        name: "half the truth",
+        concerns: Only(&["dendritic"]),
+        says: "with lambda = 1/2 the target is not that credit",
+        shape: Shape {
+            batch: (1, 1),
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, _| true_credit(case, 0.5),
     },
     Relation {
         name: "target through tanh",
@@ -972,13 +1018,13 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
     learner.begin_trial();
     let (mut targets, mut expected) = (Vec::new(), Vec::new());
     let mut gains: Vec<Vec<f64>> = Vec::new();
-    for t in 0..case.data.steps() {
+    for (t, credit) in credits.iter().enumerate() {
         let rule = learner.rule_mut();
         if let Some(apical) = rule.matrix_mut("A") {
             apical.clear();
         }
         if let Some(slow) = rule.matrix_mut("A_slow") {
-            set_bias(slow, &credits[t]);
+            set_bias(slow, credit);
         }
         case.advance(&mut learner, t)?;
         let dims = learner.network().dims();
@@ -988,12 +1034,10 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
                 return Ok(f64::INFINITY);
             };
             let last = apical.columns() - 1;
-            for g in 0..dims.currents {
-                for i in 0..n {
-                    let parts = (0..states)
-                        .map(|s| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last]);
-                    targets.push(parts.sum());
-                }
+            for row in 0..dims.currents * n {
+                let (g, i) = (row / n, row % n);
+                let part = |s: usize| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last];
+                targets.push((0..states).map(part).sum());
             }
             expected.extend(future_gradient(case, t - 1)?);
         }
@@ -1001,6 +1045,55 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
         gains = (0..states * dims.currents)
             .map(|k| view.gain(k / dims.currents, k % dims.currents, 0).to_vec())
             .collect();
+    }
+    Ok(difference(&targets, &expected))
+}
+
+/// With λ = 1 A learns late and from true credit alone: set to zero before each step, its bias column times the gains
+/// of the step that has been waiting is what F-BPTT pays for that step.
+fn true_credit(case: &Case, lambda: f64) -> Result<f64> {
+    const HORIZON: u64 = 3;
+    let spec = DendriticSpec {
+        rate: 1.0,
+        jacobian: JacobianSpec::Exact {},
+        lambda,
+        horizon: HORIZON,
+        ..DendriticSpec::default()
+    };
+    let paid = RuleSpec::FBptt(HorizonSpec { horizon: HORIZON });
+    let mut learner = case.learner(&RuleSpec::Dendritic(spec), &case.feedback)?;
+    let mut paying = case.learner(&paid, &case.feedback)?;
+    learner.begin_trial();
+    paying.begin_trial();
+    let (mut targets, mut expected) = (Vec::new(), Vec::new());
+    let mut gains: Vec<Vec<Vec<f64>>> = Vec::new();
+    for t in 0..case.data.steps() {
+        if let Some(apical) = learner.rule_mut().matrix_mut("A") {
+            apical.clear();
+        }
+        let before = biases(paying.gradient());
+        case.advance(&mut learner, t)?;
+        case.advance(&mut paying, t)?;
+        let dims = learner.network().dims();
+        let (n, states) = (dims.units, dims.states);
+        let view = learner.view();
+        let gain = |k: usize| view.gain(k / dims.currents, k % dims.currents, 0).to_vec();
+        gains.push((0..states * dims.currents).map(gain).collect());
+        let Some(waiting) = (t + 1).checked_sub(HORIZON as usize) else {
+            continue;
+        };
+        let Some(apical) = learner.rule_mut().matrix_mut("A") else {
+            return Ok(f64::INFINITY);
+        };
+        let last = apical.columns() - 1;
+        for row in 0..dims.currents * n {
+            let (g, i) = (row / n, row % n);
+            let gain = |s: usize| gains[waiting][s * dims.currents + g][i];
+            let part = |s: usize| gain(s) * apical.row(s * n + i)[last];
+            targets.push((0..states).map(part).sum());
+        }
+        let after = biases(paying.gradient());
+        expected.extend(after.iter().zip(&before).map(|(a, b)| a - b));
     }
     Ok(difference(&targets, &expected))
 }
