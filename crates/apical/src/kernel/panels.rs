@@ -496,7 +496,7 @@ mod tests {
                 let credited = panels
                     .advance(simd, jacobian.data(), jacobian.stride(), &direct, &credit)
                     .to_vec();
-                for c in 0..columns {
+                for (c, got) in credited.iter().enumerate().take(columns) {
                     let (group, j) = (c / pre.len(), c % pre.len());
                     let new = |k: usize| {
                         let acts = rows[2 * group..2 * group + 2].iter();
@@ -504,7 +504,7 @@ mod tests {
                         moved(k, c) + acts.map(|(_, gain)| gain * pre[j]).sum::<f64>()
                     };
                     (0..states).for_each(|k| close(panels.get(k, c), new(k)));
-                    close(credited[c], (0..states).map(|k| credit[k] * new(k)).sum());
+                    close(*got, (0..states).map(|k| credit[k] * new(k)).sum());
                 }
             }
         }
