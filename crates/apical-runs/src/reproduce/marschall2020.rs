@@ -1,7 +1,7 @@
 //! Marschall, Cho & Savin 2020: every rule on Add and Mimic, with and without leak; the alignment of their gradients.
 //!
 //! Settings are the built-in experiments `marschall2020/*`; a rule is a change to them, so that each number has a command.
-//! Where the authors' own code has been run in the same setting, its losses stand beside ours ([`reference`]). For
+//! Where the authors' own code has been run in the same setting, its losses stand beside ours ([`mod@reference`]). For
 //! time, the main settings take 50,000 steps at rate 1e-3 (as that code did) where the paper takes 1,000,000 at 1e-4, and one
 //! setting takes the full length with half the seeds.
 
