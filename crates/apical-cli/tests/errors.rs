@@ -154,13 +154,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
         &["precision: unknown value `f16`", "Did you mean `f32`?"],
     ),
     (
-        "network.neuron={kind=\"voltage\"}",
-        &[
-            "rule.jacobian.kind: got learned",
-            "expected exact",
-            "`voltage`",
-            "Set ",
-        ],
+        "rule.lambda=1.5",
+        &["rule.lambda: got 1.5", "expected a number in [0, 1]", "0 "],
     ),
     (
         "rule.kind=bptt",

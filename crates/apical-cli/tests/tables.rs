@@ -3,7 +3,7 @@
 mod common;
 
 use apical::neuron::NEURONS;
-use apical::rule::RULES;
+use apical::rule::{COMBINATIONS, RULES};
 use apical::task::TASKS;
 use apical_runs::experiment::BUILT_IN;
 use common::apical;
@@ -29,7 +29,10 @@ fn every_name_has_its_row() {
     let neurons: Vec<&str> = NEURONS.iter().map(|neuron| neuron.name).collect();
     assert_eq!(first_column("neurons"), neurons);
     let rules: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
-    assert_eq!(first_column("rules --no-timing"), rules);
+    let shown = first_column("rules --no-timing");
+    assert_eq!(shown[..rules.len()], rules);
+    // After the rules, the head and the rows of their combinations.
+    assert_eq!(shown.len(), rules.len() + 1 + COMBINATIONS.len());
 }
 
 #[test]
