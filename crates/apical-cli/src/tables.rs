@@ -9,7 +9,7 @@ use apical::neuron::NEURONS;
 use apical::rule::{COMBINATIONS, RULES, RuleSpec};
 use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
-use apical_runs::experiment::{BUILT_IN, load};
+use apical_runs::experiment::{BUILT_IN, load, suggestion};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::print;
@@ -144,7 +144,16 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
 
 /// One rule: its row, as a list.
 pub fn rule(name: &str) -> Result<ExitCode> {
-    let info = RuleSpec::by_name(name)?.info();
+    let names: Vec<&str> = RULES.iter().map(|info| info.name).collect();
+    let known = RuleSpec::by_name(name);
+    if known.is_err() {
+        bail!(
+            "rule: there is no `{name}`, expected one of {}. {}",
+            names.join(", "),
+            suggestion(name, &names, "`apical rules` describes them.")
+        );
+    }
+    let info = known?.info();
     let yes = |b: bool| if b { "yes" } else { "no" };
     let (memory, time) = (format!("O({})", info.memory), format!("O({})", info.time));
     let mut table = table(&["rule", info.name]);

@@ -101,6 +101,44 @@ fn every_task_has_its_page_and_its_commands_run() {
     assert_eq!(pages.count(), task_pages().len());
 }
 
+/// The pages of the rules, one a rule.
+fn rule_pages() -> Vec<String> {
+    let names = apical::rule::RULES.iter().map(|rule| rule.name);
+    let names = names.chain(["README"]);
+    names.map(|name| format!("docs/rules/{name}.md")).collect()
+}
+
+#[test]
+fn every_rule_has_its_page_with_the_table_of_the_program_and_its_commands_run() {
+    for page in rule_pages() {
+        let run = run_all(&page);
+        assert!(run >= 2 || page.ends_with("README.md"), "{page}");
+    }
+    for info in apical::rule::RULES {
+        let page = root().join(format!("docs/rules/{}.md", info.name));
+        let text = std::fs::read_to_string(page).unwrap();
+        let table = apical_runs::rule_page::table(info);
+        let how = "run `cargo run --release -p apical-runs --example rule_pages`";
+        assert!(
+            text.contains(&table),
+            "{}: the table is not the program's; {how}",
+            info.name
+        );
+        let figure = root().join(format!("docs/figures/rules/{}.png", info.name));
+        assert!(figure.exists(), "{}: no figure; {how}", info.name);
+        for part in [
+            "## Equations",
+            "## Receipts",
+            "## When to use it",
+            "## Learning",
+        ] {
+            assert!(text.contains(part), "{}: {part}", info.name);
+        }
+    }
+    let pages = std::fs::read_dir(root().join("docs/rules")).unwrap();
+    assert_eq!(pages.count(), rule_pages().len());
+}
+
 #[test]
 fn results_of_2020_run() {
     assert!(run_all("docs/results/marschall2020.md") >= 3);
@@ -148,7 +186,11 @@ fn links_lead_somewhere() {
         "docs/speed.md",
     ];
     let documents = documents.into_iter().map(String::from);
-    for document in documents.chain(task_pages()).chain(how_to()) {
+    for document in documents
+        .chain(task_pages())
+        .chain(rule_pages())
+        .chain(how_to())
+    {
         let text = std::fs::read_to_string(root().join(&document)).unwrap();
         let folder = root().join(&document).parent().unwrap().to_path_buf();
         for link in text

@@ -60,17 +60,19 @@ impl Plan {
                 let changed = parse_unchecked(&text, &changes);
                 let mut changed = changed.map_err(|error| within("--train", entry, error))?;
                 changed.monitor.clear();
+                changed.task = base.task.clone();
                 changed.check()?;
                 changed
             }
-            None => base,
+            None => base.clone(),
         };
         let mut named = Vec::new();
         for entry in split(rules, ',') {
             let entry = entry.trim();
             let place = |error| within("--rules", entry, error);
             let (name, changes) = read(entry).map_err(place)?;
-            let own = parse_unchecked(&text, &changes).map_err(place)?;
+            let mut own = parse_unchecked(&text, &changes).map_err(place)?;
+            own.task = base.task.clone();
             check_size(&own).map_err(place)?;
             let passive = Passive {
                 rule: own.rule.clone(),

@@ -46,6 +46,14 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2019/lags35-scripts2018",
     "marschall2019/lags35-scripts2018-frozen",
     "marschall2019/lags59-rtrl",
+    "marschall2020/add-a1",
+    "marschall2020/add-a05",
+    "marschall2020/mimic-a1",
+    "marschall2020/mimic-a05",
+    "marschall2020/add-a1-long",
+    "marschall2020/add-release",
+    "marschall2020/add46",
+    "marschall2020/add35",
     "tasks/mimic",
     "tasks/flip_flop",
     "tasks/integration",
@@ -57,14 +65,6 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "tasks/binary_addition",
     "tasks/copy",
     "tasks/multi_task",
-    "marschall2020/add-a1",
-    "marschall2020/add-a05",
-    "marschall2020/mimic-a1",
-    "marschall2020/mimic-a05",
-    "marschall2020/add-a1-long",
-    "marschall2020/add-release",
-    "marschall2020/add46",
-    "marschall2020/add35",
 ];
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
@@ -96,21 +96,8 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
 }
 
 fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Experiment> {
-    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
-        field: "experiment".into(),
-        what: format!("got {error}").trim_end().replacen(
-            "got TOML parse error",
-            "not valid TOML",
-            1,
-        ),
-        mend: "Mend the file at that place.".into(),
-    })?;
-    for change in changes {
-        set(&mut table, change)?;
-    }
-    let mut experiment: Experiment = typed(table)?;
-    data::load(&mut experiment.task, folder)?;
     let mut experiment = parse_unchecked(text, changes)?;
+    data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.
     if !changes.is_empty()
@@ -126,7 +113,7 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
     Ok(experiment)
 }
 
-/// As [`parse`], without looking whether the settings can work together.
+/// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
     let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
         field: "experiment".into(),
@@ -238,7 +225,13 @@ fn source(name: &str) -> Result<String> {
     Err(Error::Config {
         field: "experiment".into(),
         what: format!("`{name}` is neither a built-in experiment nor a file"),
-        mend: suggestion(name, &known, "`apical list` shows the built-in ones."),
+        mend: match known
+            .iter()
+            .find(|known| known.ends_with(&format!("/{name}")))
+        {
+            Some(whole) => format!("Did you mean `{whole}`?"),
+            None => suggestion(name, &known, "`apical list` shows the built-in ones."),
+        },
     })
 }
 

@@ -1,6 +1,6 @@
 //! Figures say what they were told to say, and no data makes them fail.
 
-use apical_runs::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
+use apical_runs::figure::{Band, Colour, Curve, Figure, Heat, Level, Mark, Panel, Weight};
 
 /// Numbers that look like training: a decay to `floor` with repeatable noise.
 fn seeds(colour: Colour, label: &str, start: f64, floor: f64, points: usize) -> Vec<Curve> {
@@ -284,5 +284,89 @@ fn single(panel: Panel) -> Figure {
         title: String::new(),
         panels: vec![panel],
         columns: 1,
+    }
+}
+
+#[test]
+fn heat_maps_name_their_rows_and_columns_and_leave_missing_cells_empty() {
+    let heat = |rows: &[&str], columns: &[&str], values: Vec<Vec<f64>>| Figure {
+        panels: vec![Panel {
+            title: "alignment".into(),
+            heat: Some(Heat {
+                rows: rows.iter().map(|name| (*name).into()).collect(),
+                columns: columns.iter().map(|name| (*name).into()).collect(),
+                values,
+            }),
+            ..Panel::default()
+        }],
+        ..Figure::default()
+    };
+    let values = vec![vec![0.53, f64::NAN], vec![-0.07, 1.0]];
+    let svg = heat(&["RFLO", "UORO"], &["RTRL", "R<FLO"], values).to_svg();
+    for words in [
+        "RFLO",
+        "UORO",
+        "RTRL",
+        "R&lt;FLO",
+        ".53",
+        "−.07",
+        "1.0",
+        "alignment",
+    ] {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert!(!svg.contains("NaN"));
+    // Tables that do not fit their names are drawn as far as they go.
+    for (rows, columns, values) in [
+        (&[][..], &[][..], Vec::new()),
+        (&["a"][..], &[][..], vec![vec![1.0]]),
+        (&["a", "b"][..], &["c"][..], vec![vec![9e99, 1.0, 2.0]]),
+    ] {
+        let figure = heat(rows, columns, values);
+        assert!(figure.to_svg().ends_with("</svg>\n") || figure.to_svg().contains("</svg>"));
+        assert!(!figure.to_png().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn names_of_points_keep_out_of_each_others_way() {
+    let mark = |x: f64, y: f64, label: &str| Mark {
+        x,
+        y,
+        label: label.into(),
+        colour: Colour::Green,
+    };
+    let figure = Figure {
+        panels: vec![Panel {
+            marks: vec![
+                mark(0.5, 1.0, "first"),
+                mark(0.5, 1.0, "second"),
+                mark(0.5, 1.0, "third"),
+                mark(f64::NAN, 1.0, "nowhere"),
+                mark(0.9, 0.2, "far"),
+            ],
+            ..Panel::default()
+        }],
+        ..Figure::default()
+    };
+    let svg = figure.to_svg();
+    assert!(!svg.contains("nowhere"));
+    let place = |name: &str| {
+        let end = svg.find(name).unwrap_or_else(|| panic!("{name}"));
+        let text = &svg[svg[..end].rfind("<text").unwrap()..end];
+        let number = |key: &str| -> f64 {
+            let value = text.split(key).nth(1).unwrap().split('"').nth(1).unwrap();
+            value.parse().unwrap()
+        };
+        (number(" x="), number(" y="))
+    };
+    let places = ["first", "second", "third", "far"].map(place);
+    for (k, a) in places.iter().enumerate() {
+        for b in &places[..k] {
+            assert!(
+                (a.1 - b.1).abs() > 10.0 || (a.0 - b.0).abs() > 20.0,
+                "{a:?} {b:?}"
+            );
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! Products with the Jacobian J(t) = ∂s(t)/∂s(t−1) that never form it.
+//! The Jacobian J(t) = ∂s(t)/∂s(t−1): products with vectors that never form it, and J itself for products with matrices.
 //!
 //! J = blockdiag(own) + Σ_g gain_g W_g slope(t−1). Vectors hold one sample's states: variable s of unit i at
 //! `s * sample + i`, with `sample` the padded number of units.
 
-use crate::kernel::{Buffer, Matrix, add_transposed, product};
+use crate::kernel::{Buffer, Matrix, add_transposed, product, scale_both};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::synapse::Synapses;
@@ -63,6 +63,60 @@ impl<T: Scalar> JacobianProduct<T> {
                 units.for_each(|((r, gain), u)| *r += *gain * *u);
             }
         }
+    }
+}
+
+/// J of one step and sample, formed row by row.
+pub struct FormedJacobian<T> {
+    rows: Matrix<T>,
+    /// slope(t−1), padded.
+    slope: Buffer<T>,
+}
+
+impl<T: Scalar> FormedJacobian<T> {
+    /// For a network of these sizes.
+    pub fn new(dims: Dims) -> Self {
+        let states = dims.states * dims.units;
+        Self {
+            rows: Matrix::zeros(states, states),
+            slope: Buffer::zeros(dims.units),
+        }
+    }
+
+    /// J of sample `b`: variable s of unit k at row and column s·n + k.
+    pub fn form(&mut self, view: &View<'_, T>, b: usize) -> &Matrix<T> {
+        let dims = view.dims();
+        let n = dims.units;
+        let weights = view.synapses().weights();
+        if (dims.states, dims.currents) == (1, 1) {
+            self.slope[..n].copy_from_slice(view.slope_before(0, b));
+            let (gain, stride) = (view.gain(0, 0, b), weights.stride());
+            let rows = &mut self.rows;
+            scale_both(view.simd(), weights.data(), stride, gain, &self.slope, rows);
+        } else {
+            for row in 0..dims.states * n {
+                let (s, k) = (row / n, row % n);
+                let result = self.rows.row_mut(row);
+                for (before, part) in result.chunks_exact_mut(n).enumerate() {
+                    part.fill(T::ZERO);
+                    for g in 0..dims.currents {
+                        let gain = view.gain(s, g, b)[k];
+                        let terms = part.iter_mut().zip(weights.row(g * n + k));
+                        terms.for_each(|(j, w)| *j += gain * *w);
+                    }
+                    let terms = part.iter_mut().zip(view.slope_before(before, b));
+                    terms.for_each(|(j, slope)| *j = *j * *slope);
+                }
+            }
+        }
+        for s in 0..dims.states {
+            for before in 0..dims.states {
+                for (k, own) in view.own(s, before, b).iter().enumerate() {
+                    self.rows.row_mut(s * n + k)[before * n + k] += *own;
+                }
+            }
+        }
+        &self.rows
     }
 }
 

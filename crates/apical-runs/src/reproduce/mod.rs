@@ -16,6 +16,9 @@ use crate::seed_run::Progress;
 use crate::table::Table;
 use crate::{Error, Result, files};
 
+/// First seed and number of seeds, and the steps of all runs together.
+pub type Size = ((u64, u64), u64);
+
 /// A paper that can be reproduced.
 #[derive(Clone, Copy)]
 pub struct Paper {
@@ -23,8 +26,8 @@ pub struct Paper {
     pub key: &'static str,
     /// Authors, year and what is reproduced of it.
     pub title: &'static str,
-    /// First seed and number of seeds, and the steps of all runs together; `true` asks for the quick version.
-    pub size: fn(bool) -> Result<((u64, u64), u64)>,
+    /// How much there is to run; `true` asks for the quick version.
+    pub size: fn(bool) -> Result<Size>,
     /// Runs everything, draws the figures and judges the claims.
     pub reproduce: fn(bool, usize, &AtomicBool, &dyn Progress) -> Result<Reproduction>,
 }

@@ -57,28 +57,65 @@ impl<T: Scalar> LaneKernel for MultiplyAdds<T> {
     }
 }
 
+/// Multiply-adds in one call of [`add_up`].
+pub const ADDS: usize = 8 * LANES * ROUNDS;
+
+/// Multiplies and adds in registers.
+pub fn add_up<T: Scalar>(simd: Simd) {
+    std::hint::black_box(simd.run_lanes(MultiplyAdds(std::hint::black_box(T::HALF))));
+}
+
+/// Reads an array over and over.
+pub struct Reader<T>(Buffer<T>);
+
+impl<T: Scalar> Reader<T> {
+    pub fn new(numbers: usize) -> Self {
+        Self(Buffer::zeros(numbers))
+    }
+
+    /// Numbers read in a call.
+    pub fn numbers(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn run(&mut self, simd: Simd) {
+        let lines = self.0.as_chunks::<LANES>().0;
+        std::hint::black_box(simd.run_lanes(Read(std::hint::black_box(lines))));
+    }
+}
+
+/// Scales an array in place, over and over.
+pub struct Scaler<T>(Buffer<T>);
+
+impl<T: Scalar> Scaler<T> {
+    pub fn new(numbers: usize) -> Self {
+        Self(Buffer::zeros(numbers))
+    }
+
+    /// Numbers read and written in a call.
+    pub fn numbers(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn run(&mut self, simd: Simd) {
+        let lines = self.0.as_chunks_mut::<LANES>().0;
+        simd.run_lanes(Scale(std::hint::black_box(lines), T::HALF));
+    }
+}
+
 /// Bytes a second, read over an array of `bytes`; `time` measures the seconds of a call.
 pub fn read<T: Scalar>(simd: Simd, bytes: usize, time: impl Fn(&mut dyn FnMut()) -> f64) -> f64 {
-    let buffer = Buffer::<T>::zeros(bytes / size_of::<T>());
-    let lines = buffer.as_chunks::<LANES>().0;
-    let seconds = time(&mut || {
-        std::hint::black_box(simd.run_lanes(Read(std::hint::black_box(lines))));
-    });
-    bytes as f64 / seconds
+    let mut reader = Reader::<T>::new(bytes / size_of::<T>());
+    bytes as f64 / time(&mut || reader.run(simd))
 }
 
 /// Bytes a second, read and written, scaling an array of `bytes` in place.
 pub fn scale<T: Scalar>(simd: Simd, bytes: usize, time: impl Fn(&mut dyn FnMut()) -> f64) -> f64 {
-    let mut buffer = Buffer::<T>::zeros(bytes / size_of::<T>());
-    let lines = buffer.as_chunks_mut::<LANES>().0;
-    let seconds = time(&mut || simd.run_lanes(Scale(std::hint::black_box(&mut *lines), T::HALF)));
-    2.0 * bytes as f64 / seconds
+    let mut scaler = Scaler::<T>::new(bytes / size_of::<T>());
+    2.0 * bytes as f64 / time(&mut || scaler.run(simd))
 }
 
 /// Multiply-adds a second, in registers.
 pub fn multiply_adds<T: Scalar>(simd: Simd, time: impl Fn(&mut dyn FnMut()) -> f64) -> f64 {
-    let seconds = time(&mut || {
-        std::hint::black_box(simd.run_lanes(MultiplyAdds(std::hint::black_box(T::HALF))));
-    });
-    (8 * LANES * ROUNDS) as f64 / seconds
+    ADDS as f64 / time(&mut || add_up::<T>(simd))
 }

@@ -1,13 +1,15 @@
 //! Steps per second of each rule, beside what this machine could do at best and what straightforward code does.
 //!
-//! `cargo bench -p apical` (with `-- --all` also RTRL at n = 512, which takes minutes). PYTHON names the
-//! interpreter of the NumPy peer, `python3` by default.
+//! `cargo bench -p apical` prints two tables: a few steps beside naive Rust and NumPy (with `-- --all` also RTRL at n = 512,
+//! which takes minutes; PYTHON names the interpreter of the NumPy peer, `python3` by default), then every rule beside the dense
+//! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name.
 
+mod clock;
 mod machine;
 mod peer;
+mod rules;
 
 use std::process::Command;
-use std::time::Instant;
 
 use apical::credit::{DendriticSpec, JacobianSpec};
 use apical::kernel::{Simd, padded};
@@ -106,9 +108,9 @@ fn task<T: Scalar>() -> Box<dyn Task<T>> {
 
 /// Seconds for one call of `step`: the best of many short runs, because the machine may be shared.
 fn seconds(quick: bool, mut step: impl FnMut()) -> f64 {
-    let start = Instant::now();
+    let start = clock::now();
     step();
-    let guess = start.elapsed().as_secs_f64().max(1e-8);
+    let guess = (clock::now() - start).max(1e-8);
     let calls = if quick {
         1
     } else {
@@ -116,11 +118,11 @@ fn seconds(quick: bool, mut step: impl FnMut()) -> f64 {
     };
     let mut best = f64::INFINITY;
     for _ in 0..if quick { 1 } else { 25 } {
-        let start = Instant::now();
+        let start = clock::now();
         for _ in 0..calls {
             step();
         }
-        best = best.min(start.elapsed().as_secs_f64() / calls as f64);
+        best = best.min((clock::now() - start) / calls as f64);
     }
     best
 }
@@ -226,10 +228,27 @@ fn row<T: Scalar>(kind: Kind, n: usize, quick: bool, python: &mut Result<(), Str
     time
 }
 
+fn conditions(choice: &str) -> String {
+    let clock = if clock::is_own() {
+        "processor time"
+    } else {
+        "wall time"
+    };
+    let name = Simd::detect().name();
+    format!("instruction set: {name}, one thread, {clock}, {choice}")
+}
+
 fn main() {
     let given = |flag: &str| std::env::args().any(|arg| arg == flag);
     // `cargo test --all-targets` runs this, too, without `--bench`: then once through is enough.
     let quick = !given("--bench");
+    let words = std::env::args().skip(1);
+    let words: Vec<String> = words.filter(|word| !word.starts_with("--")).collect();
+    if words.first().is_some_and(|word| word == "rules") {
+        println!("{}", conditions("best slices"));
+        rules::table(&words[1..], quick);
+        return;
+    }
     let sizes: &[usize] = if quick { &[32] } else { &[32, 128, 512] };
     let mut python = if quick {
         Err("a quick run".into())
@@ -237,10 +256,7 @@ fn main() {
         Ok(())
     };
     check_peer();
-    println!(
-        "instruction set: {}, one thread, best of 25 runs",
-        Simd::detect().name()
-    );
+    println!("{}", conditions("best of 25 runs"));
     println!(
         "{:>4} {:3} {:13}{:>11}{:>12}   {:40} {:>7} {:>7}",
         "n",
@@ -255,6 +271,9 @@ fn main() {
     let mut fast = f64::NAN;
     for &n in sizes {
         for kind in Kind::ALL {
+            if kind == Kind::Rtrl && n == 512 && !given("--all") {
+                continue;
+            }
             let time = row::<f32>(kind, n, quick, &mut python);
             if (kind, n) == (Kind::Dendritic, 32) {
                 fast = time;
@@ -266,6 +285,7 @@ fn main() {
         println!("NumPy was left out ({reason}); PYTHON names another interpreter.");
     }
     if quick {
+        rules::table(&[], quick);
         println!("one call each: these numbers only show that everything runs");
         return;
     }
@@ -273,4 +293,5 @@ fn main() {
         "dendritic, n = 32, f32: {:.0} times the {PUBLISHED} steps a CPU second of the published NumPy code (target: 100)",
         1.0 / fast / PUBLISHED
     );
+    rules::table(&[], quick);
 }

@@ -324,7 +324,7 @@ fn common(a: u64, b: u64) -> u64 {
     while y > 0 {
         (x, y) = (y, x % y);
     }
-    (a / x).checked_mul(b).unwrap_or(u64::MAX)
+    (a / x).saturating_mul(b)
 }
 
 fn learned_feedback() -> Error {

@@ -5,6 +5,7 @@
 //! Memory O(S G n² m), time O(S² G n³ m) a step. Not local: needs every weight.
 
 use super::Eligibility;
+use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Direct, Matrix, Panels};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
@@ -14,6 +15,9 @@ use crate::{Error, Result, Scalar};
 /// The full influence matrix, one for each sample of the batch.
 pub struct FullInfluence<T> {
     influence: Vec<Panels<T>>,
+    jacobian: FormedJacobian<T>,
+    /// Row of M and gain of every state variable and current of every unit.
+    direct: Vec<(usize, T)>,
     credit: Buffer<T>,
 }
 
@@ -28,6 +32,8 @@ impl<T: Scalar> FullInfluence<T> {
         check_memory::<T>(dims, states as f64 * parameters as f64)?;
         Ok(Self {
             influence: vec![Panels::zeros(states, parameters); dims.batch],
+            jacobian: FormedJacobian::new(dims),
+            direct: vec![(0, T::ZERO); states * dims.currents],
             credit: Buffer::zeros(states),
         })
     }
@@ -61,16 +67,21 @@ impl<T: Scalar> Eligibility<T> for FullInfluence<T> {
                 self.credit[s * n..(s + 1) * n]
                     .copy_from_slice(&credit[s * dims.plane() + offset..][..n]);
             }
+            for g in 0..dims.currents {
+                for s in 0..dims.states {
+                    for (i, gain) in view.gain(s, g, b).iter().enumerate() {
+                        self.direct[(g * n + i) * dims.states + s] = (s * n + i, *gain);
+                    }
+                }
+            }
             let direct = Direct {
-                gain: &view.partials().gain,
-                plane: dims.plane(),
-                offset,
-                currents: dims.currents,
-                units: n,
+                rows: &self.direct,
+                each: dims.states,
                 pre: &view.pre(b)[..m],
             };
-            let jacobian = |k, l| view.jacobian(b, k, l);
-            let credited = influence.advance(view.simd(), jacobian, &direct, &self.credit);
+            let jacobian = self.jacobian.form(view, b);
+            let (rows, stride) = (jacobian.data(), jacobian.stride());
+            let credited = influence.advance(view.simd(), rows, stride, &direct, &self.credit);
             for (row, credited) in credited.chunks_exact(m).enumerate() {
                 for (g, c) in gradient.row_mut(row).iter_mut().zip(credited) {
                     *g += *c;

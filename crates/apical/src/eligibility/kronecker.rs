@@ -7,6 +7,7 @@
 
 use super::Eligibility;
 use super::uoro::{NoiseSpec, balance};
+use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Matrix, Panels, add_outer, squared_norm};
 use crate::network::Dims;
 use crate::noise::Noise;
@@ -27,7 +28,8 @@ pub struct Kronecker<T> {
     factors: Vec<Factors<T>>,
     noise: Noise<T>,
     dims: Dims,
-    /// One row of B, for starting values.
+    jacobian: FormedJacobian<T>,
+    /// One row of B for starting values, or the credit that reaches every column.
     row: Buffer<T>,
     credit: Buffer<T>,
 }
@@ -44,6 +46,7 @@ impl<T: Scalar> Kronecker<T> {
             factors: (0..dims.batch).map(|_| factors()).collect(),
             noise: Noise::new(stream, spec.noise),
             dims,
+            jacobian: FormedJacobian::new(dims),
             row: Buffer::zeros(dims.currents * dims.units),
             credit: Buffer::zeros(states),
         };
@@ -73,7 +76,8 @@ impl<T: Scalar> Eligibility<T> for Kronecker<T> {
             let mut nu = [T::ZERO; 2];
             self.noise.fill(&mut nu);
             let Factors { pre, weight } = &mut self.factors[b];
-            weight.multiply(simd, |k, l| view.jacobian(b, k, l));
+            let jacobian = self.jacobian.form(view, b);
+            let squares = weight.multiply(simd, jacobian.data(), jacobian.stride());
             let mut gains = T::ZERO;
             for s in 0..dims.states {
                 for g in 0..dims.currents {
@@ -82,25 +86,27 @@ impl<T: Scalar> Eligibility<T> for Kronecker<T> {
                         .for_each(|gain| gains += *gain * *gain);
                 }
             }
-            let p0 = balance(
-                weight.squared_norm(simd).root(),
-                squared_norm(simd, pre).root(),
-            );
+            let p0 = balance(squares.root(), squared_norm(simd, pre).root());
             let p1 = balance(gains.root(), squared_norm(simd, view.pre(b)).root());
             for (a, new) in pre[..m].iter_mut().zip(view.pre(b)) {
                 *a = nu[0] * p0 * *a + nu[1] * p1 * *new;
             }
-            weight.scale(nu[0] / p0);
             for s in 0..dims.states {
-                for g in 0..dims.currents {
-                    for (i, gain) in view.gain(s, g, b).iter().enumerate() {
-                        weight.add(s * n + i, g * n + i, nu[1] / p1 * *gain);
-                    }
-                }
                 let credit = &credit[s * dims.plane() + b * dims.sample()..][..n];
                 self.credit[s * n..(s + 1) * n].copy_from_slice(credit);
             }
-            let credited = weight.credited(simd, &self.credit);
+            // Without the gains, which have one number a column; they are added to both.
+            let credited = weight.rescale(simd, nu[0] / p0, &[], &[], &self.credit);
+            self.row[..dims.currents * n].copy_from_slice(&credited[..dims.currents * n]);
+            let share = nu[1] / p1;
+            for s in 0..dims.states {
+                for g in 0..dims.currents {
+                    for (i, gain) in view.gain(s, g, b).iter().enumerate() {
+                        weight.add(s * n + i, g * n + i, share * *gain);
+                        self.row[g * n + i] += self.credit[s * n + i] * share * *gain;
+                    }
+                }
+            }
             let stride = gradient.stride();
             let rows = dims.currents * n;
             add_outer(
@@ -108,7 +114,7 @@ impl<T: Scalar> Eligibility<T> for Kronecker<T> {
                 gradient.data_mut(),
                 stride,
                 T::ONE,
-                &credited[..rows],
+                &self.row[..rows],
                 pre,
             );
         }

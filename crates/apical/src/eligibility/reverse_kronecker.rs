@@ -7,6 +7,7 @@
 
 use super::Eligibility;
 use super::uoro::{NoiseSpec, balance};
+use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Matrix, Panels, add_outer, squared_norm};
 use crate::network::Dims;
 use crate::noise::Noise;
@@ -27,6 +28,7 @@ pub struct ReverseKronecker<T> {
     factors: Vec<Factors<T>>,
     noise: Noise<T>,
     dims: Dims,
+    jacobian: FormedJacobian<T>,
     /// One row of B, for starting values.
     row: Buffer<T>,
     draw: Buffer<T>,
@@ -46,6 +48,7 @@ impl<T: Scalar> ReverseKronecker<T> {
             factors: (0..dims.batch).map(|_| factors()).collect(),
             noise: Noise::new(stream, spec.noise),
             dims,
+            jacobian: FormedJacobian::new(dims),
             row: Buffer::zeros(dims.pre()),
             draw: Buffer::zeros(posts),
             credit: Buffer::zeros(states),
@@ -72,7 +75,7 @@ impl<T: Scalar> Eligibility<T> for ReverseKronecker<T> {
 
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         let dims = view.dims();
-        let (n, m, simd) = (dims.units, dims.pre(), view.simd());
+        let (n, simd) = (dims.units, view.simd());
         let posts = dims.currents * n;
         for b in 0..dims.batch {
             self.noise.fill(&mut self.draw[..posts]);
@@ -90,22 +93,19 @@ impl<T: Scalar> Eligibility<T> for ReverseKronecker<T> {
                 self.credit[s * n..(s + 1) * n].copy_from_slice(credit);
             }
             let Factors { post, weight } = &mut self.factors[b];
-            weight.multiply(simd, |k, l| view.jacobian(b, k, l));
+            let jacobian = self.jacobian.form(view, b);
+            let squares = weight.multiply(simd, jacobian.data(), jacobian.stride());
             let norm =
                 (squared_norm(simd, &self.projected) * squared_norm(simd, view.pre(b))).root();
-            let p0 = balance(
-                weight.squared_norm(simd).root(),
-                squared_norm(simd, post).root(),
-            );
+            let p0 = balance(squares.root(), squared_norm(simd, post).root());
             let p1 = balance(norm, T::of((posts as f64).sqrt()));
             for (a, nu) in post[..posts].iter_mut().zip(self.draw.iter()) {
                 *a = p0 * *a + p1 * *nu;
             }
-            weight.scale(T::ONE / p0);
             let share = T::ONE / p1;
             self.projected.iter_mut().for_each(|p| *p = *p * share);
-            weight.add_outer(&self.projected, &view.pre(b)[..m]);
-            let credited = weight.credited(simd, &self.credit);
+            let keep = T::ONE / p0;
+            let credited = weight.rescale(simd, keep, &self.projected, view.pre(b), &self.credit);
             let stride = gradient.stride();
             add_outer(
                 simd,

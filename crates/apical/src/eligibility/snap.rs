@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::influence::check_memory;
 use super::trace::Traces;
 use super::{Eligibility, FullInfluence};
-use crate::kernel::{Buffer, Matrix, Panels};
+use crate::jacobian::FormedJacobian;
+use crate::kernel::{Buffer, Direct, Matrix, Panels, padded};
 use crate::network::{Dims, Network};
 use crate::snapshot::{Owner, StateIo};
 use crate::synapse::Synapses;
@@ -57,13 +58,24 @@ struct OwnUnit<T> {
 /// Sparse weights, order 2 and more.
 struct Reachable<T> {
     dims: Dims,
-    /// For each unit i those it reaches, itself among them, in rising order.
-    targets: Vec<Vec<usize>>,
+    targets: Vec<Targets>,
     /// For each sample and unit i: states of its targets × its (g, j).
     influence: Vec<Panels<T>>,
-    /// J of the present step and sample, S n × S n.
-    jacobian: Matrix<T>,
+    jacobian: FormedJacobian<T>,
+    /// J between the states that one unit reaches.
+    block: Buffer<T>,
+    direct: Vec<(usize, T)>,
+    /// Credit on all states, and on those that one unit reaches.
     credit: Buffer<T>,
+    reached: Buffer<T>,
+}
+
+/// The units that a unit reaches, itself among them.
+struct Targets {
+    /// Where the unit itself stands among them.
+    own: usize,
+    /// Their states s·n + k: one variable after another, units in rising order.
+    states: Vec<usize>,
 }
 
 impl<T: Scalar> Snap<T> {
@@ -161,47 +173,58 @@ impl<T: Scalar> Reachable<T> {
         let states = dims.states * dims.units;
         let parameters = dims.currents * dims.pre();
         let of = |targets: &Vec<usize>| Panels::zeros(dims.states * targets.len(), parameters);
+        let influence = (0..dims.batch).flat_map(|_| targets.iter().map(of));
+        let influence = influence.collect();
+        let kept = |(i, targets): (usize, Vec<usize>)| Targets {
+            own: targets.binary_search(&i).unwrap_or(0),
+            states: (0..dims.states)
+                .flat_map(|s| targets.iter().map(move |unit| s * dims.units + unit))
+                .collect(),
+        };
         Self {
             dims,
-            influence: (0..dims.batch)
-                .flat_map(|_| targets.iter().map(of))
-                .collect(),
-            targets,
-            jacobian: Matrix::zeros(states, states),
+            influence,
+            targets: targets.into_iter().enumerate().map(kept).collect(),
+            jacobian: FormedJacobian::new(dims),
+            block: Buffer::zeros(states * padded(states)),
+            direct: vec![(0, T::ZERO); dims.currents * dims.states],
             credit: Buffer::zeros(states),
+            reached: Buffer::zeros(states),
         }
     }
 
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         let dims = self.dims;
-        let (n, m, states) = (dims.units, dims.pre(), dims.states);
+        let (n, m, simd) = (dims.units, dims.pre(), view.simd());
         for b in 0..dims.batch {
-            for k in 0..states * n {
-                for (l, j) in self.jacobian.row_mut(k).iter_mut().enumerate() {
-                    *j = view.jacobian(b, k, l);
-                }
+            let jacobian = self.jacobian.form(view, b);
+            for s in 0..dims.states {
+                let credit = &credit[s * dims.plane() + b * dims.sample()..][..n];
+                self.credit[s * n..(s + 1) * n].copy_from_slice(credit);
             }
             for (i, targets) in self.targets.iter().enumerate() {
-                let p = targets.len();
-                // Row (s, q) of the block is state s of the q-th target.
-                let state = |row: usize| (row / p) * n + targets[row % p];
-                let influence = &mut self.influence[b * n + i];
-                let jacobian = &self.jacobian;
-                influence.multiply(view.simd(), |row, column| {
-                    jacobian.row(state(row))[state(column)]
-                });
-                let own = targets.binary_search(&i).unwrap_or(0);
-                for s in 0..states {
-                    for g in 0..dims.currents {
-                        let gain = view.gain(s, g, b)[i];
-                        influence.add_to_row(s * p + own, g * m, gain, &view.pre(b)[..m]);
+                let states = &targets.states[..];
+                let stride = padded(states.len());
+                let rows = self.block.chunks_exact_mut(stride).zip(states);
+                for ((block, state), reached) in rows.zip(self.reached.iter_mut()) {
+                    let row = jacobian.row(*state);
+                    let elements = block.iter_mut().zip(states);
+                    elements.for_each(|(j, column)| *j = row[*column]);
+                    *reached = self.credit[*state];
+                }
+                for g in 0..dims.currents {
+                    for s in 0..dims.states {
+                        let row = s * states.len() / dims.states + targets.own;
+                        self.direct[g * dims.states + s] = (row, view.gain(s, g, b)[i]);
                     }
                 }
-                for row in 0..states * p {
-                    let (s, unit) = (row / p, targets[row % p]);
-                    self.credit[row] = credit[s * dims.plane() + b * dims.sample() + unit];
-                }
-                let credited = influence.credited(view.simd(), &self.credit[..states * p]);
+                let direct = Direct {
+                    rows: &self.direct,
+                    each: dims.states,
+                    pre: &view.pre(b)[..m],
+                };
+                let influence = &mut self.influence[b * n + i];
+                let credited = influence.advance(simd, &self.block, stride, &direct, &self.reached);
                 for g in 0..dims.currents {
                     let row = gradient.row_mut(g * n + i).iter_mut();
                     row.zip(&credited[g * m..]).for_each(|(g, c)| *g += *c);

@@ -21,6 +21,6 @@ pub(crate) use lanes::Vectors;
 pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
 pub use outer_sum::add_outer_sum;
-pub use panels::{Direct, Panels};
+pub use panels::{Direct, Panels, scale_both};
 pub use simd::{Kernel, LaneKernel, Simd};
 pub use traces::{add_scaled, rank_one, trace};

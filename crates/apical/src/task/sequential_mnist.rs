@@ -4,7 +4,7 @@
 //! row by row). The target is the digit, one-hot, at every step or at the last alone. In training the images come
 //! in a new random order each epoch, without replacement; a test ends after one pass.
 //! Source: Le, Jaitly & Hinton 2015; in the form of Marschall, Cho & Savin 2020 (20,000 images, a label at every
-//! step). Images: LeCun, Cortes & Burges, http://yann.lecun.com/exdb/mnist.
+//! step). Images: LeCun, Cortes & Burges, <http://yann.lecun.com/exdb/mnist>.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::deck::Deck;
 use super::loaded::{Fingerprint, Loaded};
-use super::{Bound, Request, Settings, Task, TaskInfo};
+use super::{Request, Settings, Task, TaskInfo};
 use crate::snapshot::StateIo;
 use crate::{Error, Result, Scalar};
 
@@ -193,10 +193,6 @@ impl Settings for SequentialMnistSpec {
             last: false,
         };
         Ok(batch::task(generator, request.batch))
-    }
-
-    fn bounds(&self) -> Vec<Bound> {
-        Vec::new()
     }
 }
 
