@@ -35,7 +35,7 @@ fn every_relation_does_what_it_says() {
         let mut held = 0;
         for relation in RELATIONS.iter().filter(|r| r.concerns.include(name)) {
             // Two seeds far apart: what the receipt prints, and networks nobody has looked at.
-            for (seed, cases) in [(0, 100), (1_000_000, 150)] {
+            for (seed, cases) in [(0, 100), (1_000_000, 30)] {
                 let measured = relation.measure(&rule, seed, cases).unwrap();
                 assert!(measured.passed, "{name}: {measured:#?}");
                 assert_eq!(measured.cases, cases);
