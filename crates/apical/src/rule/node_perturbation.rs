@@ -6,7 +6,7 @@
 //! e_gij ← (1 − d) e_gij + ξ_gi a_j / σ²,   gradient = (L − L̄) e,   L̄ ← (1 − ρ) L̄ + ρ L.
 //!
 //! With d = 0 the mean over the noise of Σ_t gradient is the exact gradient of the mean loss of the noisy network, L̄ being any
-//! number that the noise of now does not touch; d > 0 forgets old trials for less variance. The published code adds its noise
+//! number that the noise of the trial does not touch (the running mean hears a share ρ of it); d > 0 forgets old trials for less variance. The published code adds its noise
 //! after the nonlinearity, with deviation σα but dividing by σ², and scales the new term by d; on the currents the score needs no
 //! φ' and serves every neuron. Held-out tests run without noise. Drops: nothing in the mean with d = 0; adds much noise.
 //! Memory O(G n m), time O(G n m) a step. Local: its own noise and one loss broadcast to all.

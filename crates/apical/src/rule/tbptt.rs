@@ -2,7 +2,7 @@
 //!
 //! Source: Williams & Peng 1990; the `BPTT` of Marschall, Cho & Savin's 2018 code. λ is what the newer steps send
 //! back, and for the newest k₁ steps alone slope q too, so that each error is used once; it runs on over the k₂ − k₁ steps before.
-//! k₁ = k₂ is E-BPTT; k₁ = 1 with k₂ as long as the trial gives the gradient of RTRL step by step, at T times the cost of BPTT.
+//! k₁ = k₂ is E-BPTT, but for a trial that ends within a block, where the window reaches over its edge; k₁ = 1 with k₂ as long as the trial gives the gradient of RTRL step by step, at T times the cost of BPTT.
 //! The weights of the last step serve for the whole window. Drops: what inputs more than k₂ steps ago did.
 //! Memory O(k₂ (m + S² n)), time O(k₂/k₁ G n m) a step. Neither local in space nor in time.
 
