@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use apical_runs::claims::{Claim, Claims};
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::{Paper, Report};
+use apical_runs::reproduce::{Choice, Paper, Report};
 use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -19,8 +19,11 @@ use crate::{COMMIT, VERSION, command_line, print};
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which paper: marschall2019, marschall2020.
+    /// Which paper: marschall2019, marschall2020, murray2019.
     paper: String,
+    /// Only this figure, of papers that are reproduced figure by figure: murray2019 has 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3, 3, 4.
+    #[arg(long, value_name = "FIGURE")]
+    figure: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
     quick: bool,
@@ -41,6 +44,14 @@ pub struct Arguments {
 /// Runs the command.
 pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let paper = Paper::by_key(&arguments.paper)?;
+    let part = match &arguments.figure {
+        Some(figure) => Some(paper.part("figure", figure)?),
+        None => None,
+    };
+    let choice = Choice {
+        quick: arguments.quick,
+        part,
+    };
     let dir = arguments
         .out
         .clone()
@@ -55,11 +66,11 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
             }
         })?;
     }
-    let (seeds, steps) = (paper.size)(arguments.quick)?;
+    let (seeds, steps) = (paper.size)(choice)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
     let meter = Meter::new(steps, arguments.quiet);
     let begun = Instant::now();
-    let outcome = (paper.reproduce)(arguments.quick, arguments.threads, stop, &meter);
+    let outcome = (paper.reproduce)(choice, arguments.threads, stop, &meter);
     meter.finish();
     // Only now, so that a stopped run leaves the folder empty and can be started again.
     let reproduction = outcome?;

@@ -650,7 +650,10 @@ fn combined(eligibility: EligibilitySpec, credit: CreditSpec) -> RuleSpec {
 }
 
 fn with_leak(case: &Case, leak: f64) -> Result<f64> {
-    let traces = EligibilitySpec::Trace(TraceSpec { leak: Some(leak) });
+    let traces = EligibilitySpec::Trace(TraceSpec {
+        leak: Some(leak),
+        ..TraceSpec::default()
+    });
     let rule = combined(traces, CreditSpec::Immediate(Default::default()));
     apart(case, &rule, case.gradient(&rflo_spec(), &case.feedback)?)
 }
