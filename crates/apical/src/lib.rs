@@ -34,6 +34,7 @@ mod stream;
 
 pub mod analysis;
 pub mod check;
+pub mod constraint;
 pub mod credit;
 pub mod eligibility;
 pub mod feedback;
