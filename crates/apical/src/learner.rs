@@ -402,6 +402,7 @@ impl<T: Scalar> Learner<T> {
         }
         let scale = T::of(1.0 / count);
         let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
+        self.network.before_update(recurrent, readout);
         let feedback = &mut *self.feedback;
         self.optimizer
             .update(&mut self.network, recurrent, readout, scale, feedback);
@@ -409,6 +410,7 @@ impl<T: Scalar> Learner<T> {
             self.rule
                 .teach(&mut self.network, &self.activity, &self.delta);
         }
+        self.network.after_update(self.optimizer.last_rate());
         self.pending = 0;
         self.pending_trials = 0;
     }
@@ -802,6 +804,7 @@ impl<T: Scalar> Learner<T> {
         io.values("readout", self.network.readout_mut().data_mut())?;
         io.values("initial", self.network.initial_mut().data_mut())?;
         io.scope("activity", |io| self.activity.save_or_restore(io))?;
+        io.scope("constraints", |io| self.network.constraints_mut().state(io))?;
         io.scope("feedback", |io| self.feedback.state(io))?;
         io.scope("rule", |io| self.rule.state(io))?;
         io.scope("optimizer", |io| self.optimizer.state(io))?;

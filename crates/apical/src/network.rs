@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::{Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights};
 use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
 use crate::snapshot::StateIo;
@@ -72,10 +73,26 @@ pub struct NetworkSpec {
     /// Every state variable of every unit at the start of a trial.
     #[serde(skip_serializing_if = "is_zero")]
     pub initial_state: f64,
+    /// Whether units may connect to themselves.
+    #[serde(skip_serializing_if = "is_true")]
+    pub self_connections: bool,
+    /// Dale's law: synapses have the sign of the unit that sends them; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dale: Option<DaleSpec>,
+    /// Which recurrent synapses there are, and whether lost ones are replaced; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<SparsitySpec>,
+    /// Types of units; the two signs under Dale's law, else one, by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<TypesSpec>,
 }
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Default for NetworkSpec {
@@ -90,6 +107,10 @@ impl Default for NetworkSpec {
             readout_bias: Init::Zero {},
             output_feedback: None,
             initial_state: 0.0,
+            self_connections: true,
+            dale: None,
+            sparsity: None,
+            types: None,
         }
     }
 }
@@ -104,6 +125,7 @@ pub struct Network<T> {
     output_feedback: Option<Matrix<T>>,
     /// s at the start of a trial: one row a state variable.
     initial: Matrix<T>,
+    constraints: Constraints<T>,
     simd: Simd,
 }
 
@@ -143,6 +165,11 @@ impl<T: Scalar> Network<T> {
             n..n + 1,
             &mut stream,
         )?;
+        let mut constraints = Constraints::new(spec, dims, streams)?;
+        constraints.start(&mut Weights {
+            synapses: &mut synapses,
+            readout: &mut readout,
+        });
         let mut output_feedback = None;
         if let Some(init) = &spec.output_feedback {
             let mut stream = streams.stream("output_feedback", 0);
@@ -183,8 +210,41 @@ impl<T: Scalar> Network<T> {
             readout,
             output_feedback,
             initial,
+            constraints,
             simd: Simd::detect(),
         })
+    }
+
+    /// What weights may be.
+    pub fn constraints(&self) -> &Constraints<T> {
+        &self.constraints
+    }
+
+    /// What weights may be.
+    pub fn constraints_mut(&mut self) -> &mut Constraints<T> {
+        &mut self.constraints
+    }
+
+    /// An update comes: synapses that do not exist get no gradient.
+    pub(crate) fn before_update(&mut self, recurrent: &mut Matrix<T>, readout: &mut Matrix<T>) {
+        if self.constraints.is_empty() {
+            return;
+        }
+        let weights = Weights {
+            synapses: &mut self.synapses,
+            readout: &mut self.readout,
+        };
+        self.constraints
+            .before(&weights, &mut Gradients { recurrent, readout });
+    }
+
+    /// An update with this learning rate was made: weights go back where they may be.
+    pub(crate) fn after_update(&mut self, rate: f64) {
+        let mut weights = Weights {
+            synapses: &mut self.synapses,
+            readout: &mut self.readout,
+        };
+        self.constraints.after(&mut weights, rate);
     }
 
     /// Sizes.
@@ -244,6 +304,7 @@ impl<T: Scalar> Network<T> {
             readout: Matrix::zeros(outputs, units + 1),
             output_feedback: None,
             initial: Matrix::zeros(dims.states, units),
+            constraints: Constraints::none(units),
             neuron,
             simd: Simd::detect(),
         })

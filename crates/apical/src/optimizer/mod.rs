@@ -289,6 +289,11 @@ impl<T: Scalar> Optimizer<T> {
         self.updates
     }
 
+    /// The learning rate of the last update.
+    pub fn last_rate(&self) -> f64 {
+        self.scaled_with
+    }
+
     /// One update with `scale` × gradients, which are zero afterwards; `feedback` learns beside the readout.
     pub fn update(
         &mut self,
