@@ -2,6 +2,7 @@
 
 pub mod marschall2019;
 pub mod marschall2020;
+pub mod murray2019;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -53,7 +54,7 @@ pub struct Paper {
 }
 
 /// Every paper there is.
-pub const PAPERS: &[Paper] = &[marschall2019::THIS, marschall2020::THIS];
+pub const PAPERS: &[Paper] = &[marschall2019::THIS, marschall2020::THIS, murray2019::THIS];
 
 impl Paper {
     /// The paper with this key.
