@@ -385,11 +385,9 @@ impl<T: Scalar> Network<T> {
             pre[units + inputs] = T::ONE;
         }
         for g in 0..currents {
-            for b in 0..batch {
-                let drive = &mut activity.currents[g * plane + b * sample..][..sample];
-                self.synapses
-                    .drive(self.simd, g, activity.pre.band(b, 1), drive);
-            }
+            let drive = &mut activity.currents[g * plane..][..plane];
+            let synapses = &self.synapses;
+            synapses.drive_all(self.simd, g, &activity.pre, drive, sample);
         }
         if let Some(weights) = &self.output_feedback {
             let outputs = self.dims.outputs;
