@@ -1,5 +1,6 @@
 //! The weights of the recurrent layer, `[post, pre]`, and how they start.
 
+mod balanced;
 mod init;
 
 use crate::kernel::{
@@ -8,6 +9,7 @@ use crate::kernel::{
 use crate::stream::Stream;
 use crate::{Result, Scalar};
 
+pub(crate) use balanced::fill_balanced;
 pub use init::{Fan, Init, Signs};
 
 /// W = [W_rec, W_in, b]: row `g * units + i` holds the synapses of current g of unit i, from the
