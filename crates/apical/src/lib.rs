@@ -27,6 +27,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod eigen;
 mod error;
 mod learner;
 mod scalar;

@@ -10,7 +10,7 @@ use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
-use crate::synapse::{Init, Synapses};
+use crate::synapse::{Init, Synapses, fill_balanced};
 use crate::{Error, Result, Scalar};
 
 /// Sizes of a network.
@@ -151,13 +151,35 @@ impl<T: Scalar> Network<T> {
             states: neuron.states(),
             currents: neuron.currents(),
         };
+        let mut constraints = Constraints::new(spec, dims, streams)?;
         let mut stream = streams.stream("weights", 0);
         let mut synapses = Synapses::zeros(dims.currents, dims.units, inputs);
-        synapses.draw(&spec.recurrent, &spec.input, &spec.bias, &mut stream)?;
         let mut readout = Matrix::zeros(outputs, dims.units + 1);
         let (n, z) = (dims.units, outputs);
-        spec.readout
-            .fill("network.readout", &mut readout, 0..z, 0..n, &mut stream)?;
+        let balanced = |init: &Init| matches!(init, Init::Balanced {});
+        let drawn = |init: &Init| {
+            if balanced(init) {
+                Init::Zero {}
+            } else {
+                init.clone()
+            }
+        };
+        synapses.draw(
+            &drawn(&spec.recurrent),
+            &spec.input,
+            &spec.bias,
+            &mut stream,
+        )?;
+        let readout_init = drawn(&spec.readout);
+        readout_init.fill("network.readout", &mut readout, 0..z, 0..n, &mut stream)?;
+        let signs = constraints.excitatory();
+        for g in 0..dims.currents * usize::from(balanced(&spec.recurrent)) {
+            let (weights, rows) = (synapses.weights_mut(), g * n..(g + 1) * n);
+            fill_balanced("network.recurrent", weights, rows, signs, &mut stream)?;
+        }
+        if balanced(&spec.readout) {
+            fill_balanced("network.readout", &mut readout, 0..z, signs, &mut stream)?;
+        }
         spec.readout_bias.fill(
             "network.readout_bias",
             &mut readout,
@@ -165,7 +187,6 @@ impl<T: Scalar> Network<T> {
             n..n + 1,
             &mut stream,
         )?;
-        let mut constraints = Constraints::new(spec, dims, streams)?;
         constraints.start(&mut Weights {
             synapses: &mut synapses,
             readout: &mut readout,
@@ -405,11 +426,9 @@ impl<T: Scalar> Network<T> {
             pre[units + inputs] = T::ONE;
         }
         for g in 0..currents {
-            for b in 0..batch {
-                let drive = &mut activity.currents[g * plane + b * sample..][..sample];
-                self.synapses
-                    .drive(self.simd, g, activity.pre.band(b, 1), drive);
-            }
+            let drive = &mut activity.currents[g * plane..][..plane];
+            let synapses = &self.synapses;
+            synapses.drive_all(self.simd, g, &activity.pre, drive, sample);
         }
         if let Some(weights) = &self.output_feedback {
             let outputs = self.dims.outputs;

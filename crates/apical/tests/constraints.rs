@@ -417,6 +417,37 @@ fn bad_constraints_are_named() {
 }
 
 #[test]
+fn a_balanced_start_needs_signs() {
+    let balanced = apical::synapse::Init::Balanced {};
+    let text = "got balanced, expected a start that needs no signs, or Dale's law";
+    refused(
+        |n| n.recurrent = balanced.clone(),
+        &format!("network.recurrent: {text}"),
+    );
+    refused(
+        |n| n.readout = balanced.clone(),
+        &format!("network.readout: {text}"),
+    );
+    refused(
+        |n| n.input = balanced.clone(),
+        &format!("network.input: {text}"),
+    );
+    let spec = spec(|s| {
+        s.network.dale = dale(DaleMethod::Magnitude, true);
+        s.network.recurrent = balanced.clone();
+        s.network.readout = balanced;
+    });
+    let learner = Learner::<f64>::new(&spec, 2, 2, 3).unwrap();
+    for name in ["W_rec", "W_out"] {
+        let rows = learner.parameter(name).unwrap();
+        for row in rows.chunks_exact(UNITS) {
+            assert!(row.iter().sum::<f64>().abs() < 1e-12);
+            assert!(row.iter().enumerate().all(|(j, w)| w * sign(j) > 0.0));
+        }
+    }
+}
+
+#[test]
 fn constraints_are_written_only_where_they_are() {
     let plain = serde_json::to_string(&NetworkSpec::default()).unwrap();
     for word in ["dale", "self_connections", "sparsity", "types"] {

@@ -6,6 +6,7 @@
 //! that results differ between instruction sets only by the rounding of fused multiply-adds;
 //! [`Simd::portable`] has none and gives the same bits everywhere.
 
+mod batched;
 mod buffer;
 mod lanes;
 mod linear;
@@ -14,6 +15,7 @@ mod panels;
 mod simd;
 mod traces;
 
+pub use batched::{Rows, add_transposed_products, products};
 pub use buffer::{Buffer, LANES, Matrix, padded};
 // `Vectors` stays without a name outside: registers are then reached through `Simd::run_lanes` alone, which knows that the
 // processor has them, and `Scalar` cannot be anything but f32 and f64, whose lines have no padding.

@@ -8,6 +8,9 @@ type Line<T> = [T; LANES];
 /// Rows of the register tile; two lines wide.
 const TILE: usize = 8;
 
+/// Numbers of factors and vectors that are passed over together: a quarter of a megabyte in f32.
+const BLOCK: usize = 1 << 16;
+
 struct OuterSum<'a, T> {
     result: &'a mut [T],
     stride: usize,
@@ -21,55 +24,75 @@ impl<T: Scalar> LaneKernel for OuterSum<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        let lines = self.stride / LANES;
-        let vectors: &[Line<T>] = self.vectors.as_chunks().0;
-        let mut row = 0;
-        while row < self.rows {
-            let count = TILE.min(self.rows - row);
-            let mut line = 0;
-            while line < lines {
-                let wide = line + 1 < lines;
-                let at = |r: usize| (row + r) * self.stride + line * LANES;
-                let steps = self.factors.chunks_exact(self.factor_stride);
-                let steps = steps.zip(vectors.chunks_exact(lines));
-                // Rows beyond the last are padding, summed in vain but at the tile's speed, where there is room for them.
-                let whole = row + TILE <= self.factor_stride;
-                let sums = match (wide, whole) {
-                    (true, true) => tile2::<T, L>(
-                        steps.map(|(f, a)| (first(&f[row..]), &a[line], &a[line + 1])),
-                    ),
-                    (false, true) => {
-                        tile1::<T, L>(steps.map(|(f, a)| (first(&f[row..]), &a[line])))
-                    }
-                    _ => {
-                        let mut padded = [T::ZERO; TILE];
-                        let mut sums = [[[T::ZERO; LANES]; 2]; TILE];
-                        for (f, a) in steps {
-                            padded[..count].copy_from_slice(&f[row..row + count]);
-                            for (sums, f) in sums.iter_mut().zip(padded) {
-                                let f = L::Lanes::splat(f);
-                                for (k, sum) in
-                                    sums.iter_mut().enumerate().take(1 + usize::from(wide))
-                                {
-                                    f.fma(L::Lanes::load(&a[line + k]), L::Lanes::load(sum))
-                                        .store(sum);
-                                }
+        // Steps in blocks that stay in the cache while tile after tile passes over them.
+        let Self {
+            result,
+            stride,
+            factor_stride,
+            rows,
+            ..
+        } = self;
+        let length = (BLOCK / (factor_stride + stride)).max(1);
+        let factors = self.factors.chunks(length * factor_stride);
+        for (factors, vectors) in factors.zip(self.vectors.chunks(length * stride)) {
+            block::<T, L>(result, stride, factors, factor_stride, rows, vectors);
+        }
+    }
+}
+
+#[inline(always)]
+fn block<T: Scalar, L: Level>(
+    result: &mut [T],
+    stride: usize,
+    factors: &[T],
+    factor_stride: usize,
+    rows: usize,
+    vectors: &[T],
+) {
+    let lines = stride / LANES;
+    let vectors: &[Line<T>] = vectors.as_chunks().0;
+    let mut row = 0;
+    while row < rows {
+        let count = TILE.min(rows - row);
+        let mut line = 0;
+        while line < lines {
+            let wide = line + 1 < lines;
+            let at = |r: usize| (row + r) * stride + line * LANES;
+            let steps = factors.chunks_exact(factor_stride);
+            let steps = steps.zip(vectors.chunks_exact(lines));
+            // Factors beyond the last row are summed too where there are any, and left behind.
+            let sums = match (wide, row + TILE <= factor_stride) {
+                (true, true) => {
+                    tile2::<T, L>(steps.map(|(f, a)| (first(&f[row..]), &a[line], &a[line + 1])))
+                }
+                (false, true) => tile1::<T, L>(steps.map(|(f, a)| (first(&f[row..]), &a[line]))),
+                _ => {
+                    let mut padded = [T::ZERO; TILE];
+                    let mut sums = [[[T::ZERO; LANES]; 2]; TILE];
+                    for (f, a) in steps {
+                        padded[..count].copy_from_slice(&f[row..row + count]);
+                        for (sums, f) in sums.iter_mut().zip(padded) {
+                            let f = L::Lanes::splat(f);
+                            for (k, sum) in sums.iter_mut().enumerate().take(1 + usize::from(wide))
+                            {
+                                f.fma(L::Lanes::load(&a[line + k]), L::Lanes::load(sum))
+                                    .store(sum);
                             }
                         }
-                        sums
                     }
-                };
-                for (r, sums) in sums.iter().enumerate().take(count) {
-                    let at = at(r);
-                    for (k, sum) in sums.iter().enumerate().take(1 + usize::from(wide)) {
-                        let out = &mut self.result[at + k * LANES..at + (k + 1) * LANES];
-                        out.iter_mut().zip(sum).for_each(|(o, s)| *o += *s);
-                    }
+                    sums
                 }
-                line += 2;
+            };
+            for (r, sums) in sums.iter().enumerate().take(count) {
+                let at = at(r);
+                for (k, sum) in sums.iter().enumerate().take(1 + usize::from(wide)) {
+                    let out = &mut result[at + k * LANES..at + (k + 1) * LANES];
+                    out.iter_mut().zip(sum).for_each(|(o, s)| *o += *s);
+                }
             }
-            row += count;
+            line += 2;
         }
+        row += count;
     }
 }
 
@@ -181,7 +204,7 @@ mod tests {
     #[test]
     fn equals_one_outer_product_after_another() {
         let mut stream = Streams::new(1).stream("test", 0);
-        // Strides that leave room for whole tiles, and one that does not.
+        // Strides that leave room for whole tiles, and some that do not.
         for (rows, lines, steps, room) in [
             (8, 2, 5, 2),
             (3, 1, 7, 2),

@@ -66,6 +66,8 @@ pub enum Init {
         #[serde(default)]
         signs: Signs,
     },
+    /// Excitation and inhibition in balance, spectral radius 1 (Liu et al. 2022, code); needs Dale's law; recurrent or readout weights.
+    Balanced {},
 }
 
 /// Which orthogonal factor of a Gaussian matrix is taken: Q is unique up to the signs of its columns.
@@ -115,6 +117,7 @@ impl Init {
     ) -> Result<()> {
         let (post, pre) = (rows.len(), columns.len());
         match *self {
+            Self::Balanced {} => return Err(super::balanced::without_signs(field)),
             Self::Zero {} => each(matrix, rows, columns, || 0.0),
             Self::Gaussian { gain, fan } => {
                 check_gain(field, gain)?;

@@ -1,11 +1,15 @@
 //! The weights of the recurrent layer, `[post, pre]`, and how they start.
 
+mod balanced;
 mod init;
 
-use crate::kernel::{Matrix, Simd, add_transposed, product};
+use crate::kernel::{
+    Matrix, Rows, Simd, add_transposed, add_transposed_products, product, products,
+};
 use crate::stream::Stream;
 use crate::{Result, Scalar};
 
+pub(crate) use balanced::fill_balanced;
 pub use init::{Fan, Init, Signs};
 
 /// W = [W_rec, W_in, b]: row `g * units + i` holds the synapses of current g of unit i, from the
@@ -98,6 +102,49 @@ impl<T: Scalar> Synapses<T> {
             pre,
             &mut currents[..self.units],
         );
+    }
+
+    /// u^g = W^g a for every sample: `pre` has one row a sample, `currents` one every `sample` numbers.
+    pub fn drive_all(
+        &self,
+        simd: Simd,
+        g: usize,
+        pre: &Matrix<T>,
+        currents: &mut [T],
+        sample: usize,
+    ) {
+        let vectors = Rows {
+            data: pre.data(),
+            stride: pre.stride(),
+        };
+        let (band, rows) = (self.band(g), self.units);
+        products(simd, band, rows, vectors, pre.rows(), currents, sample);
+    }
+
+    /// back += (W^g_rec)ᵀ f for every sample, factors and result `sample` numbers apart.
+    pub fn back_all(&self, simd: Simd, g: usize, factors: &[T], back: &mut [T], sample: usize) {
+        let (rows, columns, samples) = (self.units, self.units, back.len() / sample);
+        let factors = Rows {
+            data: factors,
+            stride: sample,
+        };
+        add_transposed_products(
+            simd,
+            self.band(g),
+            rows,
+            columns,
+            factors,
+            samples,
+            back,
+            sample,
+        );
+    }
+
+    fn band(&self, g: usize) -> Rows<'_, T> {
+        Rows {
+            data: self.weights.band(g * self.units, self.units),
+            stride: self.weights.stride(),
+        }
     }
 
     /// back += (W^g_rec)ᵀ f for one sample: what unit j hears from the units it drives.

@@ -1,0 +1,382 @@
+//! The products of [`product`](super::product) and [`add_transposed`](super::add_transposed) for a whole batch, bit for bit
+//! what they give sample by sample: weights are read once for several samples, and sums stay in registers.
+
+use super::{LANES, LaneKernel, Lanes, Level, Simd};
+use crate::Scalar;
+
+type Line<T> = [T; LANES];
+
+#[inline(always)]
+fn lines<T>(values: &[T]) -> &[Line<T>] {
+    values.as_chunks().0
+}
+
+/// A matrix in memory: numbers and the distance between rows.
+#[derive(Clone, Copy)]
+pub struct Rows<'a, T> {
+    /// Row after row, padding included.
+    pub data: &'a [T],
+    /// Distance between rows.
+    pub stride: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    #[inline(always)]
+    fn row(&self, i: usize, length: usize) -> &'a [T] {
+        &self.data[i * self.stride..][..length]
+    }
+}
+
+struct Products<'a, T> {
+    matrix: Rows<'a, T>,
+    rows: usize,
+    vectors: Rows<'a, T>,
+    samples: usize,
+    result: &'a mut [T],
+    result_stride: usize,
+}
+
+impl<T: Scalar> LaneKernel for Products<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Self {
+            matrix,
+            rows,
+            vectors,
+            samples,
+            result,
+            result_stride,
+        } = self;
+        let length = matrix.stride;
+        let mut i = 0;
+        while i + 4 <= rows {
+            let w = [0, 1, 2, 3].map(|k| lines(matrix.row(i + k, length)));
+            let mut b = 0;
+            while b + 4 <= samples {
+                let x = [0, 1, 2, 3].map(|k| lines(vectors.row(b + k, length)));
+                let sums = tile::<T, L>(w, x);
+                for (k, sums) in sums.iter().enumerate() {
+                    result[(b + k) * result_stride + i..][..4].copy_from_slice(sums);
+                }
+                b += 4;
+            }
+            while b < samples {
+                let x = lines(vectors.row(b, length));
+                let zero = L::Lanes::<T>::splat(T::ZERO);
+                let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+                let rows = w[0].iter().zip(w[1]).zip(w[2]).zip(w[3]);
+                for ((((a, b), c), d), x) in rows.zip(x) {
+                    let x = L::Lanes::load(x);
+                    s0 = L::Lanes::load(a).fma(x, s0);
+                    s1 = L::Lanes::load(b).fma(x, s1);
+                    s2 = L::Lanes::load(c).fma(x, s2);
+                    s3 = L::Lanes::load(d).fma(x, s3);
+                }
+                let sums = L::Lanes::sums([s0, s1, s2, s3]);
+                result[b * result_stride + i..][..4].copy_from_slice(&sums);
+                b += 1;
+            }
+            i += 4;
+        }
+        while i < rows {
+            let w = lines(matrix.row(i, length));
+            for b in 0..samples {
+                let mut sum = L::Lanes::<T>::splat(T::ZERO);
+                for (w, x) in w.iter().zip(lines(vectors.row(b, length))) {
+                    sum = L::Lanes::load(w).fma(L::Lanes::load(x), sum);
+                }
+                result[b * result_stride + i] = sum.sum();
+            }
+            i += 1;
+        }
+    }
+}
+
+/// Four rows times four vectors: one row of sums a vector.
+#[inline(always)]
+fn tile<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 4]) -> [[T; 4]; 4] {
+    // Names, not arrays: an array indexed in a loop would live in memory.
+    let z = L::Lanes::<T>::splat(T::ZERO);
+    let (mut a0, mut a1, mut a2, mut a3) = (z, z, z, z);
+    let (mut b0, mut b1, mut b2, mut b3) = (z, z, z, z);
+    let (mut c0, mut c1, mut c2, mut c3) = (z, z, z, z);
+    let (mut d0, mut d1, mut d2, mut d3) = (z, z, z, z);
+    let rows = w[0].iter().zip(w[1]).zip(w[2]).zip(w[3]);
+    let vectors = x[0].iter().zip(x[1]).zip(x[2]).zip(x[3]);
+    for ((((w0, w1), w2), w3), (((p, q), r), s)) in rows.zip(vectors) {
+        let (w0, w1) = (L::Lanes::load(w0), L::Lanes::load(w1));
+        let (w2, w3) = (L::Lanes::load(w2), L::Lanes::load(w3));
+        let x = L::Lanes::load(p);
+        (a0, a1, a2, a3) = (w0.fma(x, a0), w1.fma(x, a1), w2.fma(x, a2), w3.fma(x, a3));
+        let x = L::Lanes::load(q);
+        (b0, b1, b2, b3) = (w0.fma(x, b0), w1.fma(x, b1), w2.fma(x, b2), w3.fma(x, b3));
+        let x = L::Lanes::load(r);
+        (c0, c1, c2, c3) = (w0.fma(x, c0), w1.fma(x, c1), w2.fma(x, c2), w3.fma(x, c3));
+        let x = L::Lanes::load(s);
+        (d0, d1, d2, d3) = (w0.fma(x, d0), w1.fma(x, d1), w2.fma(x, d2), w3.fma(x, d3));
+    }
+    [
+        L::Lanes::sums([a0, a1, a2, a3]),
+        L::Lanes::sums([b0, b1, b2, b3]),
+        L::Lanes::sums([c0, c1, c2, c3]),
+        L::Lanes::sums([d0, d1, d2, d3]),
+    ]
+}
+
+/// Y = X Wᵀ: for every sample b, y_b = W x_b with the first `rows` rows of W. Vectors must reach to the end of W's padding.
+pub fn products<T: Scalar>(
+    simd: Simd,
+    matrix: Rows<'_, T>,
+    rows: usize,
+    vectors: Rows<'_, T>,
+    samples: usize,
+    result: &mut [T],
+    result_stride: usize,
+) {
+    simd.run_lanes(Products {
+        matrix,
+        rows,
+        vectors,
+        samples,
+        result,
+        result_stride,
+    });
+}
+
+struct AddTransposedProducts<'a, T> {
+    matrix: Rows<'a, T>,
+    rows: usize,
+    factors: Rows<'a, T>,
+    samples: usize,
+    result: &'a mut [T],
+    result_stride: usize,
+    columns: usize,
+}
+
+impl<T: Scalar> LaneKernel for AddTransposedProducts<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Self {
+            matrix,
+            rows,
+            factors,
+            samples,
+            result,
+            result_stride,
+            columns,
+        } = self;
+        // Two lines of columns for eight samples at a time; then one line; then single samples.
+        let lines = columns.div_ceil(LANES);
+        let mut b = 0;
+        while b < samples {
+            let count = if b + 8 <= samples { 8 } else { 1 };
+            let mut line = 0;
+            while line < lines {
+                let at = line * LANES;
+                let wide = line + 1 < lines;
+                match (count, wide) {
+                    (8, true) => {
+                        wide_tile::<T, L>(matrix, rows, factors, b, at, result, result_stride)
+                    }
+                    (_, true) => {
+                        for k in b..b + count {
+                            narrow::<T, L, 2>(matrix, rows, factors, k, at, result, result_stride);
+                        }
+                    }
+                    _ => {
+                        for k in b..b + count {
+                            narrow::<T, L, 1>(matrix, rows, factors, k, at, result, result_stride);
+                        }
+                    }
+                }
+                line += 2;
+            }
+            b += count;
+        }
+    }
+}
+
+#[inline(always)]
+fn line_at<T>(values: &[T], at: usize) -> &Line<T> {
+    match values[at..].first_chunk() {
+        Some(line) => line,
+        None => unreachable!("rows are padded to whole lines"),
+    }
+}
+
+#[inline(always)]
+fn line_at_mut<T>(values: &mut [T], at: usize) -> &mut Line<T> {
+    match values[at..].first_chunk_mut() {
+        Some(line) => line,
+        None => unreachable!("rows are padded to whole lines"),
+    }
+}
+
+#[inline(always)]
+fn narrow<T: Scalar, L: Level, const WIDTH: usize>(
+    matrix: Rows<'_, T>,
+    rows: usize,
+    factors: Rows<'_, T>,
+    b: usize,
+    at: usize,
+    result: &mut [T],
+    stride: usize,
+) {
+    let out = b * stride + at;
+    let mut sum = L::Lanes::<T>::load(line_at(result, out));
+    let mut more = if WIDTH == 2 {
+        L::Lanes::<T>::load(line_at(result, out + LANES))
+    } else {
+        sum
+    };
+    for (j, f) in factors.row(b, rows).iter().enumerate() {
+        let f = L::Lanes::splat(*f);
+        let row = j * matrix.stride + at;
+        sum = f.fma(L::Lanes::load(line_at(matrix.data, row)), sum);
+        if WIDTH == 2 {
+            more = f.fma(L::Lanes::load(line_at(matrix.data, row + LANES)), more);
+        }
+    }
+    sum.store(line_at_mut(result, out));
+    if WIDTH == 2 {
+        more.store(line_at_mut(result, out + LANES));
+    }
+}
+
+/// Eight samples and two lines of columns, all sums in registers.
+#[inline(always)]
+fn wide_tile<T: Scalar, L: Level>(
+    matrix: Rows<'_, T>,
+    rows: usize,
+    factors: Rows<'_, T>,
+    b: usize,
+    at: usize,
+    result: &mut [T],
+    stride: usize,
+) {
+    macro_rules! start {
+        ($k:expr) => {
+            (
+                L::Lanes::<T>::load(line_at(result, (b + $k) * stride + at)),
+                L::Lanes::<T>::load(line_at(result, (b + $k) * stride + at + LANES)),
+            )
+        };
+    }
+    let (mut a0, mut b0) = start!(0);
+    let (mut a1, mut b1) = start!(1);
+    let (mut a2, mut b2) = start!(2);
+    let (mut a3, mut b3) = start!(3);
+    let (mut a4, mut b4) = start!(4);
+    let (mut a5, mut b5) = start!(5);
+    let (mut a6, mut b6) = start!(6);
+    let (mut a7, mut b7) = start!(7);
+    let f = [0, 1, 2, 3, 4, 5, 6, 7].map(|k| factors.row(b + k, rows));
+    for j in 0..rows {
+        let row = j * matrix.stride + at;
+        let x = L::Lanes::load(line_at(matrix.data, row));
+        let y = L::Lanes::load(line_at(matrix.data, row + LANES));
+        let s = L::Lanes::splat(f[0][j]);
+        (a0, b0) = (s.fma(x, a0), s.fma(y, b0));
+        let s = L::Lanes::splat(f[1][j]);
+        (a1, b1) = (s.fma(x, a1), s.fma(y, b1));
+        let s = L::Lanes::splat(f[2][j]);
+        (a2, b2) = (s.fma(x, a2), s.fma(y, b2));
+        let s = L::Lanes::splat(f[3][j]);
+        (a3, b3) = (s.fma(x, a3), s.fma(y, b3));
+        let s = L::Lanes::splat(f[4][j]);
+        (a4, b4) = (s.fma(x, a4), s.fma(y, b4));
+        let s = L::Lanes::splat(f[5][j]);
+        (a5, b5) = (s.fma(x, a5), s.fma(y, b5));
+        let s = L::Lanes::splat(f[6][j]);
+        (a6, b6) = (s.fma(x, a6), s.fma(y, b6));
+        let s = L::Lanes::splat(f[7][j]);
+        (a7, b7) = (s.fma(x, a7), s.fma(y, b7));
+    }
+    let sums = [
+        (a0, b0),
+        (a1, b1),
+        (a2, b2),
+        (a3, b3),
+        (a4, b4),
+        (a5, b5),
+        (a6, b6),
+        (a7, b7),
+    ];
+    for (k, (first, second)) in sums.into_iter().enumerate() {
+        let out = (b + k) * stride + at;
+        first.store(line_at_mut(result, out));
+        second.store(line_at_mut(result, out + LANES));
+    }
+}
+
+/// Y += F W: for every sample b, y_b += Wᵀ f_b, with the first `rows` rows of W and its first `columns` columns; the padding of
+/// Y up to whole lines receives what W has there.
+#[allow(clippy::too_many_arguments)]
+pub fn add_transposed_products<T: Scalar>(
+    simd: Simd,
+    matrix: Rows<'_, T>,
+    rows: usize,
+    columns: usize,
+    factors: Rows<'_, T>,
+    samples: usize,
+    result: &mut [T],
+    result_stride: usize,
+) {
+    simd.run_lanes(AddTransposedProducts {
+        matrix,
+        rows,
+        factors,
+        samples,
+        result,
+        result_stride,
+        columns,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Matrix, add_transposed, product};
+    use super::*;
+    use crate::Streams;
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Matrix<f64> {
+        let mut matrix = Matrix::zeros(rows, columns);
+        let mut stream = Streams::new(seed).stream("test", 0);
+        (0..rows).for_each(|i| stream.fill_normal(matrix.row_mut(i), 1.0));
+        matrix
+    }
+
+    fn rows(matrix: &Matrix<f64>) -> Rows<'_, f64> {
+        Rows {
+            data: matrix.data(),
+            stride: matrix.stride(),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_one_sample_after_another_bit_for_bit() {
+        for simd in Simd::all() {
+            for (n, m, batch) in [(7, 20, 3), (16, 40, 8), (33, 50, 21), (4, 5, 32), (1, 3, 1)] {
+                let (w, x, f) = (random(n, m, 1), random(batch, m, 2), random(batch, n, 3));
+                let mut y = random(batch, n, 4);
+                let stride = y.stride();
+                products(simd, rows(&w), n, rows(&x), batch, y.data_mut(), stride);
+                let mut back = random(batch, m, 5);
+                let start = back.clone();
+                let stride = back.stride();
+                let (factors, result) = (rows(&f), back.data_mut());
+                add_transposed_products(simd, rows(&w), n, m, factors, batch, result, stride);
+                for b in 0..batch {
+                    let mut expected = vec![0.0; n];
+                    product(simd, w.data(), w.stride(), x.band(b, 1), &mut expected);
+                    assert_eq!(y.row(b), expected);
+                    let mut expected = start.row(b).to_vec();
+                    add_transposed(simd, w.data(), w.stride(), f.row(b), &mut expected);
+                    assert_eq!(back.row(b), expected, "{n} {m} {batch}");
+                }
+            }
+        }
+    }
+}
