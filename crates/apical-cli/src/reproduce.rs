@@ -21,7 +21,8 @@ use crate::{COMMIT, VERSION, command_line, print};
 pub struct Arguments {
     /// Which paper: marschall2019, marschall2020, murray2019.
     paper: String,
-    /// Only this figure, of papers that are reproduced figure by figure: murray2019 has 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3, 3, 4.
+    /// Only this figure, of papers that are reproduced figure by figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4
+    /// and reference.
     #[arg(long, value_name = "FIGURE")]
     figure: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.

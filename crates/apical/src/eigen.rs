@@ -90,37 +90,56 @@ impl Neg for Complex {
     }
 }
 
-/// The Schur form: T in `upper`, and Q if it was asked for.
-struct Schur {
+/// The Schur form: T in `upper`, and Q if it was asked for. Room is kept, so that it can be worked out again and again.
+pub struct Schur {
     n: usize,
     upper: Vec<Complex>,
-    unitary: Option<Vec<Complex>>,
+    /// Empty where Q is not wanted.
+    unitary: Vec<Complex>,
+    reflector: Vec<Complex>,
+    along: Vec<Complex>,
 }
 
 impl Schur {
-    /// Of the n × n matrix in `rows`, row by row; `None` if the iteration does not settle or something is not finite.
-    fn new(rows: &[f64], n: usize, vectors: bool) -> Option<Self> {
-        if !rows.iter().all(|v| v.is_finite()) {
-            return None;
-        }
-        let mut schur = Self {
+    /// Room for n × n matrices, with Q where `vectors` says so.
+    pub fn new(n: usize, vectors: bool) -> Self {
+        let zeros = |count| vec![Complex::default(); count];
+        Self {
             n,
-            upper: rows.iter().map(|v| Complex::new(*v, 0.0)).collect(),
-            unitary: vectors.then(|| {
-                (0..n * n)
-                    .map(|k| Complex::new(f64::from(u8::from(k / n == k % n)), 0.0))
-                    .collect()
-            }),
-        };
-        schur.reduce();
-        schur.iterate().then_some(schur)
+            upper: zeros(n * n),
+            unitary: zeros(if vectors { n * n } else { 0 }),
+            reflector: Vec::with_capacity(n),
+            along: zeros(n),
+        }
+    }
+
+    /// Of the n × n matrix in `rows`, row by row; `false` if the iteration does not settle or something is not finite.
+    pub fn decompose(&mut self, rows: &[f64]) -> bool {
+        if !rows.iter().all(|v| v.is_finite()) {
+            return false;
+        }
+        let pairs = self.upper.iter_mut().zip(rows);
+        pairs.for_each(|(z, v)| *z = Complex::new(*v, 0.0));
+        let n = self.n;
+        for (k, z) in self.unitary.iter_mut().enumerate() {
+            *z = Complex::new(f64::from(u8::from(k / n == k % n)), 0.0);
+        }
+        self.reduce();
+        self.iterate()
+    }
+
+    /// The eigenvalues of the last matrix, in no particular order.
+    pub fn values(&self) -> impl Iterator<Item = Complex> + '_ {
+        (0..self.n).map(|k| self.upper[k * self.n + k])
     }
 
     /// To Hessenberg form.
     fn reduce(&mut self) {
         let n = self.n;
         for k in 0..n.saturating_sub(2) {
-            let mut v: Vec<Complex> = (k + 1..n).map(|i| self.upper[i * n + k]).collect();
+            let v = &mut self.reflector;
+            v.clear();
+            v.extend((k + 1..n).map(|i| self.upper[i * n + k]));
             let length = v
                 .iter()
                 .map(|z| z.re * z.re + z.im * z.im)
@@ -139,7 +158,8 @@ impl Schur {
             let square: f64 = v.iter().map(|z| z.re * z.re + z.im * z.im).sum();
             let scale = 2.0 / square;
             // A ← H A: a row vector vᴴ A, then A −= scale v (vᴴ A), along rows of memory.
-            let mut along = vec![Complex::default(); n];
+            let along = &mut self.along;
+            along.fill(Complex::default());
             for (z, row) in v.iter().zip(self.upper[(k + 1) * n..].chunks_exact(n)) {
                 let z = z.conjugate();
                 along
@@ -150,23 +170,21 @@ impl Schur {
             for (z, row) in v.iter().zip(self.upper[(k + 1) * n..].chunks_exact_mut(n)) {
                 let z = z.scaled(scale);
                 row.iter_mut()
-                    .zip(&along)
+                    .zip(along.iter())
                     .for_each(|(a, s)| *a = *a - z * *s);
             }
             // A ← A H and Q ← Q H.
-            let from_right = |matrix: &mut Vec<Complex>| {
+            let from_right = |matrix: &mut [Complex]| {
                 for row in matrix.chunks_exact_mut(n) {
                     let part = &mut row[k + 1..];
-                    let terms = part.iter().zip(&v).map(|(a, z)| *a * *z);
+                    let terms = part.iter().zip(v.iter()).map(|(a, z)| *a * *z);
                     let sum = terms.fold(Complex::default(), Add::add).scaled(scale);
-                    let pairs = part.iter_mut().zip(&v);
+                    let pairs = part.iter_mut().zip(v.iter());
                     pairs.for_each(|(a, z)| *a = *a - sum * z.conjugate());
                 }
             };
             from_right(&mut self.upper);
-            if let Some(unitary) = &mut self.unitary {
-                from_right(unitary);
-            }
+            from_right(&mut self.unitary);
         }
     }
 
@@ -236,9 +254,9 @@ impl Schur {
         let mut first = self.upper[low * n + low] - shift;
         let mut second = self.upper[(low + 1) * n + low];
         // Without Q the rows above and the columns behind the block are not needed.
-        let (top, right) = match self.unitary {
-            Some(_) => (0, n),
-            None => (low, high),
+        let (top, right) = match self.unitary.is_empty() {
+            false => (0, n),
+            true => (low, high),
         };
         for k in low..high - 1 {
             // A rotation with [c, s; −s̄, c] that turns (first, second) into (r, 0).
@@ -260,7 +278,7 @@ impl Schur {
                     *a = x.scaled(c) + s * y;
                     *b = y.scaled(c) - s.conjugate() * x;
                 }
-                let turn = |matrix: &mut Vec<Complex>, rows: std::ops::Range<usize>| {
+                let turn = |matrix: &mut [Complex], rows: std::ops::Range<usize>| {
                     for i in rows {
                         let (x, y) = (matrix[i * n + k], matrix[i * n + k + 1]);
                         matrix[i * n + k] = x.scaled(c) + s.conjugate() * y;
@@ -268,9 +286,8 @@ impl Schur {
                     }
                 };
                 turn(&mut self.upper, top..(k + 3).min(high));
-                if let Some(unitary) = &mut self.unitary {
-                    turn(unitary, 0..n);
-                }
+                let rows = self.unitary.len() / n;
+                turn(&mut self.unitary, 0..rows);
             }
             if k + 2 < high {
                 first = self.upper[(k + 1) * n + k];
@@ -282,12 +299,15 @@ impl Schur {
 
 /// Eigenvalues of the n × n matrix in `rows`, row by row, in no particular order; `None` if they cannot be found.
 pub fn eigenvalues(rows: &[f64], n: usize) -> Option<Vec<Complex>> {
-    let schur = Schur::new(rows, n, false)?;
-    Some((0..n).map(|k| schur.upper[k * n + k]).collect())
+    let mut schur = Schur::new(n, false);
+    schur.decompose(rows).then(|| schur.values().collect())
 }
 
 /// A = X diag(λ) X⁻¹.
 pub struct Eigen {
+    schur: Schur,
+    /// Eigenvectors and their inverse in the basis of Q: upper triangular.
+    inner: [Vec<Complex>; 2],
     /// λ.
     pub values: Vec<Complex>,
     /// X, row by row: column k belongs to λ_k and has length 1.
@@ -297,15 +317,37 @@ pub struct Eigen {
 }
 
 impl Eigen {
-    /// Of the n × n matrix in `rows`, row by row; `None` if there is no such decomposition in finite numbers.
-    pub fn new(rows: &[f64], n: usize) -> Option<Self> {
-        let Schur { upper, unitary, .. } = Schur::new(rows, n, true)?;
-        let unitary = unitary?;
-        let values: Vec<Complex> = (0..n).map(|k| upper[k * n + k]).collect();
+    /// Room for n × n matrices.
+    pub fn new(n: usize) -> Self {
+        let zeros = |count| vec![Complex::default(); count];
+        Self {
+            schur: Schur::new(n, true),
+            inner: [zeros(n * n), zeros(n * n)],
+            values: zeros(n),
+            vectors: zeros(n * n),
+            inverse: zeros(n * n),
+        }
+    }
+
+    /// Of the matrix in `rows`, row by row; `false` if there is no such decomposition in finite numbers.
+    pub fn decompose(&mut self, rows: &[f64]) -> bool {
+        if !self.schur.decompose(rows) {
+            return false;
+        }
+        let Schur {
+            n,
+            ref upper,
+            ref unitary,
+            ..
+        } = self.schur;
+        for (k, value) in self.schur.values().enumerate() {
+            self.values[k] = value;
+        }
+        let values = &self.values;
         let norm = upper.iter().map(|z| z.magnitude()).fold(0.0, f64::max);
         let small = (f64::EPSILON * norm).max(f64::MIN_POSITIVE);
-        // T Y = Y diag(λ) with Y upper triangular and 1 on its diagonal, column by column.
-        let mut y = vec![Complex::default(); n * n];
+        // T Y = Y diag(λ) with Y upper triangular, column by column; Y⁻¹ is upper triangular too.
+        let [y, z] = &mut self.inner;
         for k in 0..n {
             y[k * n + k] = Complex::ONE;
             for i in (0..k).rev() {
@@ -321,8 +363,6 @@ impl Eigen {
             let scale = 1.0 / square.sqrt();
             (0..=k).for_each(|i| y[i * n + k] = y[i * n + k].scaled(scale));
         }
-        // Y⁻¹ is upper triangular too.
-        let mut z = vec![Complex::default(); n * n];
         for k in 0..n {
             z[k * n + k] = Complex::ONE.over(y[k * n + k]);
             for i in (0..k).rev() {
@@ -331,13 +371,13 @@ impl Eigen {
                 z[i * n + k] = -sum.over(y[i * n + i]);
             }
         }
-        let mut vectors = vec![Complex::default(); n * n];
-        let mut inverse = vec![Complex::default(); n * n];
+        self.vectors.fill(Complex::default());
+        self.inverse.fill(Complex::default());
         for i in 0..n {
             for j in 0..n {
                 let q = unitary[i * n + j];
                 for k in j..n {
-                    vectors[i * n + k] = vectors[i * n + k] + q * y[j * n + k];
+                    self.vectors[i * n + k] = self.vectors[i * n + k] + q * y[j * n + k];
                 }
             }
         }
@@ -345,16 +385,13 @@ impl Eigen {
             for j in k..n {
                 let f = z[k * n + j];
                 for i in 0..n {
-                    inverse[k * n + i] = inverse[k * n + i] + f * unitary[i * n + j].conjugate();
+                    let q = unitary[i * n + j].conjugate();
+                    self.inverse[k * n + i] = self.inverse[k * n + i] + f * q;
                 }
             }
         }
         let finite = |list: &[Complex]| list.iter().all(|z| z.re.is_finite() && z.im.is_finite());
-        (finite(&vectors) && finite(&inverse)).then_some(Self {
-            values,
-            vectors,
-            inverse,
-        })
+        finite(&self.vectors) && finite(&self.inverse)
     }
 
     /// ‖X‖ ‖X⁻¹‖ (Frobenius): how much the decomposition loses; n at best.
@@ -383,7 +420,8 @@ mod tests {
     fn the_decomposition_gives_the_matrix_back() {
         for (n, seed) in [(1, 1), (2, 2), (3, 3), (8, 4), (25, 5), (60, 6)] {
             let a = random(n, seed);
-            let eigen = Eigen::new(&a, n).unwrap();
+            let mut eigen = Eigen::new(n);
+            assert!(eigen.decompose(&a));
             let tolerance = 1e-13 * eigen.condition() * n as f64;
             for i in 0..n {
                 for j in 0..n {
@@ -421,9 +459,10 @@ mod tests {
     fn eigenvalues_alone_are_those_with_vectors() {
         for (n, seed) in [(7, 1), (40, 2), (120, 3)] {
             let a = random(n, seed);
-            let with = Eigen::new(&a, n).unwrap().values;
+            let mut with = Eigen::new(n);
+            assert!(with.decompose(&a));
             for value in eigenvalues(&a, n).unwrap() {
-                let nearest = with.iter().map(|z| (*z - value).magnitude());
+                let nearest = with.values.iter().map(|z| (*z - value).magnitude());
                 assert!(nearest.fold(f64::INFINITY, f64::min) < 1e-9);
             }
         }
@@ -432,6 +471,6 @@ mod tests {
     #[test]
     fn what_is_not_finite_has_none() {
         assert!(eigenvalues(&[f64::NAN], 1).is_none());
-        assert!(Eigen::new(&[1.0, f64::INFINITY, 0.0, 1.0], 2).is_none());
+        assert!(!Eigen::new(2).decompose(&[1.0, f64::INFINITY, 0.0, 1.0]));
     }
 }

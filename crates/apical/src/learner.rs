@@ -677,7 +677,9 @@ impl<T: Scalar> Learner<T> {
 
     /// What looks wrong so far: parameters without gradient, dead units, a loss that grows.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.health.warnings()
+        let mut warnings = self.health.warnings();
+        warnings.extend(self.rule.warnings());
+        warnings
     }
 
     /// Refuses weights that are no longer finite.

@@ -1,7 +1,8 @@
 //! The authors' own numbers: per-step gradients and online trajectories of Marschall et al.'s NumPy code.
 
+mod common;
+
 use std::collections::HashMap;
-use std::fs::File;
 
 use apical::feedback::FeedbackSpec;
 use apical::loss::{Loss, Outputs};
@@ -11,6 +12,7 @@ use apical::optimizer::OptimizerSpec;
 use apical::rule::RuleSpec;
 use apical::synapse::Init;
 use apical::{Learner, LearnerSpec};
+use common::npz;
 
 struct Golden {
     file: &'static str,
@@ -19,27 +21,7 @@ struct Golden {
 
 impl Golden {
     fn open(file: &'static str) -> Self {
-        let path = format!("{}/../../testdata/{file}", env!("CARGO_MANIFEST_DIR"));
-        let mut zip = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
-        let mut arrays = HashMap::new();
-        for index in 0..zip.len() {
-            let entry = zip.by_index(index).unwrap();
-            let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
-            let array = npyz::NpyFile::new(entry).unwrap();
-            let shape = array.shape().to_vec();
-            // Noise is stored as whole numbers.
-            let whole = array.dtype().descr().contains("i8");
-            let values = if whole {
-                array
-                    .into_vec::<i64>()
-                    .map(|v| v.into_iter().map(|v| v as f64).collect())
-            } else {
-                array.into_vec::<f64>()
-            };
-            if let Ok(values) = values {
-                arrays.insert(name, (shape, values));
-            }
-        }
+        let arrays = npz(file);
         Self { file, arrays }
     }
 

@@ -30,9 +30,9 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Whether `part` belongs to it.
+    /// Whether `part` belongs to it: figure 2a to figure 2.
     pub fn has(self, part: &str) -> bool {
-        self.part.is_none_or(|only| only == part)
+        self.part.is_none_or(|only| part.starts_with(only))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::constraint::CellTypes;
 use crate::feedback::FeedbackSpec;
 use crate::kernel::{Matrix, Simd};
 use crate::loss::{Loss, Outputs};
@@ -252,6 +253,8 @@ pub struct Case {
     pub masked: bool,
     /// The trial.
     pub data: Data,
+    /// The type of each unit, for rules that ask for it.
+    pub types: Vec<usize>,
     /// What everything is drawn from.
     pub seed: u64,
     /// Other neurons with the same draw, for rules that do not serve the first.
@@ -318,6 +321,7 @@ impl Case {
             feedback,
             masked,
             data: Data::random(loss, steps, batch, sizes, seed),
+            types: types(units, seed),
             seed,
             others: [voltage, rate],
         }
@@ -382,6 +386,8 @@ impl Case {
             .draw(&wide, &wide, &bias, &mut stream)?;
         let (columns, readout) = (0..self.units + 1, network.readout_mut());
         wide.fill("readout", readout, 0..outputs, columns, &mut stream)?;
+        let types = CellTypes::given(&self.types)?;
+        network.constraints_mut().set_types(types)?;
         let initial = network.initial_mut();
         for s in 0..initial.rows() {
             stream.fill_normal(initial.row_mut(s), 0.5);
@@ -490,6 +496,16 @@ impl Case {
         }
         Ok(both)
     }
+}
+
+/// Up to three types, in no order.
+fn types(units: usize, seed: u64) -> Vec<usize> {
+    let mut stream = Streams::new(seed).stream("types", 0);
+    let mut below = |count: usize| ((stream.uniform() * count as f64) as usize).min(count - 1);
+    let count = 1 + below(units.min(3));
+    (0..units)
+        .map(|i| if i < count { i } else { below(count) })
+        .collect()
 }
 
 /// The derivative at 0 by central differences, extrapolated to a step of zero (Ridders 1982).

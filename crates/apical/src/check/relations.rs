@@ -10,10 +10,10 @@ use crate::eligibility::{InputTrace, KernlSpec, Order, SnapSpec, TraceSpec};
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
 use crate::loss::{Loss, Outputs};
-use crate::neuron::NeuronSpec;
+use crate::neuron::{Activation, NeuronSpec, VoltageSpec};
 use crate::rule::{
-    CombinedSpec, CreditSpec, EligibilitySpec, ForceSpec, HorizonSpec, NodePerturbationSpec,
-    Reward, RuleSpec, TbpttSpec,
+    CombinedSpec, CreditSpec, Drive, EligibilitySpec, FeedbackWeights, ForceSpec, HorizonSpec,
+    MdglSpec, ModPropSpec, NodePerturbationSpec, Reward, RuleSpec, TbpttSpec,
 };
 use crate::stream::Streams;
 use crate::{Learner, Result};
@@ -83,7 +83,7 @@ pub const RELATIONS: &[Relation] = &[
     Relation {
         name: "one step",
         concerns: Only(&[
-            "rtrl", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined",
+            "rtrl", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined", "mdgl", "modprop",
         ]),
         says: "= bptt on a trial of one step",
         shape: Shape::ONE_STEP,
@@ -92,7 +92,7 @@ pub const RELATIONS: &[Relation] = &[
     },
     Relation {
         name: "no recurrence",
-        concerns: Only(&["rflo", "snap", "combined"]),
+        concerns: Only(&["rflo", "snap", "combined", "mdgl", "modprop"]),
         says: "= rtrl without recurrent weights",
         shape: Shape::ANY,
         expect: Within(ROUNDING),
@@ -100,7 +100,7 @@ pub const RELATIONS: &[Relation] = &[
     },
     Relation {
         name: "trial form",
-        concerns: Only(&["rflo", "combined"]),
+        concerns: Only(&["rflo", "combined", "mdgl", "modprop"]),
         says: "worked out at the end of a trial = worked out at every step",
         shape: Shape::ANY,
         expect: Within(ROUNDING),
@@ -108,6 +108,102 @@ pub const RELATIONS: &[Relation] = &[
             let mut learner = case.trial_learner(rule)?;
             apart(case, rule, case.gradient_of(&mut learner)?)
         },
+    },
+    Relation {
+        name: "forms",
+        concerns: Only(&["modprop"]),
+        says: "either drive, through types or cells, with or without a bound on taps: at the end of a trial = at every step",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let mut largest = 0.0_f64;
+            for spec in modprops() {
+                for taps in [None, Some(2)] {
+                    let rule = RuleSpec::ModProp(ModPropSpec {
+                        taps,
+                        ..spec.clone()
+                    });
+                    let mut learner = case.trial_learner(&rule)?;
+                    let late = case.gradient_of(&mut learner)?;
+                    largest = largest.max(apart(case, &rule, late)?);
+                }
+            }
+            Ok(largest)
+        },
+    },
+    Relation {
+        name: "linear units",
+        concerns: Only(&["modprop"]),
+        says: "with mu = 1 and the weights themselves, between linear units = rtrl",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let case = linear(case);
+            let mut largest = 0.0_f64;
+            for drive in [Drive::Paper, Drive::Code] {
+                let rule = RuleSpec::ModProp(ModPropSpec {
+                    drive,
+                    feedback_weights: FeedbackWeights::Cell,
+                    mu: 1.0,
+                    ..ModPropSpec::default()
+                });
+                largest = largest.max(apart(&case, &rule, rtrl(&case)?)?);
+            }
+            Ok(largest)
+        },
+    },
+    Relation {
+        name: "no taps",
+        concerns: Only(&["modprop"]),
+        says: "with a filter of no taps = rflo (the three-factor rule)",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| with_taps(case, 0, None, rflo_spec()),
+    },
+    Relation {
+        name: "all taps",
+        concerns: Only(&["modprop"]),
+        says: "with as many taps as steps = with all",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            with_taps(
+                case,
+                case.data.steps() as i64,
+                None,
+                RuleSpec::ModProp(Default::default()),
+            )
+        },
+    },
+    Relation {
+        name: "one tap",
+        concerns: Only(&["modprop", "mdgl"]),
+        says: "modprop with one tap and the drive of the paper = mdgl, through types or cells, between voltage units",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let case = on_voltage(case);
+            let mut largest = 0.0_f64;
+            for weights in [FeedbackWeights::Typed, FeedbackWeights::Cell] {
+                let error = with_taps(&case, 1, Some((Drive::Paper, weights)), mdgl(weights))?;
+                largest = largest.max(error);
+            }
+            Ok(largest)
+        },
+    },
+    Relation {
+        name: "a type a unit",
+        concerns: Only(&["modprop", "mdgl"]),
+        says: "through types = through cells when every unit is a type of its own",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: |case, rule| types_of_their_own(case, rule),
     },
     Relation {
         name: "trial form, options",
@@ -384,7 +480,8 @@ pub const RELATIONS: &[Relation] = &[
     Relation {
         name: "samples add",
         concerns: Only(&[
-            "rtrl", "bptt", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined",
+            "rtrl", "bptt", "e_bptt", "f_bptt", "tbptt", "rflo", "snap", "combined", "mdgl",
+            "modprop",
         ]),
         says: "a batch = the sum over its samples, one at a time",
         shape: Shape::ANY,
@@ -401,11 +498,70 @@ pub const RELATIONS: &[Relation] = &[
     },
     Relation {
         name: "recurrence",
-        concerns: Only(&["rflo", "dendritic", "snap", "kernl", "combined"]),
+        concerns: Only(&[
+            "rflo",
+            "dendritic",
+            "snap",
+            "kernl",
+            "combined",
+            "mdgl",
+            "modprop",
+        ]),
         says: "is not rtrl with recurrent weights",
         shape: Shape::LONG,
         expect: Apart(1e-3),
         error: |case, rule| apart(case, rule, rtrl(case)?),
+    },
+    Relation {
+        name: "drive of the code",
+        concerns: Only(&["modprop"]),
+        says: "with one tap and the drive of the code is not mdgl",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::LONG
+        },
+        expect: Apart(1e-3),
+        error: |case, _| {
+            let (case, weights) = (on_voltage(case), FeedbackWeights::Cell);
+            with_taps(&case, 1, Some((Drive::Code, weights)), mdgl(weights))
+        },
+    },
+    Relation {
+        name: "fewer taps",
+        concerns: Only(&["modprop"]),
+        says: "with two taps is not with all",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, _| with_taps(case, 2, None, RuleSpec::ModProp(Default::default())),
+    },
+    Relation {
+        name: "bent units",
+        concerns: Only(&["modprop"]),
+        says: "with mu = 1 and the weights themselves is not rtrl between units that are not linear",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, _| {
+            let rule = RuleSpec::ModProp(ModPropSpec {
+                feedback_weights: FeedbackWeights::Cell,
+                mu: 1.0,
+                ..ModPropSpec::default()
+            });
+            apart(case, &rule, rtrl(case)?)
+        },
+    },
+    Relation {
+        name: "types",
+        concerns: Only(&["modprop", "mdgl"]),
+        says: "through one type for all is not through cells",
+        shape: Shape::LONG,
+        expect: Apart(1e-3),
+        error: |case, rule| {
+            let typed = with_types(case, rule, vec![0; case.units])?;
+            Ok(difference(
+                &typed,
+                &case.gradient(&through_cells(rule), &case.feedback)?,
+            ))
+        },
     },
     Relation {
         name: "short horizon",
@@ -610,6 +766,106 @@ fn rtrl_spec() -> RuleSpec {
 
 fn rflo_spec() -> RuleSpec {
     RuleSpec::Rflo(Default::default())
+}
+
+/// Both drives, through types with and without a unit's way onto itself, and through cells.
+fn modprops() -> Vec<ModPropSpec> {
+    let mut all = Vec::new();
+    for drive in [Drive::Paper, Drive::Code] {
+        for (feedback_weights, zero_diagonal) in [
+            (FeedbackWeights::Typed, false),
+            (FeedbackWeights::Typed, true),
+            (FeedbackWeights::Cell, false),
+        ] {
+            all.push(ModPropSpec {
+                drive,
+                feedback_weights,
+                zero_diagonal,
+                mu: 0.6,
+                ..ModPropSpec::default()
+            });
+        }
+    }
+    all
+}
+
+fn mdgl(feedback_weights: FeedbackWeights) -> RuleSpec {
+    RuleSpec::Mdgl(MdglSpec { feedback_weights })
+}
+
+/// The case with identity for its activation.
+fn linear(case: &Case) -> Case {
+    let mut case = case.clone();
+    match &mut case.neuron {
+        Some(NeuronSpec::Rate(spec)) => spec.activation = Activation::Identity,
+        Some(NeuronSpec::Voltage(spec)) => spec.activation = Activation::Identity,
+        None => {}
+    }
+    case
+}
+
+/// The case with voltage units.
+fn on_voltage(case: &Case) -> Case {
+    let mut case = case.clone();
+    if let Some(NeuronSpec::Rate(spec)) = case.neuron {
+        case.neuron = Some(NeuronSpec::Voltage(VoltageSpec {
+            leak: 0.6,
+            activation: spec.activation,
+        }));
+    }
+    case
+}
+
+/// ModProp with so many taps, online and at the end of the trial, against `reference`.
+fn with_taps(
+    case: &Case,
+    taps: i64,
+    way: Option<(Drive, FeedbackWeights)>,
+    reference: RuleSpec,
+) -> Result<f64> {
+    let (drive, feedback_weights) = way.unwrap_or_default();
+    let rule = RuleSpec::ModProp(ModPropSpec {
+        drive,
+        feedback_weights,
+        taps: Some(taps),
+        ..ModPropSpec::default()
+    });
+    let reference = case.gradient(&reference, &case.feedback)?;
+    let late = case.gradient_of(&mut case.trial_learner(&rule)?)?;
+    Ok(difference(&late, &reference).max(apart(case, &rule, reference)?))
+}
+
+fn through_cells(rule: &RuleSpec) -> RuleSpec {
+    match rule {
+        RuleSpec::ModProp(spec) => RuleSpec::ModProp(ModPropSpec {
+            feedback_weights: FeedbackWeights::Cell,
+            ..spec.clone()
+        }),
+        _ => mdgl(FeedbackWeights::Cell),
+    }
+}
+
+fn with_types(case: &Case, rule: &RuleSpec, of: Vec<usize>) -> Result<Vec<f64>> {
+    let mut case = case.clone();
+    case.types = of;
+    case.gradient(rule, &case.feedback)
+}
+
+fn types_of_their_own(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let mut largest = 0.0_f64;
+    for drive in [Drive::Paper, Drive::Code] {
+        let rule = match rule {
+            RuleSpec::ModProp(spec) => RuleSpec::ModProp(ModPropSpec {
+                drive,
+                ..spec.clone()
+            }),
+            other => other.clone(),
+        };
+        let typed = with_types(case, &rule, (0..case.units).collect())?;
+        let cells = case.gradient(&through_cells(&rule), &case.feedback)?;
+        largest = largest.max(difference(&typed, &cells));
+    }
+    Ok(largest)
 }
 
 /// RFLO with everything that can be set.

@@ -159,6 +159,16 @@ impl CellTypes {
         &self.sizes
     }
 
+    /// Neighbours of the same type: the type, and which units.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> + '_ {
+        let mut first = 0;
+        self.of.chunk_by(|a, b| a == b).map(move |run| {
+            let units = first..first + run.len();
+            first = units.end;
+            (run[0], units)
+        })
+    }
+
     /// W_αβ: mean weight onto units of type α from units of type β, [post type, pre type], zeros counted.
     ///
     /// `band` holds the rows of one current, `stride` apart; `averages` has C × C numbers, row by row.

@@ -180,6 +180,24 @@ impl<T: Scalar> Traces<T> {
         }
     }
 
+    /// gradient += credit e, with e as it stands.
+    fn pay(&self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        let dims = view.dims();
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                for s in 0..dims.states {
+                    let trace = &self.traces[(b * dims.currents + g) * dims.states + s];
+                    let credit = &credit[s * dims.plane() + b * dims.sample()..][..dims.units];
+                    let rows = credit.iter().enumerate().filter(|(_, c)| **c != T::ZERO);
+                    for (i, c) in rows {
+                        let row = gradient.band_mut(g * dims.units + i, 1);
+                        add_scaled(view.simd(), *c, trace.band(i, 1), row);
+                    }
+                }
+            }
+        }
+    }
+
     pub(super) fn owner(&self, name: &str) -> Owner {
         let index = name
             .strip_prefix("trace.")
@@ -280,6 +298,13 @@ impl<T: Scalar> Trace<T> {
             lag: (!spec.input.is_current()).then(|| LaggedInput::new(dims)),
             ..Self::new(dims)
         })
+    }
+}
+
+impl<T: Scalar> Trace<T> {
+    /// gradient += credit e, with e as the last step left it.
+    pub fn pay(&self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
+        self.traces.pay(view, credit, gradient);
     }
 }
 

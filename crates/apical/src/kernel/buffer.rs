@@ -119,6 +119,13 @@ impl<T: Scalar> Matrix<T> {
         &self.data[first * stride..(first + rows) * stride]
     }
 
+    /// As [`Matrix::band`], to be changed; padding must stay zero.
+    #[inline(always)]
+    pub fn band_mut(&mut self, first: usize, rows: usize) -> &mut [T] {
+        let stride = self.stride();
+        &mut self.data[first * stride..(first + rows) * stride]
+    }
+
     /// Sets every element to zero.
     pub fn clear(&mut self) {
         self.data.fill(T::ZERO);

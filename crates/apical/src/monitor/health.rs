@@ -34,6 +34,20 @@ pub enum Warning {
         /// Moving average now.
         now: f64,
     },
+    /// The filter through which ModProp sends credit lets it grow without bound.
+    UnstableFilter {
+        /// Factor of one step, max |own + c λ|, at its worst.
+        gain: f64,
+        /// μ at that time.
+        mu: f64,
+        /// Largest real part of an eigenvalue of the weights credit takes.
+        largest: f64,
+    },
+    /// The weights are too far from having eigenvectors for the rule's algorithm to be exact.
+    IllConditioned {
+        /// Condition number of the eigenvectors.
+        condition: f64,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -53,6 +67,27 @@ impl fmt::Display for Warning {
                 f,
                 "{dead} of {units} units were silent or saturated whenever looked at (gain x slope = 0): \
                  they cannot learn. Try smaller weights, another activation or a lower rate."
+            ),
+            Self::UnstableFilter { gain, mu, largest } => {
+                write!(
+                    f,
+                    "ModProp's filter was unstable: credit grew by a factor of {gain:.4} a step (max |a + c lambda|, with mu = \
+                     {mu:.4} and max Re lambda = {largest:.4}). "
+                )?;
+                if *largest > 0.0 {
+                    write!(
+                        f,
+                        "Set rule.mu below {:.3}, or rule.adaptive_mu = true.",
+                        1.0 / largest
+                    )
+                } else {
+                    write!(f, "Lower rule.mu.")
+                }
+            }
+            Self::IllConditioned { condition } => write!(
+                f,
+                "the recurrent weights have no well-conditioned eigenvectors (condition {condition:.1e}): ModProp's gradient is \
+                 inexact. Set rule.taps, rule.drive = \"paper\", or update = \"trial\", whose algorithms need none."
             ),
             Self::GrowingLoss { first, now } => write!(
                 f,

@@ -55,6 +55,19 @@ pub struct Layer<'a, T> {
     pub partials: Option<&'a mut Partials<T>>,
 }
 
+/// Partials that are the same for every unit and step, of a unit with one state variable and one current.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConstantPartials {
+    /// ∂s/∂s(t−1).
+    pub own: f64,
+    /// ∂s/∂u.
+    pub gain: f64,
+    /// ∂r/∂s.
+    pub slope: f64,
+    /// Whether own and gain are constant whatever the derivative, so that all units share their traces.
+    pub shared: bool,
+}
+
 /// A kind of unit.
 pub trait Neuron<T: Scalar>: Send + Sync {
     /// Name in configurations.
@@ -75,6 +88,12 @@ pub trait Neuron<T: Scalar>: Send + Sync {
 
     /// The rate and its slope at a given state: how a trial begins.
     fn read(&self, simd: Simd, plane: usize, state: &[T], rate: &mut [T], slope: &mut [T]);
+
+    /// own, gain and slope of every unit at every step if the derivative of its activation were always `derivative`; `None` where
+    /// that does not make them constant. For rules that replace the derivative by a constant.
+    fn constant(&self, _derivative: f64) -> Option<ConstantPartials> {
+        None
+    }
 
     /// Whether `slope` is 1 everywhere, so that the state is the rate.
     fn state_is_rate(&self) -> bool {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Pointwise, with_pointwise};
-use super::{Activation, Layer, Neuron, NeuronInfo};
+use super::{Activation, ConstantPartials, Layer, Neuron, NeuronInfo};
 use crate::kernel::{Kernel, Simd};
 use crate::{Error, Result, Scalar};
 
@@ -101,6 +101,15 @@ impl<T: Scalar, P: Pointwise> Kernel for Step<'_, T, P> {
 impl<T: Scalar> Neuron<T> for Rate<T> {
     fn name(&self) -> &'static str {
         INFO.name
+    }
+
+    fn constant(&self, derivative: f64) -> Option<ConstantPartials> {
+        Some(ConstantPartials {
+            own: (T::ONE - self.alpha).f64(),
+            gain: self.alpha.f64() * derivative,
+            slope: 1.0,
+            shared: false,
+        })
     }
 
     fn step(&self, layer: Layer<'_, T>) {

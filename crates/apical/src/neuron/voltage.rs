@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Pointwise, with_pointwise};
-use super::{Activation, Layer, Neuron, NeuronInfo};
+use super::{Activation, ConstantPartials, Layer, Neuron, NeuronInfo};
 use crate::kernel::{Kernel, Simd};
 use crate::{Error, Result, Scalar};
 
@@ -115,6 +115,16 @@ impl<T: Scalar, P: Pointwise> Kernel for Read<'_, T, P> {
 impl<T: Scalar> Neuron<T> for Voltage<T> {
     fn name(&self) -> &'static str {
         INFO.name
+    }
+
+    fn constant(&self, derivative: f64) -> Option<ConstantPartials> {
+        // The gain as the units have it, rounding included.
+        Some(ConstantPartials {
+            own: self.leak.f64(),
+            gain: (T::ONE - self.leak).f64(),
+            slope: derivative,
+            shared: true,
+        })
     }
 
     fn step(&self, layer: Layer<'_, T>) {

@@ -4,10 +4,11 @@
 //! the gradient is exact; with updates every k steps it is E-BPTT with block k: credit stops at the edge.
 //! λ_s(t) = Σ_s' own_s's(t+1) λ_s'(t+1) + slope_s(t) [q(t) + Σ_g W_gᵀ Σ_s' gain_s'g(t+1) λ_s'(t+1)],
 //! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
+//! The products of factors and presynaptic activity are summed at the end, in one matrix product over all steps.
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
 use super::{Empty, Locality, Rule, RuleInfo, Site};
-use crate::kernel::{Buffer, Matrix, Simd, add_outer};
+use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::synapse::Synapses;
@@ -49,6 +50,8 @@ pub struct Bptt<T> {
     /// q(t) and what comes back through the weights, one plane.
     back: Buffer<T>,
     factor: Buffer<T>,
+    /// gain λ of every step, one plane a step, for one current after another.
+    factors: Vec<T>,
     /// Steps after which the gradient comes by itself; `None` waits for an update.
     block: Option<u64>,
 }
@@ -64,6 +67,7 @@ impl<T: Scalar> Bptt<T> {
             earlier: Buffer::zeros(dims.states * plane),
             back: Buffer::zeros(plane),
             factor: Buffer::zeros(dims.units),
+            factors: Vec::new(),
             block: None,
         }
     }
@@ -100,9 +104,10 @@ impl<T: Scalar> Bptt<T> {
             ..
         } = self.dims;
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
-        let stride = gradient.stride();
-        for t in (0..self.tape.steps as usize).rev() {
-            let later = t + 1 < self.tape.steps as usize;
+        let (stride, steps) = (gradient.stride(), self.tape.steps as usize);
+        self.factors.resize(currents * steps * plane, T::ZERO);
+        for t in (0..steps).rev() {
+            let later = t + 1 < steps;
             self.back
                 .copy_from_slice(&self.tape.signal[t * plane..][..plane]);
             self.earlier.fill(T::ZERO);
@@ -137,11 +142,16 @@ impl<T: Scalar> Bptt<T> {
             for g in 0..currents {
                 for b in 0..batch {
                     self.through_gain(t, g, b);
-                    let band = &mut gradient.data_mut()[g * units * stride..][..units * stride];
-                    let pre = &self.tape.pre[(t * batch + b) * stride..][..stride];
-                    add_outer(simd, band, stride, T::ONE, &self.factor[..units], pre);
+                    let at = (g * steps + t) * plane + b * sample;
+                    self.factors[at..at + units].copy_from_slice(&self.factor[..units]);
                 }
             }
+        }
+        for g in 0..currents {
+            let band = &mut gradient.data_mut()[g * units * stride..][..units * stride];
+            // A plane is one sample after another, as the rows of `pre` are: every sample is a step of its own.
+            let factors = &self.factors[g * steps * plane..][..steps * plane];
+            add_outer_sum(simd, band, stride, factors, sample, units, &self.tape.pre);
         }
         self.clear();
     }

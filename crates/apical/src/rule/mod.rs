@@ -9,7 +9,9 @@ mod f_bptt;
 mod force;
 mod kernl;
 mod kf_rtrl;
+mod mdgl;
 mod miconi;
+mod modprop;
 mod node_perturbation;
 mod r_kf_rtrl;
 mod random_gradient;
@@ -29,7 +31,9 @@ pub use composed::{Composed, Local};
 pub use e_bptt::HorizonSpec;
 pub use f_bptt::FutureBptt;
 pub use force::ForceSpec;
+pub use mdgl::{Mdgl, MdglSpec};
 pub use miconi::MiconiSpec;
+pub use modprop::{Drive, FeedbackWeights, ModPropSpec};
 pub use node_perturbation::{NodePerturbationSpec, Reward};
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
@@ -105,6 +109,11 @@ pub trait Rule<T: Scalar>: Send {
 
     /// At an update: changes the readout, where the rule owns it. `delta` is ∂L/∂z of the last step, one row a sample.
     fn teach(&mut self, _network: &mut Network<T>, _activity: &Activity<T>, _delta: &Matrix<T>) {}
+
+    /// What looks wrong in the rule's own working so far.
+    fn warnings(&self) -> Vec<crate::monitor::Warning> {
+        Vec::new()
+    }
 
     /// Names of what [`Rule::probe`] shows to monitors.
     fn probes(&self) -> &'static [&'static str] {
@@ -262,6 +271,11 @@ registry! {
     Miconi(MiconiSpec) = miconi,
     /// Recursive least squares on the readout.
     Force(ForceSpec) = force,
+    /// Credit one synapse further, through types.
+    Mdgl(MdglSpec) = mdgl,
+    /// Credit through filters of types.
+    #[serde(rename = "modprop")]
+    ModProp(ModPropSpec) = modprop,
     /// Any eligibility with any credit.
     Combined(CombinedSpec) = combined,
     /// Control: noise for a gradient.

@@ -53,6 +53,12 @@ impl<T: Scalar> TrialTrace<T> {
         })
     }
 
+    /// Credit of the last step on the tape, one plane a state variable, for rules that add to it.
+    pub(super) fn last_credit(&mut self) -> Option<&mut [T]> {
+        let length = self.dims.states * self.dims.plane();
+        self.credit.rchunks_exact_mut(length).next()
+    }
+
     fn clear(&mut self) {
         self.steps = 0;
         for list in [

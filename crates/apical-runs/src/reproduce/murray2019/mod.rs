@@ -101,25 +101,33 @@ fn reproduce(
     if choice.has("4") {
         sections.push(sequence::run(choice, &mut lab)?);
     }
-    let networks = if choice.quick { 3 } else { 9 };
-    let drawings: [(Part, &'static str, &str, usize); 4] = [
-        (Part::Main, "figure2", "figure 2: periodic output", 2),
+    let drawings: [(Part, &'static str, &str, usize, u64); 4] = [
+        (Part::Main, "figure2", "figure 2: periodic output", 2, 3),
         (
             Part::Supplement,
             "figure2-supplements",
             "figure 2, supplements",
             4,
+            3,
         ),
-        (Part::Intervals, "figure3", "figure 3: interval matching", 3),
+        (
+            Part::Intervals,
+            "figure3",
+            "figure 3: interval matching",
+            3,
+            2,
+        ),
         (
             Part::Sequences,
             "figure4",
             "figure 4: sequences of actions",
             3,
+            2,
         ),
     ];
     let mut figures = Vec::new();
-    for (part, name, title, columns) in drawings {
+    for (part, name, title, columns, few) in drawings {
+        let networks = if choice.quick { few } else { 9 };
         let of = |section: &Section| section.panels.clone();
         let panels: Vec<Panel> = sections
             .iter()

@@ -1,0 +1,303 @@
+//! Several traces of each synapse that drive one another: what credit filtered by the types of units needs.
+
+use super::{LANES, LaneKernel, Lanes, Level, Simd};
+use crate::Scalar;
+
+type Line<T> = [T; LANES];
+
+/// Traces ν_k of every synapse of a layer, K a synapse: ν ← M_β ν + d_p e · enter_β for unit p of type β, line by line.
+pub struct Mixing<'a, T> {
+    /// ν: row p K + k.
+    pub states: &'a mut [T],
+    /// Length of a row.
+    pub stride: usize,
+    /// K.
+    pub count: usize,
+    /// β of each unit.
+    pub of: &'a [usize],
+    /// M_β, K × K row by row, one type after another.
+    pub mix: &'a [T],
+    /// enter_β, K numbers a type.
+    pub enter: &'a [T],
+    /// d_p.
+    pub drive: &'a [T],
+    /// e of unit p, `traces_stride` apart: 0 if all units share one row.
+    pub traces: &'a [T],
+    /// Distance between rows of `traces`.
+    pub traces_stride: usize,
+    /// Room for K numbers.
+    pub room: &'a mut [T],
+}
+
+/// What is added to the gradient of unit p: Σ_k weights_k ν_k + g_p (ν_K−1 if `own_last`) + g_p shared.
+pub struct Payment<'a, T> {
+    /// One row a unit, as long as those of the traces.
+    pub gradient: &'a mut [T],
+    /// Weights of the traces.
+    pub weights: &'a [T],
+    /// g_p.
+    pub credit: &'a [T],
+    /// Whether the last trace is weighed by g_p instead.
+    pub own_last: bool,
+    /// A row that all units share, weighed by g_p.
+    pub shared: Option<&'a [T]>,
+}
+
+#[inline(always)]
+fn lines<T>(values: &[T]) -> &[Line<T>] {
+    values.as_chunks().0
+}
+
+#[inline(always)]
+fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
+    values.as_chunks_mut().0
+}
+
+struct Step<'a, 'p, T, const K: usize> {
+    mixing: Mixing<'a, T>,
+    payment: Option<Payment<'p, T>>,
+}
+
+impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Self { mixing, payment } = self;
+        let Mixing {
+            states,
+            stride,
+            of,
+            mix,
+            enter,
+            drive,
+            traces,
+            traces_stride,
+            ..
+        } = mixing;
+        let width = stride / LANES;
+        let mut payment = payment;
+        for (p, rows) in states.chunks_exact_mut(K * stride).enumerate() {
+            let beta = of[p];
+            let m: [[L::Lanes<T>; K]; K] = std::array::from_fn(|k| {
+                std::array::from_fn(|l| L::Lanes::splat(mix[(beta * K + k) * K + l]))
+            });
+            let d: [L::Lanes<T>; K] =
+                std::array::from_fn(|k| L::Lanes::splat(drive[p] * enter[beta * K + k]));
+            let trace = &lines(&traces[p * traces_stride..])[..width];
+            let rows = lines_mut(rows);
+            match &mut payment {
+                None => {
+                    for (line, e) in trace.iter().enumerate() {
+                        mixed::<T, L, K>(rows, width, line, &m, &d, e);
+                    }
+                }
+                Some(pay) => {
+                    let g = L::Lanes::splat(pay.credit[p]);
+                    let weights: [L::Lanes<T>; K] = std::array::from_fn(|k| {
+                        let own = pay.own_last && k + 1 == K;
+                        L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] })
+                    });
+                    let gradient = &mut lines_mut(&mut pay.gradient[p * stride..])[..width];
+                    for (line, (e, sum)) in trace.iter().zip(gradient).enumerate() {
+                        let new = mixed::<T, L, K>(rows, width, line, &m, &d, e);
+                        let mut total = L::Lanes::load(sum);
+                        for k in 0..K {
+                            total = weights[k].fma(new[k], total);
+                        }
+                        if let Some(shared) = pay.shared {
+                            total = g.fma(L::Lanes::load(&lines(shared)[line]), total);
+                        }
+                        total.store(sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn mixed<T: Scalar, L: Level, const K: usize>(
+    rows: &mut [Line<T>],
+    width: usize,
+    line: usize,
+    m: &[[L::Lanes<T>; K]; K],
+    d: &[L::Lanes<T>; K],
+    e: &Line<T>,
+) -> [L::Lanes<T>; K] {
+    let e = L::Lanes::load(e);
+    let old: [L::Lanes<T>; K] = std::array::from_fn(|k| L::Lanes::load(&rows[k * width + line]));
+    let new: [L::Lanes<T>; K] = std::array::from_fn(|k| {
+        let mut sum = d[k].mul(e);
+        for l in 0..K {
+            sum = m[k][l].fma(old[l], sum);
+        }
+        sum
+    });
+    for (k, new) in new.iter().enumerate() {
+        new.store(&mut rows[k * width + line]);
+    }
+    new
+}
+
+/// For any number of traces, with plain loops.
+fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
+    let Mixing {
+        states,
+        stride,
+        count,
+        of,
+        mix,
+        enter,
+        drive,
+        traces,
+        traces_stride,
+        room,
+    } = mixing;
+    let mut payment = payment;
+    for (p, rows) in states.chunks_exact_mut(count * stride).enumerate() {
+        let beta = of[p];
+        let trace = &traces[p * traces_stride..][..stride];
+        for q in 0..stride {
+            let mut total = T::ZERO;
+            for (k, new) in room.iter_mut().enumerate() {
+                *new = drive[p] * enter[beta * count + k] * trace[q];
+                for l in 0..count {
+                    *new += mix[(beta * count + k) * count + l] * rows[l * stride + q];
+                }
+            }
+            for (k, new) in room.iter().enumerate() {
+                rows[k * stride + q] = *new;
+                if let Some(pay) = &payment {
+                    let own = pay.own_last && k + 1 == count;
+                    total += *new * if own { pay.credit[p] } else { pay.weights[k] };
+                }
+            }
+            if let Some(pay) = &mut payment {
+                if let Some(shared) = pay.shared {
+                    total += pay.credit[p] * shared[q];
+                }
+                pay.gradient[p * stride + q] += total;
+            }
+        }
+    }
+}
+
+/// Advances all traces, and pays if there is something to pay.
+pub fn mix<T: Scalar>(simd: Simd, mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
+    match mixing.count {
+        1 => simd.run_lanes(Step::<T, 1> { mixing, payment }),
+        2 => simd.run_lanes(Step::<T, 2> { mixing, payment }),
+        3 => simd.run_lanes(Step::<T, 3> { mixing, payment }),
+        4 => simd.run_lanes(Step::<T, 4> { mixing, payment }),
+        5 => simd.run_lanes(Step::<T, 5> { mixing, payment }),
+        6 => simd.run_lanes(Step::<T, 6> { mixing, payment }),
+        _ => step_by_step(mixing, payment),
+    }
+}
+
+struct TypedOuter<'a, T> {
+    gradient: &'a mut [T],
+    stride: usize,
+    of: &'a [usize],
+    credit: &'a [T],
+    own: &'a [T],
+    others: &'a [T],
+}
+
+impl<T: Scalar> LaneKernel for TypedOuter<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let stride = self.stride;
+        let rows = self.gradient.chunks_exact_mut(stride);
+        for ((row, beta), g) in rows.zip(self.of).zip(self.credit) {
+            let g = L::Lanes::splat(*g);
+            let one = L::Lanes::splat(T::ONE);
+            let own = lines(&self.own[beta * stride..][..stride]);
+            let others = lines(&self.others[beta * stride..][..stride]);
+            for ((w, own), others) in lines_mut(row).iter_mut().zip(own).zip(others) {
+                let sum = g.fma(L::Lanes::load(own), L::Lanes::load(w));
+                one.fma(L::Lanes::load(others), sum).store(w);
+            }
+        }
+    }
+}
+
+/// Row p of the gradient += g_p · own_β(p) + others_β(p), one row a type in `own` and `others`.
+pub fn add_typed_outer<T: Scalar>(
+    simd: Simd,
+    gradient: &mut [T],
+    stride: usize,
+    of: &[usize],
+    credit: &[T],
+    own: &[T],
+    others: &[T],
+) {
+    simd.run_lanes(TypedOuter {
+        gradient,
+        stride,
+        of,
+        credit,
+        own,
+        others,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Streams;
+
+    #[test]
+    fn any_number_of_traces_is_mixed_alike() {
+        let mut stream = Streams::new(1).stream("test", 0);
+        let (units, stride, types) = (5, 2 * LANES, 3);
+        let of = [0, 2, 1, 1, 0];
+        for count in [1, 2, 3, 6] {
+            for own_last in [false, true] {
+                let mut draw =
+                    |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+                let start = draw(units * count * stride);
+                let (mix_, enter) = (draw(types * count * count), draw(types * count));
+                let (drive, traces) = (draw(units), draw(units * stride));
+                let (weights, credit, shared) = (draw(count), draw(units), draw(stride));
+                let gradient = draw(units * stride);
+                let run = |fast: bool| {
+                    let (mut states, mut gradient) = (start.clone(), gradient.clone());
+                    let mixing = Mixing {
+                        states: &mut states,
+                        stride,
+                        count,
+                        of: &of,
+                        mix: &mix_,
+                        enter: &enter,
+                        drive: &drive,
+                        traces: &traces,
+                        traces_stride: stride,
+                        room: &mut vec![0.0; count],
+                    };
+                    let payment = Some(Payment {
+                        gradient: &mut gradient,
+                        weights: &weights,
+                        credit: &credit,
+                        own_last,
+                        shared: Some(&shared),
+                    });
+                    if fast {
+                        mix(Simd::detect(), mixing, payment);
+                    } else {
+                        step_by_step(mixing, payment);
+                    }
+                    states.extend(gradient);
+                    states
+                };
+                for (a, b) in run(true).into_iter().zip(run(false)) {
+                    assert!(
+                        (a - b).abs() < 1e-12 * (1.0 + b.abs()),
+                        "{count} {own_last}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Watches whether the filter ModProp sends credit through is stable, and can keep μ where it is.
+//!
+//! Not part of the published rule, whose authors name the tuning of μ as a weakness and an adaptive μ as future work. The filter n(t) =
+//! (own + c Ŵ) n(t−1) + … with c = gain μ is bounded exactly if |own + c λ| < 1 for every eigenvalue λ of Ŵ. With `adaptive_mu` μ is kept below
+//! 0.95 / max Re λ (where a real λ would reach 1).
+
+use super::way::Way;
+use crate::eigen::Schur;
+use crate::monitor::Warning;
+use crate::neuron::ConstantPartials;
+use crate::snapshot::StateIo;
+use crate::synapse::Synapses;
+use crate::{Result, Scalar};
+
+/// The watch over one filter.
+pub struct Guard {
+    mu: f64,
+    adaptive: bool,
+    /// own, and what c is a multiple of μ of.
+    own: f64,
+    reach: f64,
+    /// Calls between two looks.
+    every: u64,
+    schur: Schur,
+    rows: Vec<f64>,
+    calls: u64,
+    /// max |own + c λ|, max Re λ, μ in use, at the last look and at the worst one so far; whether eigenvalues failed.
+    now: [f64; 3],
+    worst: [f64; 3],
+}
+
+/// Share of the critical μ that is kept to.
+const MARGIN: f64 = 0.95;
+
+impl Guard {
+    /// For this filter; `every` call looks where the filter is as large as the network, every one where it is as small as its types.
+    pub fn new<T: Scalar>(
+        mu: f64,
+        adaptive: bool,
+        constant: ConstantPartials,
+        way: &Way<T>,
+        units: usize,
+        every: u64,
+    ) -> Self {
+        let size = if way.is_typed() {
+            way.types().count()
+        } else {
+            units
+        };
+        // constant was taken at μ = 1: gain · slope is linear in it.
+        Self {
+            mu,
+            adaptive,
+            own: constant.own,
+            reach: constant.gain * constant.slope,
+            every,
+            schur: Schur::new(size, false),
+            rows: vec![0.0; size * size],
+            calls: 0,
+            now: [0.0, 0.0, mu],
+            worst: [0.0, 0.0, mu],
+        }
+    }
+
+    /// μ to be used now, after a look where one is due. The means of `way` must be fresh.
+    pub fn look<T: Scalar>(&mut self, way: &Way<T>, synapses: &Synapses<T>) -> f64 {
+        let due = self.calls.is_multiple_of(self.every);
+        self.calls += 1;
+        if !due {
+            return self.now[2];
+        }
+        let mut largest = f64::NEG_INFINITY;
+        let mut gain = 0.0_f64;
+        self.fill(way, synapses);
+        if !self.schur.decompose(&self.rows) {
+            return self.now[2];
+        }
+        for value in self.schur.values() {
+            largest = largest.max(value.re);
+        }
+        // With zeros on the diagonal of the means, units of a type can also differ among themselves: λ = −w_ββ.
+        let among = |beta: usize| {
+            let count = way.types().count();
+            (way.has_zero_diagonal() && way.types().sizes()[beta] > 1)
+                .then(|| -way.means()[beta * count + beta].f64())
+        };
+        let among = || (0..way.types().count()).filter_map(among);
+        largest = among().fold(largest, f64::max);
+        let mu = if self.adaptive && largest > 0.0 {
+            self.mu.min(MARGIN / largest)
+        } else {
+            self.mu
+        };
+        let c = self.reach * mu;
+        for value in self.schur.values() {
+            gain = gain.max((self.own + c * value.re).hypot(c * value.im));
+        }
+        gain = among().fold(gain, |gain, value| gain.max((self.own + c * value).abs()));
+        self.now = [gain, largest, mu];
+        if gain > self.worst[0] {
+            self.worst = self.now;
+        }
+        mu
+    }
+
+    fn fill<T: Scalar>(&mut self, way: &Way<T>, synapses: &Synapses<T>) {
+        if way.is_typed() {
+            let (count, sizes) = (way.types().count(), way.types().sizes());
+            for (k, (row, mean)) in self.rows.iter_mut().zip(way.means()).enumerate() {
+                *row = mean.f64() * sizes[k % count] as f64;
+                if way.has_zero_diagonal() && k / count == k % count {
+                    *row -= mean.f64();
+                }
+            }
+        } else {
+            let n = synapses.weights().rows();
+            for (i, row) in self.rows.chunks_exact_mut(n).enumerate() {
+                let weights = synapses.weights().row(i);
+                row.iter_mut().zip(weights).for_each(|(r, w)| *r = w.f64());
+            }
+        }
+    }
+
+    /// max |own + c λ| and μ at the last look.
+    pub fn now(&self) -> (f64, f64) {
+        (self.now[0], self.now[2])
+    }
+
+    /// What looked wrong so far.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let [gain, largest, mu] = self.worst;
+        if gain <= 1.0 {
+            return Vec::new();
+        }
+        vec![Warning::UnstableFilter { gain, mu, largest }]
+    }
+
+    /// Saves or restores what was seen.
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.counter("calls", &mut self.calls)?;
+        io.values("now", &mut self.now)?;
+        io.values("worst", &mut self.worst)
+    }
+}

@@ -1,0 +1,271 @@
+//! ModProp: local traces filtered by types of synapses, times credit that spreads through the network as modulators do.
+//!
+//! Source: Liu, Smith, Mihalas, Shea-Brown & Sümbül 2022. Credit that leaves a unit through its own synapses travels over weights
+//! Ŵ and through units whose derivative is taken to be a constant μ, so that the way is a filter fixed in time:
+//! n(t) = (own + c Ŵ) n(t−1) + gain Ŵ[:, p] d_pq(t−1), gradient_pq = Σ_t c_p(t) e_pq(t) + Σ_j c_j(t) n_j,pq(t), with c_j = slope_j q_j,
+//! c = gain · slope with the derivative μ, and the drive d either slope_p e_pq (`paper`: the sender's derivative is exact) or its
+//! mean (`code`: what the released code differentiates). Ŵ is W, or its means over types. Unrolled, the trace is convolved with
+//! F_s = gain (own + c Ŵ)^{s−1} Ŵ for s = 1, …, `taps`. Drops: the derivatives on the way; with types, what distinguishes weights of a type.
+//! With `taps = 0` it is the three-factor rule, with `taps = 1` and drive `paper` MDGL (on voltage units), with μ = 1, W itself and linear
+//! units exact. Units with one state variable whose partials are constant but for the derivative of the activation (rate, voltage).
+//! Algorithms, all for the same gradient: at the end of trials one scan backward ([`TrialModProp`]); online, by what is asked,
+//! [`TypedCode`], [`TypedPaper`], [`DiagonalCode`], [`Dense`], [`Taps`].
+
+mod dense;
+mod diagonal;
+mod guard;
+mod local;
+mod taps;
+mod trial;
+mod typed_code;
+mod typed_paper;
+mod way;
+
+use serde::{Deserialize, Serialize};
+
+pub use dense::Dense;
+pub use diagonal::DiagonalCode;
+pub use taps::Taps;
+pub use trial::TrialModProp;
+pub use typed_code::TypedCode;
+pub use typed_paper::TypedPaper;
+pub use way::{FeedbackWeights, Way};
+
+use super::{Locality, Rule, RuleInfo, Site};
+use crate::credit::Probe;
+use crate::kernel::Buffer;
+use crate::monitor::Warning;
+use crate::network::{Dims, Network};
+use crate::neuron::ConstantPartials;
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Error, Result, Scalar};
+use guard::Guard;
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "modprop",
+    aliases: &[],
+    summary: "credit spreads through fixed filters of cell types, as modulators do",
+    source: "Liu, Smith, Mihalas, Shea-Brown & Sumbul 2022",
+    drops: "derivatives on the way of credit; what distinguishes weights of a type",
+    locality: Locality::Network,
+    local_in_time: true,
+    exact: false,
+    stochastic: false,
+    memory: "C n m",
+    time: "C^2 n m",
+};
+
+/// Configuration of ModProp.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModPropSpec {
+    /// What enters the filter.
+    pub drive: Drive,
+    /// What credit travels over.
+    pub feedback_weights: FeedbackWeights,
+    /// Whether means over types leave out the way of a unit onto itself, as the mask of the released code does.
+    pub zero_diagonal: bool,
+    /// μ, in place of the derivatives on the way.
+    pub mu: f64,
+    /// Steps the filter reaches back; all by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taps: Option<i64>,
+    /// Whether μ is kept where the filter is stable: ours, not the published rule.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adaptive_mu: bool,
+}
+
+impl Default for ModPropSpec {
+    fn default() -> Self {
+        Self {
+            drive: Drive::Paper,
+            feedback_weights: FeedbackWeights::Typed,
+            zero_diagonal: false,
+            mu: 0.25,
+            taps: None,
+            adaptive_mu: false,
+        }
+    }
+}
+
+/// What enters the filter of ModProp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drive {
+    /// The sender's trace with the derivative it had: the formula of the paper.
+    #[default]
+    Paper,
+    /// The sender's trace with μ for its derivative: what the released code differentiates.
+    Code,
+}
+
+/// Most numbers the dense algorithm may hold.
+const MOST: usize = 1 << 27;
+
+pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+    if !(spec.mu.is_finite() && spec.mu >= 0.0) {
+        return Err(Error::invalid(
+            "rule.mu",
+            spec.mu,
+            "a finite number that is not negative",
+            "It stands for the mean derivative of the activation: 0.25 is the published value.",
+        ));
+    }
+    let taps = match spec.taps {
+        None => None,
+        Some(taps) if (0..=1 << 20).contains(&taps) => Some(taps as usize),
+        Some(taps) => {
+            return Err(Error::invalid(
+                "rule.taps",
+                taps,
+                "between 0 and 1048576 steps",
+                "0 is the three-factor rule, 1 looks one step back; leave it out for all.",
+            ));
+        }
+    };
+    let core = Core::new(spec, site)?;
+    if site.by_trial {
+        return Ok(Box::new(TrialModProp::new(core, taps)));
+    }
+    let dims = core.dims;
+    use FeedbackWeights::{Cell, Typed};
+    Ok(match (taps, spec.feedback_weights, spec.drive) {
+        (Some(taps), _, _) => Box::new(Taps::new(core, taps)),
+        (None, Typed, Drive::Code) => Box::new(TypedCode::new(core)),
+        (None, Typed, Drive::Paper) => Box::new(TypedPaper::new(core)),
+        (None, Cell, Drive::Code) => Box::new(DiagonalCode::new(core)),
+        (None, Cell, Drive::Paper) => {
+            let numbers = dims.batch * dims.units * dims.units * dims.pre();
+            if numbers > MOST {
+                return Err(Error::invalid(
+                    "rule.feedback_weights",
+                    "cell with drive = \"paper\" at every step",
+                    format!(
+                        "a smaller network: it would hold {numbers} numbers, one for each unit and synapse"
+                    ),
+                    "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
+                ));
+            }
+            Box::new(Dense::new(core))
+        }
+    })
+}
+
+/// What all algorithms have in common.
+pub struct Core<T> {
+    dims: Dims,
+    drive: Drive,
+    way: Way<T>,
+    guard: Guard,
+    /// c = slope q, one plane.
+    credit: Buffer<T>,
+    /// Whether a sample has any credit at this step.
+    credited: Vec<bool>,
+    shared: bool,
+}
+
+/// own, gain and slope with μ for the derivative.
+#[derive(Clone, Copy)]
+struct Means<T> {
+    own: T,
+    gain: T,
+    slope: T,
+    /// gain · slope.
+    hop: T,
+}
+
+impl<T: Scalar> Core<T> {
+    fn new(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Self> {
+        let network = site.network;
+        let dims = network.dims();
+        let Some(constant) = constant(network, 1.0) else {
+            return Err(Error::invalid(
+                "rule.kind",
+                "modprop",
+                format!(
+                    "units whose leak and gain are constant but for the derivative of the activation; {} units have others",
+                    network.neuron().name()
+                ),
+                "Set network.neuron.kind = \"voltage\" or \"rate\", or use the rule mdgl, which serves all.",
+            ));
+        };
+        let way = Way::new(spec.feedback_weights, spec.zero_diagonal, network);
+        // As often as the cost of a look allows: a filter of types is small, one of cells as large as the network.
+        let every = match (way.is_typed(), site.by_trial) {
+            (true, true) => 1,
+            (true, false) => 61,
+            (false, true) => 100,
+            (false, false) => 1009,
+        };
+        let guard = Guard::new(spec.mu, spec.adaptive_mu, constant, &way, dims.units, every);
+        Ok(Self {
+            dims,
+            drive: spec.drive,
+            way,
+            guard,
+            credit: Buffer::zeros(dims.plane()),
+            credited: vec![false; dims.batch],
+            shared: constant.shared,
+        })
+    }
+
+    fn constant(&self, network: &Network<T>) -> ConstantPartials {
+        constant(network, 1.0).unwrap_or(ConstantPartials {
+            own: 0.0,
+            gain: 0.0,
+            slope: 0.0,
+            shared: self.shared,
+        })
+    }
+
+    /// Takes the weights as they are, and the partials with the μ of now.
+    fn refresh(&mut self, network: &Network<T>) -> Means<T> {
+        self.way.refresh(network.simd(), network.synapses());
+        let mu = self.guard.look(&self.way, network.synapses());
+        let at_one = self.constant(network);
+        let with_mu = constant(network, mu).unwrap_or(at_one);
+        Means {
+            own: T::of(with_mu.own),
+            gain: T::of(with_mu.gain),
+            slope: T::of(with_mu.slope),
+            hop: T::of(with_mu.gain * with_mu.slope),
+        }
+    }
+
+    /// c = slope q of this step.
+    fn assign(&mut self, view: &View<'_, T>, signal: &[T]) {
+        let slope = &view.partials().slope;
+        let pairs = self.credit.iter_mut().zip(signal).zip(slope.iter());
+        pairs.for_each(|((c, q), slope)| *c = *q * *slope);
+        let (n, sample) = (self.dims.units, self.dims.sample());
+        for (credited, credit) in self
+            .credited
+            .iter_mut()
+            .zip(self.credit.chunks_exact(sample))
+        {
+            *credited = credit[..n].iter().any(|c| *c != T::ZERO);
+        }
+    }
+
+    const PROBES: &'static [&'static str] = &["filter_gain", "mu"];
+
+    fn probe(&self, index: usize) -> Probe<'_, T> {
+        let (gain, mu) = self.guard.now();
+        Probe::Number([gain, mu][index])
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.guard.warnings()
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.scope("guard", |io| self.guard.state(io))
+    }
+}
+
+fn constant<T: Scalar>(network: &Network<T>, derivative: f64) -> Option<ConstantPartials> {
+    let dims = network.dims();
+    let plain = dims.states == 1 && dims.currents == 1;
+    network.neuron().constant(derivative).filter(|_| plain)
+}

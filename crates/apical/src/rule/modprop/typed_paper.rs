@@ -1,0 +1,146 @@
+//! ModProp online with means over types and the drive of the paper: eligibility traces filtered by the types of synapses.
+//!
+//! ν_α,p ← own ν_α,p + c Σ_γ W_αγ n_γ ν_γ,p + gain W_αβ(p) slope_p(t−1) e_p(t−1), gradient_p += c_p e_p + Σ_α (Σ_{j of type α} c_j) ν_α,p.
+//! Where the means leave out a unit's way onto itself, own becomes own − c W_αα and the unit itself has σ_p more than the others of
+//! its type: σ_p ← (own − c W_ββ) σ_p − gain W_ββ slope_p(t−1) e_p(t−1), which enters ν with c W_αβ.
+//! Memory O(C n m), time O(C² n m) a step.
+
+use super::local::LocalTrace;
+use super::{Core, Rule};
+use crate::credit::Probe;
+use crate::kernel::{Matrix, Mixing, Payment, mix};
+use crate::monitor::Warning;
+use crate::snapshot::StateIo;
+use crate::view::View;
+use crate::{Result, Scalar};
+
+/// ModProp through types, with the drive of the paper.
+pub struct TypedPaper<T> {
+    core: Core<T>,
+    local: LocalTrace<T>,
+    /// ν, and σ where there is one, of every sample: row p K + k.
+    filtered: Vec<Matrix<T>>,
+    count: usize,
+    coefficients: Vec<T>,
+    enter: Vec<T>,
+    drive: Vec<T>,
+    weights: Vec<T>,
+    room: Vec<T>,
+}
+
+impl<T: Scalar> TypedPaper<T> {
+    pub(super) fn new(core: Core<T>) -> Self {
+        let (dims, types) = (core.dims, core.way.types().count());
+        let count = types + usize::from(core.way.has_zero_diagonal());
+        Self {
+            local: LocalTrace::new(dims, core.shared),
+            filtered: vec![Matrix::zeros(dims.units * count, dims.pre()); dims.batch],
+            count,
+            coefficients: vec![T::ZERO; types * count * count],
+            enter: vec![T::ZERO; types * count],
+            drive: vec![T::ZERO; dims.units],
+            weights: vec![T::ZERO; count],
+            room: vec![T::ZERO; count],
+            core,
+        }
+    }
+
+    /// M_β and what enters, for units of every type.
+    fn mixture(&mut self, own: T, gain: T, hop: T) {
+        let (types, count) = (self.core.way.types().count(), self.count);
+        let (means, sizes) = (self.core.way.means(), self.core.way.types().sizes());
+        let apart = self.core.way.has_zero_diagonal();
+        self.coefficients.fill(T::ZERO);
+        for beta in 0..types {
+            let mix = &mut self.coefficients[beta * count * count..][..count * count];
+            let enter = &mut self.enter[beta * count..][..count];
+            for alpha in 0..types {
+                for gamma in 0..types {
+                    mix[alpha * count + gamma] =
+                        hop * means[alpha * types + gamma] * T::of(sizes[gamma] as f64);
+                }
+                let loop_ = means[alpha * types + alpha];
+                mix[alpha * count + alpha] += own;
+                enter[alpha] = gain * means[alpha * types + beta];
+                if apart {
+                    mix[alpha * count + alpha] -= hop * loop_;
+                    mix[alpha * count + types] = hop * means[alpha * types + beta];
+                }
+            }
+            if apart {
+                let loop_ = means[beta * types + beta];
+                mix[types * count + types] = own - hop * loop_;
+                enter[types] = -(gain * loop_);
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Rule<T> for TypedPaper<T> {
+    fn reset(&mut self) {
+        self.local.clear();
+        self.filtered.iter_mut().for_each(Matrix::clear);
+    }
+
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+        let means = self.core.refresh(view.network());
+        self.core.assign(view, signal);
+        self.mixture(means.own, means.gain, means.hop);
+        let (dims, simd) = (self.core.dims, view.simd());
+        let sample = dims.sample();
+        self.core.way.pool(simd, &self.core.credit, sample);
+        let types = self.core.way.types().count();
+        let stride = gradient.stride();
+        for b in 0..dims.batch {
+            self.drive.copy_from_slice(view.slope_before(0, b));
+            let credit = &self.core.credit[b * sample..][..dims.units];
+            self.weights[..types].copy_from_slice(self.core.way.pooled().row(b));
+            let (traces, traces_stride) = self.local.rows(b);
+            let mixing = Mixing {
+                states: self.filtered[b].data_mut(),
+                stride,
+                count: self.count,
+                of: self.core.way.types().of(),
+                mix: &self.coefficients,
+                enter: &self.enter,
+                drive: &self.drive,
+                traces,
+                traces_stride,
+                room: &mut self.room,
+            };
+            let payment = self.core.credited[b].then(|| Payment {
+                gradient: gradient.data_mut(),
+                weights: &self.weights,
+                credit,
+                own_last: self.count > types,
+                shared: None,
+            });
+            mix(simd, mixing, payment);
+            self.local.advance(view, b, credit, gradient);
+            if self.core.credited[b] {
+                self.local.pay_shared(simd, b, credit, gradient);
+            }
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.core.warnings()
+    }
+
+    fn probes(&self) -> &'static [&'static str] {
+        Core::<T>::PROBES
+    }
+
+    fn probe(&self, index: usize) -> Probe<'_, T> {
+        self.core.probe(index)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.core.state(io)?;
+        self.local.state(io)?;
+        for (b, filtered) in self.filtered.iter_mut().enumerate() {
+            io.values(&format!("filtered.{b}"), filtered.data_mut())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! The way credit travels from unit to unit: through the weights themselves, or through their means over types.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Scalar;
+use crate::constraint::CellTypes;
+use crate::kernel::{Matrix, Rows, Simd, products};
+use crate::network::Network;
+use crate::synapse::Synapses;
+
+/// What stands for the weights on the way of credit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackWeights {
+    /// Their means over types of units, W_αβ.
+    #[default]
+    Typed,
+    /// Themselves.
+    Cell,
+}
+
+/// Ŵ: the weights, or their means over types with or without those of units onto themselves.
+pub struct Way<T> {
+    kind: FeedbackWeights,
+    zero_diagonal: bool,
+    types: CellTypes,
+    /// W_αβ of every current, [post type, pre type].
+    means: Vec<T>,
+    /// Row β is 1 at the units of type β.
+    members: Matrix<T>,
+    /// The same without room for inputs, as long as a sample of a plane.
+    units: Matrix<T>,
+    /// Sum over the synapses of one unit from each type.
+    sums: Matrix<T>,
+    /// Sum over the units of each type, one row a sample.
+    pooled: Matrix<T>,
+}
+
+impl<T: Scalar> Way<T> {
+    /// For a network, with its types.
+    pub fn new(kind: FeedbackWeights, zero_diagonal: bool, network: &Network<T>) -> Self {
+        let types = network.constraints().types().clone();
+        let (dims, count) = (network.dims(), types.count());
+        let mut members = Matrix::zeros(count, dims.pre());
+        let mut units = Matrix::zeros(count, dims.units);
+        for (j, t) in types.of().iter().enumerate() {
+            members.row_mut(*t)[j] = T::ONE;
+            units.row_mut(*t)[j] = T::ONE;
+        }
+        Self {
+            kind,
+            zero_diagonal,
+            means: vec![T::ZERO; dims.currents * count * count],
+            members,
+            units,
+            sums: Matrix::zeros(dims.units, count),
+            pooled: Matrix::zeros(dims.batch, count),
+            types,
+        }
+    }
+
+    /// Types of the units.
+    pub fn types(&self) -> &CellTypes {
+        &self.types
+    }
+
+    /// Whether it goes through means.
+    pub fn is_typed(&self) -> bool {
+        self.kind == FeedbackWeights::Typed
+    }
+
+    /// Whether a unit has no weight onto itself in means.
+    pub fn has_zero_diagonal(&self) -> bool {
+        self.zero_diagonal && self.is_typed()
+    }
+
+    /// W_αβ of the first current.
+    pub fn means(&self) -> &[T] {
+        &self.means[..self.types.count() * self.types.count()]
+    }
+
+    /// Takes the means of the present weights.
+    pub fn refresh(&mut self, simd: Simd, synapses: &Synapses<T>) {
+        if !self.is_typed() {
+            return;
+        }
+        let (count, n) = (self.types.count(), self.sums.rows());
+        let members = Rows {
+            data: self.members.data(),
+            stride: self.members.stride(),
+        };
+        let weights = synapses.weights();
+        for g in 0..synapses.currents() {
+            let band = Rows {
+                data: weights.band(g * n, n),
+                stride: weights.stride(),
+            };
+            let stride = self.sums.stride();
+            products(simd, members, count, band, n, self.sums.data_mut(), stride);
+            let means = &mut self.means[g * count * count..][..count * count];
+            means.fill(T::ZERO);
+            for (i, post) in self.types.of().iter().enumerate() {
+                let row = means[post * count..].iter_mut().zip(self.sums.row(i));
+                row.for_each(|(mean, sum)| *mean += *sum);
+            }
+            for (k, mean) in means.iter_mut().enumerate() {
+                let sizes = self.types.sizes();
+                *mean = *mean / T::of((sizes[k / count] * sizes[k % count]) as f64);
+            }
+        }
+    }
+
+    /// Σ over the units of each type: of `values`, one row a sample.
+    pub fn pool(&mut self, simd: Simd, values: &[T], sample: usize) {
+        let units = Rows {
+            data: self.units.data(),
+            stride: self.units.stride(),
+        };
+        let values = Rows {
+            data: values,
+            stride: sample,
+        };
+        let (count, samples) = (self.units.rows(), self.pooled.rows());
+        let stride = self.pooled.stride();
+        products(
+            simd,
+            units,
+            count,
+            values,
+            samples,
+            self.pooled.data_mut(),
+            stride,
+        );
+    }
+
+    /// What [`Way::pool`] found: a row of types for each sample.
+    pub fn pooled(&self) -> &Matrix<T> {
+        &self.pooled
+    }
+
+    /// back = Ŵᵀ f of current `g`, for every sample: planes of `sample` numbers a sample.
+    pub fn back(
+        &mut self,
+        simd: Simd,
+        synapses: &Synapses<T>,
+        g: usize,
+        factors: &[T],
+        back: &mut [T],
+        sample: usize,
+    ) {
+        if !self.is_typed() {
+            back.fill(T::ZERO);
+            synapses.back_all(simd, g, factors, back, sample);
+            return;
+        }
+        self.pool(simd, factors, sample);
+        let count = self.types.count();
+        let means = &self.means[g * count * count..][..count * count];
+        let samples = factors
+            .chunks_exact(sample)
+            .zip(back.chunks_exact_mut(sample));
+        for (b, (factors, back)) in samples.enumerate() {
+            for (beta, units) in self.types.runs() {
+                let column = means[beta..].iter().step_by(count);
+                let mut sum = T::ZERO;
+                let terms = column.zip(self.pooled.row(b));
+                terms.for_each(|(w, pooled)| sum += *w * *pooled);
+                back[units.clone()].fill(sum);
+                if self.zero_diagonal {
+                    let own = means[beta * count + beta];
+                    let pairs = back[units.clone()].iter_mut().zip(&factors[units]);
+                    pairs.for_each(|(b, f)| *b -= own * *f);
+                }
+            }
+        }
+    }
+
+    /// Row `i` of Ŵ, first current.
+    pub fn row(&self, synapses: &Synapses<T>, i: usize, row: &mut [T]) {
+        if !self.is_typed() {
+            row.copy_from_slice(&synapses.weights().row(i)[..row.len()]);
+            return;
+        }
+        let (of, count) = (self.types.of(), self.types.count());
+        for (w, pre) in row.iter_mut().zip(of) {
+            *w = self.means[of[i] * count + pre];
+        }
+        if self.zero_diagonal {
+            row[i] = T::ZERO;
+        }
+    }
+}
