@@ -11,6 +11,7 @@ mod copy;
 mod data;
 mod deck;
 mod delayed_match;
+mod delayed_xor;
 mod discrete_integration;
 mod draw;
 mod embedded;
@@ -19,6 +20,7 @@ mod flip_flop;
 mod loaded;
 mod mimic;
 mod multi_task;
+mod pattern_generation;
 mod sensorimotor_mapping;
 mod sequential_mnist;
 mod sine_wave;
@@ -34,6 +36,7 @@ pub use continuous_integration::ContinuousIntegrationSpec;
 pub use copy::CopySpec;
 pub use data::{DataSpec, Sequences};
 pub use delayed_match::DelayedMatchSpec;
+pub use delayed_xor::DelayedXorSpec;
 pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
 pub use embedded::EmbeddedSpec;
 pub use fixed_point_transition::FixedPointTransitionSpec;
@@ -41,6 +44,7 @@ pub use flip_flop::FlipFlopSpec;
 pub use loaded::Loaded;
 pub use mimic::MimicSpec;
 pub use multi_task::{BlockOrder, MultiTaskSpec};
+pub use pattern_generation::PatternGenerationSpec;
 pub use sensorimotor_mapping::SensorimotorMappingSpec;
 pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
@@ -223,6 +227,10 @@ registry! {
     Copy(CopySpec),
     /// Read a digit pixel by pixel.
     SequentialMnist(SequentialMnistSpec),
+    /// Compare two cues far apart.
+    DelayedXor(DelayedXorSpec),
+    /// Draw a curve.
+    PatternGeneration(PatternGenerationSpec),
     /// Sequences of one's own.
     Data(DataSpec),
     /// Several tasks in blocks.
