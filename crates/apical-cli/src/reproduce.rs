@@ -19,8 +19,11 @@ use crate::{COMMIT, VERSION, command_line, print};
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which paper: marschall2019, marschall2020.
+    /// Which paper: marschall2019, marschall2020, liu2022.
     paper: String,
+    /// One task of the paper alone; for liu2022 xor, pattern or smnist.
+    #[arg(long)]
+    task: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
     quick: bool,
@@ -40,7 +43,10 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
-    let paper = Paper::by_key(&arguments.paper)?;
+    let paper = match &arguments.task {
+        None => Paper::by_key(&arguments.paper)?,
+        Some(task) => Paper::part(&arguments.paper, task)?,
+    };
     let dir = arguments
         .out
         .clone()

@@ -54,6 +54,8 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2020/add-release",
     "marschall2020/add46",
     "marschall2020/add35",
+    "liu2022/xor",
+    "liu2022/pattern",
     "tasks/mimic",
     "tasks/flip_flop",
     "tasks/integration",

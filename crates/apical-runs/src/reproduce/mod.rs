@@ -1,5 +1,6 @@
 //! Whole papers: every run, the figures, the claims.
 
+pub mod liu2022;
 pub mod marschall2019;
 pub mod marschall2020;
 
@@ -33,7 +34,14 @@ pub struct Paper {
 }
 
 /// Every paper there is.
-pub const PAPERS: &[Paper] = &[marschall2019::THIS, marschall2020::THIS];
+pub const PAPERS: &[Paper] = &[
+    marschall2019::THIS,
+    marschall2020::THIS,
+    liu2022::THIS,
+    liu2022::XOR,
+    liu2022::PATTERN,
+    liu2022::SMNIST,
+];
 
 impl Paper {
     /// The paper with this key.
@@ -41,7 +49,8 @@ impl Paper {
     /// # Errors
     /// A key that is not in [`PAPERS`]; the nearest one is suggested.
     pub fn by_key(key: &str) -> Result<&'static Self> {
-        let keys: Vec<&str> = PAPERS.iter().map(|paper| paper.key).collect();
+        let keys = PAPERS.iter().map(|paper| paper.key);
+        let keys: Vec<&str> = keys.filter(|key| !key.contains('/')).collect();
         PAPERS.iter().find(|paper| paper.key == key).ok_or_else(|| {
             let example = format!("Write for example: apical reproduce {}", keys[0]);
             Error::Config {
@@ -52,10 +61,46 @@ impl Paper {
         })
     }
 
+    /// The part of a paper that is about one task.
+    ///
+    /// # Errors
+    /// A paper that is not in [`PAPERS`], or a task it has no part for; the nearest one is suggested.
+    pub fn part(paper: &str, task: &str) -> Result<&'static Self> {
+        let whole = Self::by_key(paper)?;
+        let parts = PAPERS.iter().filter_map(|part| {
+            let (key, name) = part.key.split_once('/')?;
+            (key == whole.key).then_some((name, part))
+        });
+        let parts: Vec<(&str, &'static Self)> = parts.collect();
+        if let Some((_, part)) = parts.iter().find(|(name, _)| *name == task) {
+            return Ok(part);
+        }
+        let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
+        let (expected, mend) = if names.is_empty() {
+            let expected = format!("no --task: {paper} is reproduced as a whole");
+            (expected, "Remove it.".into())
+        } else {
+            let example = format!("Write for example: --task {}", names[0]);
+            (
+                format!("one of {}", names.join(", ")),
+                suggestion(task, &names, &example),
+            )
+        };
+        Err(Error::Config {
+            field: "task".into(),
+            what: format!("got `{task}`, expected {expected}"),
+            mend,
+        })
+    }
+
     /// The command line that reproduces it.
     pub fn command(&self, quick: bool) -> String {
         let quick = if quick { " --quick" } else { "" };
-        format!("apical reproduce {}{quick}", self.key)
+        // A part of a paper: its key, then that of the task.
+        match self.key.split_once('/') {
+            Some((paper, task)) => format!("apical reproduce {paper} --task {task}{quick}"),
+            None => format!("apical reproduce {}{quick}", self.key),
+        }
     }
 }
 
