@@ -19,12 +19,14 @@ use crate::{COMMIT, VERSION, command_line, print};
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which paper: marschall2019, marschall2020, murray2019.
+    /// Which paper: marschall2019, marschall2020, murray2019, liu2022.
     paper: String,
-    /// Only this figure, of papers that are reproduced figure by figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4
-    /// and reference.
+    /// Only this figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4 and reference.
     #[arg(long, value_name = "FIGURE")]
     figure: Option<String>,
+    /// Only this task: liu2022 has xor, pattern and smnist.
+    #[arg(long, value_name = "TASK", conflicts_with = "figure")]
+    task: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
     quick: bool,
@@ -45,9 +47,10 @@ pub struct Arguments {
 /// Runs the command.
 pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let paper = Paper::by_key(&arguments.paper)?;
-    let part = match &arguments.figure {
-        Some(figure) => Some(paper.part("figure", figure)?),
-        None => None,
+    let part = match (&arguments.figure, &arguments.task) {
+        (Some(figure), _) => Some(paper.part("figure", figure)?),
+        (_, Some(task)) => Some(paper.part("task", task)?),
+        _ => None,
     };
     let choice = Choice {
         quick: arguments.quick,

@@ -54,6 +54,8 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "marschall2020/add-release",
     "marschall2020/add46",
     "marschall2020/add35",
+    "liu2022/xor",
+    "liu2022/pattern",
     "murray2019/periodic-200",
     "murray2019/periodic-200-bptt",
     "murray2019/periodic-200-dale",

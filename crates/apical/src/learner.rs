@@ -377,8 +377,10 @@ impl<T: Scalar> Learner<T> {
         );
         self.rule.step(&view, &self.signal, &mut self.gradient);
         if self.step.is_multiple_of(Health::EVERY) {
-            self.health
-                .look(loss, &self.activity, &self.gradient, &self.readout_gradient);
+            // A loss that does not count at this step tells nothing of how it grows.
+            let counted = (judged > 0.0).then_some(loss);
+            let (gradient, readout) = (&self.gradient, &self.readout_gradient);
+            self.health.look(counted, &self.activity, gradient, readout);
             self.health.look_at_signal(&self.signal);
         }
         self.step += 1;

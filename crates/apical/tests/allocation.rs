@@ -46,7 +46,7 @@ fn allocations(run: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-const RULES: [&str; 26] = [
+const RULES: [&str; 35] = [
     r#"{"kind": "dendritic"}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
@@ -72,6 +72,15 @@ const RULES: [&str; 26] = [
     r#"{"kind": "miconi"}"#,
     r#"{"kind": "random_gradient"}"#,
     r#"{"kind": "force"}"#,
+    r#"{"kind": "mdgl"}"#,
+    r#"{"kind": "mdgl", "feedback_weights": "cell"}"#,
+    r#"{"kind": "modprop"}"#,
+    r#"{"kind": "modprop", "zero_diagonal": true}"#,
+    r#"{"kind": "modprop", "drive": "code"}"#,
+    r#"{"kind": "modprop", "drive": "code", "zero_diagonal": true}"#,
+    r#"{"kind": "modprop", "taps": 4}"#,
+    r#"{"kind": "modprop", "feedback_weights": "cell"}"#,
+    r#"{"kind": "modprop", "drive": "code", "feedback_weights": "cell"}"#,
     r#"{"kind": "combined", "eligibility": {"kind": "kernl"}, "credit": {"kind": "dendritic"}}"#,
 ];
 
@@ -187,5 +196,42 @@ fn a_recorded_run_allocates_nothing_once_it_goes() {
         learner.run(&mut *task, 500, &mut watch).unwrap();
         assert_eq!(watch.last - watch.first.unwrap(), 0, "{rule}");
         assert_eq!(watch.recorder.channels()[0].values.len(), 200);
+    }
+}
+
+#[test]
+fn a_trial_worked_out_at_its_end_allocates_nothing_once_it_goes() {
+    for rule_json in [
+        r#"{"kind": "rflo"}"#,
+        r#"{"kind": "bptt"}"#,
+        r#"{"kind": "mdgl"}"#,
+        r#"{"kind": "modprop"}"#,
+        r#"{"kind": "modprop", "taps": 3}"#,
+        r#"{"kind": "modprop", "drive": "code", "feedback_weights": "cell", "taps": 3}"#,
+    ] {
+        for batch in [1, 8] {
+            let spec = LearnerSpec {
+                network: NetworkSpec {
+                    units: 12,
+                    ..NetworkSpec::default()
+                },
+                rule: rule(rule_json),
+                update: Update::Trial,
+                batch,
+                ..LearnerSpec::default()
+            };
+            let mut learner = Learner::<f32>::new(&spec, 2, 2, 1).unwrap();
+            let mut task = task(batch);
+            let mut sample = Sample::new(batch, 2, 2);
+            let mut trials = |count: usize| {
+                for k in 0..20 * count {
+                    task.next(&mut sample);
+                    (sample.first, sample.last) = (k % 20 == 0, k % 20 == 19);
+                    learner.learn_sample(&sample).unwrap();
+                }
+            };
+            trials(2);
+            assert_eq!(allocations(|| trials(5)), 0, "{rule_json} {batch}");
+        }
     }
 }

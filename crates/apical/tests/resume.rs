@@ -120,6 +120,13 @@ fn rules() -> Vec<String> {
             r#"{"kind": "node_perturbation", "reward": "trial"}"#,
             r#"{"kind": "kernl", "order": "published", "reset": 7}"#,
             r#"{"kind": "tbptt", "every": 2, "back": 4}"#,
+            r#"{"kind": "modprop", "zero_diagonal": true, "adaptive_mu": true, "mu": 3.0}"#,
+            r#"{"kind": "modprop", "drive": "code", "zero_diagonal": true}"#,
+            r#"{"kind": "modprop", "drive": "code", "taps": 3}"#,
+            r#"{"kind": "modprop", "taps": 2, "feedback_weights": "cell"}"#,
+            r#"{"kind": "modprop", "drive": "code", "feedback_weights": "cell"}"#,
+            r#"{"kind": "modprop", "feedback_weights": "cell"}"#,
+            r#"{"kind": "mdgl", "feedback_weights": "cell"}"#,
         ]
         .map(String::from),
     );

@@ -46,6 +46,8 @@ const VARIANTS: &[&str] = &[
     r#"{"kind": "discrete_integration", "report": "sign", "mode": {"kind": "stream", "resets": "regular"}}"#,
     r#"{"kind": "context_decision", "report_cue": true, "tonic": true, "context_steps": 10}"#,
     r#"{"kind": "delayed_match", "match": false, "stimuli": 4}"#,
+    r#"{"kind": "delayed_xor", "cue": 4, "delay": 5, "noise": 0}"#,
+    r#"{"kind": "pattern_generation", "inputs": 3, "length": 20, "periods": [2]}"#,
     r#"{"kind": "sensorimotor_mapping", "off_report_weight": 0.5}"#,
     r#"{"kind": "sine_wave", "never_off": true, "transitions": "regular"}"#,
     r#"{"kind": "fixed_point_transition", "delay": 7, "decay": 0.1, "maps": [[1, 2, 0], [0, 0, 0]]}"#,

@@ -1,5 +1,6 @@
 //! Whole papers: every run, the figures, the claims.
 
+pub mod liu2022;
 pub mod marschall2019;
 pub mod marschall2020;
 pub mod murray2019;
@@ -54,7 +55,12 @@ pub struct Paper {
 }
 
 /// Every paper there is.
-pub const PAPERS: &[Paper] = &[marschall2019::THIS, marschall2020::THIS, murray2019::THIS];
+pub const PAPERS: &[Paper] = &[
+    marschall2019::THIS,
+    marschall2020::THIS,
+    murray2019::THIS,
+    liu2022::THIS,
+];
 
 impl Paper {
     /// The paper with this key.
@@ -62,7 +68,8 @@ impl Paper {
     /// # Errors
     /// A key that is not in [`PAPERS`]; the nearest one is suggested.
     pub fn by_key(key: &str) -> Result<&'static Self> {
-        let keys: Vec<&str> = PAPERS.iter().map(|paper| paper.key).collect();
+        let keys = PAPERS.iter().map(|paper| paper.key);
+        let keys: Vec<&str> = keys.filter(|key| !key.contains('/')).collect();
         PAPERS.iter().find(|paper| paper.key == key).ok_or_else(|| {
             let example = format!("Write for example: apical reproduce {}", keys[0]);
             Error::Config {

@@ -102,6 +102,7 @@ impl fmt::Display for Warning {
 #[derive(Clone, Debug)]
 pub struct Health {
     dims: Dims,
+    /// Looks at steps whose loss counts.
     looks: u64,
     /// Whether a gradient has reached W_rec, W_in, b_rec, W_out, b_out; those with rate 0 count as reached.
     reached: [u64; 5],
@@ -147,19 +148,21 @@ impl Health {
         }
     }
 
-    /// Looks at one step.
+    /// Looks at one step, whose loss may not count.
     pub fn look<T: Scalar>(
         &mut self,
-        loss: f64,
+        loss: Option<f64>,
         activity: &Activity<T>,
         gradient: &Matrix<T>,
         readout: &Matrix<T>,
     ) {
-        self.looks += 1;
-        // The plain mean of the first looks, which then turns into a moving average as long.
-        self.now += (loss - self.now) / self.looks.min(Self::LEAST) as f64;
-        if self.looks <= Self::LEAST {
-            self.first = self.now;
+        if let Some(loss) = loss {
+            self.looks += 1;
+            // The plain mean of the first looks, which then turns into a moving average as long.
+            self.now += (loss - self.now) / self.looks.min(Self::LEAST) as f64;
+            if self.looks <= Self::LEAST {
+                self.first = self.now;
+            }
         }
         let Partials { gain, slope, .. } = &activity.partials;
         let (plane, currents) = (self.dims.plane(), self.dims.currents);

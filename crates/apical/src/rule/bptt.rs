@@ -4,7 +4,6 @@
 //! the gradient is exact; with updates every k steps it is E-BPTT with block k: credit stops at the edge.
 //! λ_s(t) = Σ_s' own_s's(t+1) λ_s'(t+1) + slope_s(t) [q(t) + Σ_g W_gᵀ Σ_s' gain_s'g(t+1) λ_s'(t+1)],
 //! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
-//! The products of factors and presynaptic activity are summed at the end, in one matrix product over all steps.
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
 use super::{Empty, Locality, Rule, RuleInfo, Site};
@@ -29,6 +28,9 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     time: "n m",
 };
 
+/// Samples and steps whose gradient is summed at once.
+const CHUNK: usize = 256;
+
 /// The tape: what the backward pass needs of each step, one step after another.
 #[derive(Default)]
 struct Tape<T> {
@@ -49,9 +51,9 @@ pub struct Bptt<T> {
     earlier: Buffer<T>,
     /// q(t) and what comes back through the weights, one plane.
     back: Buffer<T>,
-    factor: Buffer<T>,
-    /// gain λ of every step, one plane a step, for one current after another.
-    factors: Vec<T>,
+    /// gain λ, one plane a current; the same of several steps.
+    factors: Buffer<T>,
+    chunk: Vec<T>,
     /// Steps after which the gradient comes by itself; `None` waits for an update.
     block: Option<u64>,
 }
@@ -66,8 +68,8 @@ impl<T: Scalar> Bptt<T> {
             adjoint: Buffer::zeros(dims.states * plane),
             earlier: Buffer::zeros(dims.states * plane),
             back: Buffer::zeros(plane),
-            factor: Buffer::zeros(dims.units),
-            factors: Vec::new(),
+            factors: Buffer::zeros(dims.currents * plane),
+            chunk: Vec::new(),
             block: None,
         }
     }
@@ -104,74 +106,74 @@ impl<T: Scalar> Bptt<T> {
             ..
         } = self.dims;
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
-        let (stride, steps) = (gradient.stride(), self.tape.steps as usize);
-        self.factors.resize(currents * steps * plane, T::ZERO);
-        for t in (0..steps).rev() {
-            let later = t + 1 < steps;
-            self.back
-                .copy_from_slice(&self.tape.signal[t * plane..][..plane]);
-            self.earlier.fill(T::ZERO);
-            if later {
-                for g in 0..currents {
-                    for b in 0..batch {
-                        self.through_gain(t + 1, g, b);
-                        let back = &mut self.back[b * sample..][..sample];
-                        synapses.back(simd, g, &self.factor, back);
+        let stride = gradient.stride();
+        let steps = self.tape.steps as usize;
+        // Steps whose gradient is summed at once: their factors and activity fit the cache.
+        let chunk = (CHUNK / batch).max(1);
+        self.chunk.resize(currents * chunk * plane, T::ZERO);
+        let mut end = steps;
+        while end > 0 {
+            let first = end.saturating_sub(chunk);
+            for t in (first..end).rev() {
+                self.back
+                    .copy_from_slice(&self.tape.signal[t * plane..][..plane]);
+                self.earlier.fill(T::ZERO);
+                if t + 1 < steps {
+                    for g in 0..currents {
+                        let factors = &self.factors[g * plane..][..plane];
+                        synapses.back_all(simd, g, factors, &mut self.back, sample);
                     }
-                }
-                let own = &self.tape.own[(t + 1) * states * states * plane..];
-                for s in 0..states {
-                    for after in 0..states {
-                        let own = &own[(after * states + s) * plane..][..plane];
-                        let adjoint = &self.adjoint[after * plane..][..plane];
-                        let earlier = &mut self.earlier[s * plane..][..plane];
-                        for ((e, own), a) in earlier.iter_mut().zip(own).zip(adjoint) {
-                            *e += *own * *a;
+                    let own = &self.tape.own[(t + 1) * states * states * plane..];
+                    for s in 0..states {
+                        for after in 0..states {
+                            let own = &own[(after * states + s) * plane..][..plane];
+                            let adjoint = &self.adjoint[after * plane..][..plane];
+                            let earlier = &mut self.earlier[s * plane..][..plane];
+                            for ((e, own), a) in earlier.iter_mut().zip(own).zip(adjoint) {
+                                *e += *own * *a;
+                            }
                         }
                     }
                 }
-            }
-            let slope = &self.tape.slope[t * states * plane..][..states * plane];
-            for (s, slope) in slope.chunks_exact(plane).enumerate() {
-                let earlier = &mut self.earlier[s * plane..][..plane];
-                for ((e, slope), q) in earlier.iter_mut().zip(slope).zip(self.back.iter()) {
-                    *e += *slope * *q;
+                let slope = &self.tape.slope[t * states * plane..][..states * plane];
+                for (s, slope) in slope.chunks_exact(plane).enumerate() {
+                    let earlier = &mut self.earlier[s * plane..][..plane];
+                    for ((e, slope), q) in earlier.iter_mut().zip(slope).zip(self.back.iter()) {
+                        *e += *slope * *q;
+                    }
+                }
+                std::mem::swap(&mut self.adjoint, &mut self.earlier);
+                self.through_gain(t);
+                for g in 0..currents {
+                    let at = (g * chunk + t - first) * plane;
+                    self.chunk[at..at + plane].copy_from_slice(&self.factors[g * plane..][..plane]);
                 }
             }
-            std::mem::swap(&mut self.adjoint, &mut self.earlier);
+            let pre = &self.tape.pre[first * batch * stride..end * batch * stride];
             for g in 0..currents {
-                for b in 0..batch {
-                    self.through_gain(t, g, b);
-                    let at = (g * steps + t) * plane + b * sample;
-                    self.factors[at..at + units].copy_from_slice(&self.factor[..units]);
-                }
+                let band = &mut gradient.data_mut()[g * units * stride..][..units * stride];
+                let factors = &self.chunk[g * chunk * plane..][..(end - first) * plane];
+                add_outer_sum(simd, band, stride, factors, sample, units, pre);
             }
-        }
-        for g in 0..currents {
-            let band = &mut gradient.data_mut()[g * units * stride..][..units * stride];
-            // A plane is one sample after another, as the rows of `pre` are: every sample is a step of its own.
-            let factors = &self.factors[g * steps * plane..][..steps * plane];
-            add_outer_sum(simd, band, stride, factors, sample, units, &self.tape.pre);
+            end = first;
         }
         self.clear();
     }
 
-    /// factor_i = Σ_s gain_sg,i(t) λ_s,i(t) for sample `b`.
-    fn through_gain(&mut self, t: usize, g: usize, b: usize) {
+    /// factors_g = Σ_s gain_sg(t) λ_s(t), one plane a current.
+    fn through_gain(&mut self, t: usize) {
         let Dims {
-            units,
-            states,
-            currents,
-            ..
+            states, currents, ..
         } = self.dims;
-        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        let plane = self.dims.plane();
         let gain = &self.tape.gain[t * states * currents * plane..];
-        self.factor[..units].fill(T::ZERO);
-        for s in 0..states {
-            let gain = &gain[(s * currents + g) * plane + b * sample..][..units];
-            let adjoint = &self.adjoint[s * plane + b * sample..][..units];
-            for ((f, gain), a) in self.factor.iter_mut().zip(gain).zip(adjoint) {
-                *f += *gain * *a;
+        self.factors.fill(T::ZERO);
+        for g in 0..currents {
+            for s in 0..states {
+                let gain = &gain[(s * currents + g) * plane..][..plane];
+                let terms = gain.iter().zip(&self.adjoint[s * plane..]);
+                let factors = self.factors[g * plane..].iter_mut().zip(terms);
+                factors.for_each(|(f, (gain, a))| *f += *gain * *a);
             }
         }
     }

@@ -11,6 +11,7 @@ mod copy;
 mod data;
 mod deck;
 mod delayed_match;
+mod delayed_xor;
 mod discrete_integration;
 mod draw;
 mod embedded;
@@ -20,6 +21,7 @@ mod interval_matching;
 mod loaded;
 mod mimic;
 mod multi_task;
+mod pattern_generation;
 mod periodic;
 mod reach;
 mod sensorimotor_mapping;
@@ -37,6 +39,7 @@ pub use continuous_integration::ContinuousIntegrationSpec;
 pub use copy::CopySpec;
 pub use data::{DataSpec, Sequences};
 pub use delayed_match::DelayedMatchSpec;
+pub use delayed_xor::DelayedXorSpec;
 pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
 pub use embedded::EmbeddedSpec;
 pub use fixed_point_transition::FixedPointTransitionSpec;
@@ -45,6 +48,7 @@ pub use interval_matching::IntervalMatchingSpec;
 pub use loaded::Loaded;
 pub use mimic::MimicSpec;
 pub use multi_task::{BlockOrder, MultiTaskSpec};
+pub use pattern_generation::PatternGenerationSpec;
 pub use periodic::PeriodicSpec;
 pub(crate) use reach::check_sequence;
 pub use reach::{Corner, DIRECTIONS, ReachSpec};
@@ -248,6 +252,10 @@ registry! {
     IntervalMatching(IntervalMatchingSpec),
     /// Move a cursor.
     Reach(ReachSpec),
+    /// Compare two cues far apart.
+    DelayedXor(DelayedXorSpec),
+    /// Draw a curve.
+    PatternGeneration(PatternGenerationSpec),
     /// Sequences of one's own.
     Data(DataSpec),
     /// Several tasks in blocks.

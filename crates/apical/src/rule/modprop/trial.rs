@@ -60,7 +60,11 @@ impl<T: Scalar> TrialModProp<T> {
             back: plane(),
             ended: plane(),
             factors: vec![T::ZERO; CHUNK * dims.plane()],
-            power: Power::new(if typed { 0 } else { dims.units }),
+            power: if typed {
+                Power::new(core.way.types().count(), 0)
+            } else {
+                Power::new(0, dims.units)
+            },
             core,
         }
     }
@@ -223,6 +227,7 @@ struct Power<T> {
     /// Through types: own^S of each type, and Φ_αβ with which units of a type hear others beyond that.
     own: Vec<T>,
     through: Vec<T>,
+    next: Vec<T>,
     /// Through cells: the matrix itself, and room to raise it.
     matrix: Matrix<T>,
     base: Matrix<T>,
@@ -231,11 +236,12 @@ struct Power<T> {
 }
 
 impl<T: Scalar> Power<T> {
-    fn new(units: usize) -> Self {
+    fn new(types: usize, units: usize) -> Self {
         let matrix = Matrix::zeros(units, units);
         Self {
-            own: Vec::new(),
-            through: Vec::new(),
+            own: vec![T::ONE; types],
+            through: vec![T::ZERO; types * types],
+            next: vec![T::ZERO; types * types],
             base: matrix.clone(),
             room: matrix.clone(),
             matrix,
@@ -307,15 +313,16 @@ impl<T: Scalar> Power<T> {
         let (count, sizes) = (core.way.types().count(), core.way.types().sizes());
         let w = core.way.means();
         let apart = core.way.has_zero_diagonal();
-        let decay: Vec<T> = (0..count)
-            .map(|k| {
-                let loop_ = means.hop * w[k * count + k];
-                if apart { means.own - loop_ } else { means.own }
-            })
-            .collect();
-        self.own = vec![T::ONE; count];
-        self.through = vec![T::ZERO; count * count];
-        let mut next = self.through.clone();
+        let decay = |k: usize| {
+            let onto_itself = means.hop * w[k * count + k];
+            if apart {
+                means.own - onto_itself
+            } else {
+                means.own
+            }
+        };
+        self.own.fill(T::ONE);
+        self.through.fill(T::ZERO);
         for _ in 0..taps {
             for alpha in 0..count {
                 for beta in 0..count {
@@ -324,15 +331,14 @@ impl<T: Scalar> Power<T> {
                         let size = T::of(sizes[gamma] as f64);
                         sum += w[alpha * count + gamma] * size * self.through[gamma * count + beta];
                     }
-                    next[alpha * count + beta] =
-                        decay[alpha] * self.through[alpha * count + beta] + means.hop * sum;
+                    self.next[alpha * count + beta] =
+                        decay(alpha) * self.through[alpha * count + beta] + means.hop * sum;
                 }
             }
-            std::mem::swap(&mut self.through, &mut next);
-            self.own
-                .iter_mut()
-                .zip(&decay)
-                .for_each(|(own, d)| *own = *own * *d);
+            std::mem::swap(&mut self.through, &mut self.next);
+            for (k, own) in self.own.iter_mut().enumerate() {
+                *own = *own * decay(k);
+            }
         }
     }
 

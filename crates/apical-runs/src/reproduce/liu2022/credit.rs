@@ -1,0 +1,268 @@
+//! What the rule does, in one figure: the filters between types, and its credit beside the exact one over lags.
+//!
+//! Credit κ(t) on the voltages is what each rule multiplies the local drive of step t with: the backward forms of the rules (exact: derivatives as they were; ModProp: μ on
+//! the way), written out here once more in plain loops, on batches of delayed XOR at the start and after some training by BPTT.
+
+use apical::task::Sample;
+use apical::{Learner, Scalar, Streams};
+
+use super::Task;
+use crate::figure::{Colour, Curve, Figure, Panel, Weight};
+use crate::{Result, experiment};
+
+/// The published μ.
+const MU: f64 = 0.25;
+
+/// A rule as its backward form: label, colour, the way credit takes, and whether the sender's derivative is exact.
+const LOOKS: [(&str, Colour, Way, bool); 5] = [
+    ("ModProp, W, paper", Colour::SkyBlue, Way::Cell, true),
+    ("ModProp, W, code", Colour::Blue, Way::Cell, false),
+    ("ModProp, types, paper", Colour::Vermilion, Way::Typed, true),
+    ("ModProp, types, code", Colour::Orange, Way::Typed, false),
+    ("three-factor", Colour::Grey, Way::None, true),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    None,
+    Cell,
+    Typed,
+}
+
+/// One batch as it was: slopes and credit of the last step.
+struct Batch {
+    units: usize,
+    leak: f64,
+    weights: Vec<f64>,
+    types: Vec<usize>,
+    /// φ' of every step, sample and unit.
+    slopes: Vec<Vec<f64>>,
+    /// V^T δ of the last step.
+    signal: Vec<f64>,
+}
+
+impl Batch {
+    /// κ(t) from the last step back: `exact` uses the derivatives as they were.
+    fn credit(&self, way: Way, paper: bool, exact: bool) -> Vec<Vec<f64>> {
+        let (n, a) = (self.units, self.leak);
+        let samples = self.signal.len() / n;
+        let weights = match way {
+            Way::Typed => self.averaged(),
+            _ => self.weights.clone(),
+        };
+        let last = self.slopes.len() - 1;
+        let pairs = self.signal.iter().zip(&self.slopes[last]);
+        let mut kappa: Vec<f64> = pairs.map(|(q, slope)| q * slope).collect();
+        let mut lambda = kappa.clone();
+        let mut all = vec![kappa.clone()];
+        for t in (0..last).rev() {
+            let mut back = vec![0.0; n * samples];
+            if way != Way::None {
+                for b in 0..samples {
+                    for j in 0..n {
+                        let l = (1.0 - a) * lambda[b * n + j];
+                        let row = &weights[j * n..][..n];
+                        let back = back[b * n..][..n].iter_mut().zip(row);
+                        back.for_each(|(back, w)| *back += l * w);
+                    }
+                }
+            }
+            for (k, q) in back.iter().enumerate() {
+                let slope = self.slopes[t][k];
+                kappa[k] = a * kappa[k] + q * if paper || exact { slope } else { MU };
+                lambda[k] = a * lambda[k] + q * if exact { slope } else { MU };
+            }
+            all.push(kappa.clone());
+        }
+        all
+    }
+
+    /// W_αβ, [post type, pre type], and how many units there are of each.
+    fn means(&self) -> (Vec<f64>, Vec<usize>) {
+        let count = self.types.iter().max().map_or(0, |t| t + 1);
+        let (mut means, mut sizes) = (vec![0.0; count * count], vec![0; count]);
+        self.types.iter().for_each(|t| sizes[*t] += 1);
+        for (k, w) in self.weights.iter().enumerate() {
+            means[self.types[k / self.units] * count + self.types[k % self.units]] += w;
+        }
+        for (k, mean) in means.iter_mut().enumerate() {
+            *mean /= (sizes[k / count] * sizes[k % count]) as f64;
+        }
+        (means, sizes)
+    }
+
+    fn averaged(&self) -> Vec<f64> {
+        let (means, sizes) = self.means();
+        let n = self.units;
+        (0..n * n)
+            .map(|k| means[self.types[k / n] * sizes.len() + self.types[k % n]])
+            .collect()
+    }
+
+    /// F_αβ(s) for s = 1, 2, … `steps`, over 1 − a.
+    fn taps(&self, steps: usize) -> Vec<Vec<f64>> {
+        let (means, sizes) = self.means();
+        let count = sizes.len();
+        let mut tap = means.clone();
+        let mut all = Vec::with_capacity(steps);
+        for _ in 0..steps {
+            all.push(tap.clone());
+            let mut next: Vec<f64> = tap.iter().map(|f| self.leak * f).collect();
+            for alpha in 0..count {
+                for beta in 0..count {
+                    for gamma in 0..count {
+                        let hop = (1.0 - self.leak) * MU * means[alpha * count + gamma];
+                        next[alpha * count + beta] +=
+                            hop * sizes[gamma] as f64 * tap[gamma * count + beta];
+                    }
+                }
+            }
+            tap = next;
+        }
+        all
+    }
+}
+
+/// The figure.
+pub(super) fn figure(quick: bool) -> Result<Figure> {
+    let mut changes: Vec<String> = vec![r#"rule={kind="bptt"}"#.into()];
+    if quick {
+        changes.extend(Task::Xor.quick().iter().map(|change| (*change).to_string()));
+    }
+    let experiment = experiment::parse(Task::Xor.toml(), &changes)?;
+    let mut learner = experiment.learner::<f64>(experiment.seed)?;
+    let streams = Streams::new(experiment.seed);
+    let (trial, batch) = (Task::Xor.trial(quick), experiment.batch);
+    let mut task = experiment
+        .task
+        .build::<f64>(batch, experiment.steps, &streams, "train")?;
+    let mut sample = learner.sample_for(&*task)?;
+    let mut next = |sample: &mut Sample<f64>| {
+        task.next(sample);
+    };
+    let mut panels = Vec::new();
+    let iterations = if quick { 100 } else { 200 };
+    for (title, trained) in [("at the start", 0), ("after BPTT", iterations)] {
+        for _ in 0..trained * trial {
+            next(&mut sample);
+            learner.learn_sample(&sample)?;
+        }
+        let shown = look(&mut learner, &mut sample, &mut next, trial)?;
+        if panels.is_empty() {
+            panels.push(taps(&shown, trial, quick));
+        }
+        let title = if trained == 0 {
+            title.to_string()
+        } else {
+            format!("{title}, {trained} iterations")
+        };
+        panels.push(alignment(&shown, &title, quick));
+    }
+    Ok(Figure {
+        title: "ModProp: filters between types, and credit that came back so many steps".into(),
+        columns: panels.len(),
+        panels,
+    })
+}
+
+/// One more batch, watched; its update is made as the others were.
+fn look<T: Scalar>(
+    learner: &mut Learner<T>,
+    sample: &mut Sample<T>,
+    next: &mut dyn FnMut(&mut Sample<T>),
+    trial: u64,
+) -> Result<Batch> {
+    let dims = learner.network().dims();
+    let constant = learner.network().neuron().constant(1.0);
+    let weights = learner.parameter("W_rec").unwrap_or_default();
+    let mut slopes = Vec::new();
+    let mut signal = Vec::new();
+    for _ in 0..trial {
+        next(sample);
+        if sample.first {
+            learner.begin_trial();
+        }
+        let mask = sample.masked.then_some(&sample.mask[..]);
+        learner.advance(&sample.x, &sample.y, mask)?;
+        let view = learner.view();
+        let of = |b: usize| view.slope(0, b).iter().map(|s| s.f64());
+        slopes.push((0..dims.batch).flat_map(of).collect());
+        let of = |b: usize| &learner.feedback_signal()[b * dims.sample()..][..dims.units];
+        signal = (0..dims.batch)
+            .flat_map(|b| of(b).iter().map(|q| q.f64()))
+            .collect();
+    }
+    let types = learner.network().constraints().types().of().to_vec();
+    learner.finish_step(true);
+    Ok(Batch {
+        units: dims.units,
+        leak: constant.map_or(0.0, |constant| constant.own),
+        weights: weights.iter().map(|w| w.f64()).collect(),
+        types,
+        slopes,
+        signal,
+    })
+}
+
+/// Milliseconds of a step.
+fn step(quick: bool) -> f64 {
+    if quick { 9.0 } else { 1.0 }
+}
+
+fn taps(batch: &Batch, trial: u64, quick: bool) -> Panel {
+    let taps = batch.taps(trial as usize / 2);
+    // Inhibitory units come first.
+    let pairs = [
+        (0, "I to I", Colour::Blue),
+        (1, "E to I", Colour::Vermilion),
+        (2, "I to E", Colour::SkyBlue),
+        (3, "E to E", Colour::Orange),
+    ];
+    let curve = |(index, label, colour): (usize, &str, Colour)| Curve {
+        label: Some(label.into()),
+        x: (1..=taps.len()).map(|s| s as f64 * step(quick)).collect(),
+        y: taps.iter().map(|tap| tap[index]).collect(),
+        colour,
+        weight: Weight::Dark,
+    };
+    Panel {
+        title: "filter of a synapse, by types".into(),
+        x_label: "lag (ms)".into(),
+        y_label: "tap / (1 - a)".into(),
+        curves: pairs.into_iter().map(curve).collect(),
+        ..Panel::default()
+    }
+}
+
+/// Cosine of each rule's credit with the exact one, over lags.
+fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
+    let exact = batch.credit(Way::Cell, true, true);
+    let cosine = |a: &[f64], b: &[f64]| {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    };
+    let curves = LOOKS.iter().map(|(label, colour, way, paper)| {
+        let credit = batch.credit(*way, *paper, false);
+        Curve {
+            label: Some((*label).into()),
+            x: (0..credit.len())
+                .map(|lag| lag as f64 * step(quick))
+                .collect(),
+            y: exact
+                .iter()
+                .zip(&credit)
+                .map(|(a, b)| cosine(a, b))
+                .collect(),
+            colour: *colour,
+            weight: Weight::Dark,
+        }
+    });
+    Panel {
+        title: title.into(),
+        x_label: "steps back from the error (ms)".into(),
+        y_label: "cosine with the exact credit".into(),
+        y_range: Some((-0.25, 1.0)),
+        curves: curves.collect(),
+        ..Panel::default()
+    }
+}

@@ -1,0 +1,583 @@
+//! Scores, claims, tables and learning curves of one task.
+
+use std::collections::BTreeMap;
+
+use apical::task::Sample;
+use apical::{Experiment, Streams};
+
+use super::{CONDITIONS, Cell, Condition, Task, reference};
+use crate::Result;
+use crate::claims::{Claim, Verdict, counted, measured};
+use crate::figure::{Band, Curve, Figure, Panel, Weight};
+use crate::record::SeedRecord;
+use crate::reproduce::Report;
+use crate::statistics::{Spread, mean_curve, median, paired, resamples};
+
+/// Records of the authors' moving mean.
+const WINDOW: usize = 15;
+/// Points whose mean chooses the learning rate of a rule.
+const LAST: usize = 50;
+/// Resamples of the seeds.
+const DRAWS: usize = 4_000;
+
+/// The records of one task.
+pub(super) struct Study<'a> {
+    task: Task,
+    quick: bool,
+    cells: Vec<(&'a Cell, &'a [SeedRecord])>,
+    /// What losses are relative to: 1, or what an output of 0 would have.
+    unit: f64,
+}
+
+impl<'a> Study<'a> {
+    pub fn new(
+        task: Task,
+        quick: bool,
+        plan: &'a [Cell],
+        records: &'a [Vec<SeedRecord>],
+    ) -> Result<Self> {
+        let cells: Vec<_> = plan
+            .iter()
+            .zip(records)
+            .filter(|(cell, _)| cell.task == task)
+            .map(|(cell, records)| (cell, &records[..]))
+            .collect();
+        let unit = match task {
+            Task::Pattern => power(&cells[0].0.experiment)?,
+            _ => 1.0,
+        };
+        Ok(Self {
+            task,
+            quick,
+            cells,
+            unit,
+        })
+    }
+
+    fn iterations(&self, step: u64) -> f64 {
+        step as f64 / self.task.trial(self.quick) as f64
+    }
+
+    /// Iterations and losses of one run.
+    fn losses(&self, record: &SeedRecord) -> (Vec<f64>, Vec<f64>) {
+        let Some(curve) = record.curve("loss") else {
+            return (Vec::new(), Vec::new());
+        };
+        let steps = curve.steps.iter().map(|step| self.iterations(*step));
+        let values = curve.values.iter().map(|loss| loss / self.unit);
+        (steps.collect(), values.collect())
+    }
+
+    fn at(&self, rule: &str, rate: f64) -> &'a [SeedRecord] {
+        let found = self
+            .cells
+            .iter()
+            .find(|(cell, _)| cell.rule == rule && cell.rate == rate);
+        found.map_or(&[], |(_, records)| records)
+    }
+
+    fn rates(&self) -> &'static [f64] {
+        self.task.rates(self.quick)
+    }
+
+    /// The learning rate with the lower mean of the last points, as the authors choose it.
+    fn better_rate(&self, rule: &str) -> f64 {
+        let last = |rate: f64| {
+            let of = |record: &SeedRecord| {
+                let (_, losses) = self.losses(record);
+                mean(&losses[losses.len().saturating_sub(LAST)..])
+            };
+            let all: Vec<f64> = self.at(rule, rate).iter().map(of).collect();
+            mean(&all)
+        };
+        let rates = self.rates().iter().copied();
+        rates
+            .map(|rate| (last(rate), rate))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map_or(f64::NAN, |(_, rate)| rate)
+    }
+
+    fn best(&self, rule: &str) -> &'a [SeedRecord] {
+        self.at(rule, self.better_rate(rule))
+    }
+
+    /// The loss averaged over training, one number a seed: how fast and how far, in one.
+    fn areas(&self, records: &[SeedRecord]) -> Vec<f64> {
+        records.iter().map(|r| mean(&self.losses(r).1)).collect()
+    }
+
+    fn finals(&self, records: &[SeedRecord]) -> Vec<f64> {
+        let last = |record: &SeedRecord| {
+            let (_, losses) = self.losses(record);
+            mean(&losses[losses.len().saturating_sub(WINDOW)..])
+        };
+        records.iter().map(last).collect()
+    }
+
+    /// First recorded iteration from which three records on end have an accuracy of 0.95; infinite if there is none.
+    fn sustained(&self, record: &SeedRecord) -> f64 {
+        let Some(curve) = record.curve("accuracy") else {
+            return f64::NAN;
+        };
+        let found = curve
+            .values
+            .windows(3)
+            .position(|three| three.iter().all(|accuracy| *accuracy >= 0.95));
+        found.map_or(f64::INFINITY, |k| self.iterations(curve.steps[k]))
+    }
+
+    fn accuracies(&self, records: &[SeedRecord]) -> Vec<f64> {
+        let last = |record: &SeedRecord| match record.curve("accuracy") {
+            Some(curve) => mean(&curve.values[curve.values.len().saturating_sub(WINDOW)..]),
+            None => record.tests.last(1, 1),
+        };
+        records.iter().map(last).collect()
+    }
+
+    pub fn claims(&self) -> Vec<Claim> {
+        let order =
+            "paper, as far as it could be read: BPTT < ModProp < MDGL < three-factor in loss";
+        let types = "title of the paper: modulators of types suffice; which of its runs used means of types is not known";
+        let ours = "our control";
+        let mut claims: Vec<Claim> = [
+            ("bptt", "modprop_cell_code", order),
+            ("bptt", "modprop_typed_paper", order),
+            ("modprop_cell_code", "mdgl_cell", order),
+            ("modprop_cell_paper", "mdgl_cell", order),
+            ("mdgl_cell", "three_factor", order),
+            ("modprop_typed_code", "mdgl_typed", types),
+            ("modprop_typed_paper", "mdgl_typed", types),
+            ("modprop_typed_code", "three_factor", types),
+            ("modprop_typed_paper", "three_factor", types),
+            ("three_factor", "readout_only", ours),
+        ]
+        .into_iter()
+        .map(|(better, worse, source)| self.order(better, worse, source))
+        .collect();
+        if self.task == Task::Xor && !self.quick {
+            claims.extend(self.released());
+        }
+        claims
+    }
+
+    fn order(&self, better: &str, worse: &str, source: &str) -> Claim {
+        let (a, b) = (self.best(better), self.best(worse));
+        let differences = paired(&self.areas(a), &self.areas(b));
+        let spread = Spread::of(&differences);
+        let (low, high) = interval(&differences);
+        let rates = [better, worse].map(|rule| format!("{:e}", self.better_rate(rule)));
+        let criterion = if self.task == Task::Xor {
+            let middle = |records: &[SeedRecord]| {
+                let all: Vec<f64> = records.iter().map(|r| self.sustained(r)).collect();
+                iterations(median(&all))
+            };
+            format!(
+                "; median iterations to 0.95: {} against {}",
+                middle(a),
+                middle(b)
+            )
+        } else {
+            String::new()
+        };
+        Claim {
+            id: format!("{}.{better}_before_{worse}", self.task.name()),
+            figure: "learning curves".into(),
+            statement: format!(
+                "{}: {} learns better than {}",
+                self.task.title(),
+                label(better),
+                label(worse)
+            ),
+            source: source.into(),
+            expected: format!(
+                "loss averaged over training, first - second, below 0 (same seeds; rates {} and {})",
+                rates[0], rates[1]
+            ),
+            measured: counted(&spread, &differences, |difference| difference < 0.0),
+            spread: format!(
+                "95 % interval {low:.4} to {high:.4}, effect {:.2} sd{criterion}",
+                spread.mean / spread.deviation
+            ),
+            verdict: Verdict::below(&spread, 0.0),
+            ..measured(&spread)
+        }
+    }
+
+    /// Against the ten curves the authors released.
+    fn released(&self) -> Vec<Claim> {
+        let records = self.at("modprop_cell_code", 5e-4);
+        let claim = |id: &str, statement: &str, expected: String| Claim {
+            id: format!("xor.released_{id}"),
+            figure: "released curves".into(),
+            statement: format!("ModProp as released (W, code, 5e-4): {statement}"),
+            source: "the authors' result files, ten runs".into(),
+            expected,
+            n: records.len(),
+            ..measured(&Spread::of(&[]))
+        };
+        let reached: Vec<f64> = records.iter().map(|r| self.sustained(r)).collect();
+        let within = reached.iter().filter(|it| **it <= 1500.0).count();
+        let middle = median(&reached);
+        let theirs = median(&reference::SUSTAINED);
+        let decide = |yes: bool| {
+            if yes {
+                Verdict::Reproduced
+            } else {
+                Verdict::NotReproduced
+            }
+        };
+        let accuracy = median(&self.accuracies(records));
+        let list = |values: &[f64]| {
+            let mut sorted = values.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let texts: Vec<String> = sorted.iter().map(|it| iterations(*it)).collect();
+            texts.join(" ")
+        };
+        let mut claims = vec![
+            Claim {
+                measured: format!("{within} of {}", records.len()),
+                spread: format!("iterations {}", list(&reached)),
+                verdict: decide(within == records.len() && !records.is_empty()),
+                ..claim(
+                    "solved",
+                    "every run reaches 0.95",
+                    "within 1,500 iterations".into(),
+                )
+            },
+            Claim {
+                measured: iterations(middle),
+                spread: format!("theirs {}", list(&reference::SUSTAINED)),
+                verdict: decide((100.0..=350.0).contains(&middle)),
+                ..claim(
+                    "speed",
+                    "iterations to 0.95, median",
+                    format!("between 100 and 350; theirs {theirs:.0}"),
+                )
+            },
+            Claim {
+                measured: format!("{accuracy:.3}"),
+                spread: String::new(),
+                verdict: decide(accuracy >= 0.999),
+                ..claim(
+                    "accuracy",
+                    "accuracy of the last 15 records, median",
+                    "1.000".into(),
+                )
+            },
+        ];
+        for (id, statement, ours, theirs) in [
+            (
+                "area",
+                "mean loss over training",
+                self.areas(records),
+                &reference::MEAN_LOSS,
+            ),
+            (
+                "loss",
+                "loss of the last 15 records",
+                self.finals(records),
+                &reference::LAST_LOSS,
+            ),
+        ] {
+            let (a, b) = (Spread::of(&ours), Spread::of(theirs));
+            let error = a.error.hypot(b.error);
+            let apart = a.mean - b.mean;
+            claims.push(Claim {
+                measured: format!("{:.4} (median {:.4})", a.mean, a.median),
+                spread: format!("difference {apart:+.4}, s.e. {error:.4}"),
+                verdict: if !error.is_finite() {
+                    Verdict::Inconclusive
+                } else {
+                    decide(apart.abs() <= 2.0 * error)
+                },
+                ..claim(
+                    id,
+                    statement,
+                    format!(
+                        "theirs {:.4} (median {:.4}), within two standard errors of the difference",
+                        b.mean, b.median
+                    ),
+                )
+            });
+        }
+        claims
+    }
+
+    /// Every rule at every rate.
+    pub fn report(&self) -> Report {
+        let loss = match self.task {
+            Task::Pattern => "normalised squared error",
+            _ => "cross-entropy",
+        };
+        let mut header = vec!["rule", "rate", "seeds"];
+        if self.task == Task::Xor {
+            header.extend(["iterations to 0.95, sorted", "median"]);
+        }
+        if self.task != Task::Pattern {
+            header.push("accuracy at the end: median; worst");
+        }
+        header.extend([
+            "loss over training: mean ± sd",
+            "loss at the end: mean ± sd; median",
+            "warnings",
+        ]);
+        let mut rows = Vec::new();
+        for (cell, records) in &self.cells {
+            let mut row = vec![
+                label(&cell.rule),
+                format!("{:e}", cell.rate),
+                records.len().to_string(),
+            ];
+            if self.task == Task::Xor {
+                let mut reached: Vec<f64> = records.iter().map(|r| self.sustained(r)).collect();
+                let middle = median(&reached);
+                reached.sort_by(f64::total_cmp);
+                let texts: Vec<String> = reached.iter().map(|it| iterations(*it)).collect();
+                row.extend([texts.join(" "), iterations(middle)]);
+            }
+            if self.task != Task::Pattern {
+                let all = self.accuracies(records);
+                let worst = all.iter().copied().fold(f64::INFINITY, f64::min);
+                row.push(format!("{:.3}; {worst:.3}", median(&all)));
+            }
+            let (area, end) = (
+                Spread::of(&self.areas(records)),
+                Spread::of(&self.finals(records)),
+            );
+            row.push(format!("{:.4} ± {:.4}", area.mean, area.deviation));
+            row.push(format!(
+                "{:.4} ± {:.4}; {:.4}",
+                end.mean, end.deviation, end.median
+            ));
+            let mut warned: BTreeMap<String, usize> = BTreeMap::new();
+            for record in *records {
+                let unstable = |w: &&apical::monitor::Warning| {
+                    matches!(w, apical::monitor::Warning::UnstableFilter { .. })
+                };
+                if record.warnings.iter().any(|w| unstable(&w)) {
+                    *warned.entry("filter unstable".into()).or_default() += 1;
+                }
+                if matches!(record.ending, crate::record::Ending::Diverged(_)) {
+                    *warned.entry("diverged".into()).or_default() += 1;
+                }
+            }
+            let texts = warned
+                .iter()
+                .map(|(what, count)| format!("{what}: {count}"));
+            row.push(texts.collect::<Vec<_>>().join(", "));
+            rows.push(row);
+        }
+        Report {
+            name: match self.task {
+                Task::Xor => "xor-table",
+                Task::Pattern => "pattern-table",
+                Task::Smnist => "smnist-table",
+            },
+            title: format!("{}: every rule at every rate ({loss})", self.task.title()),
+            on_screen: true,
+            header: header.into_iter().map(String::from).collect(),
+            rows,
+        }
+    }
+
+    pub fn figure(&self) -> Figure {
+        let mut published = Panel {
+            title: format!("{}, as the authors plot", self.task.title()),
+            ..self.panel()
+        };
+        let mut whole = Panel {
+            title: "every run".into(),
+            ..self.panel()
+        };
+        for condition in &CONDITIONS {
+            let runs: Vec<(Vec<f64>, Vec<f64>)> = self
+                .best(condition.key)
+                .iter()
+                .map(|r| self.losses(r))
+                .collect();
+            if runs.iter().all(|(x, _)| x.is_empty()) {
+                continue;
+            }
+            let rate = self.better_rate(condition.key);
+            let name = format!("{} ({rate:e})", condition.label);
+            self.add_published(&mut published, condition, &name, &runs);
+            add_whole(&mut whole, condition, &name, &runs);
+        }
+        let seeds = self.cells.first().map_or(0, |(_, records)| records.len());
+        Figure {
+            title: format!(
+                "Liu et al. 2022: {} ({seeds} seeds a rule)",
+                self.task.title()
+            ),
+            panels: vec![published, whole],
+            columns: 2,
+        }
+    }
+
+    fn panel(&self) -> Panel {
+        Panel {
+            x_label: "iteration".into(),
+            y_label: match self.task {
+                Task::Pattern => "normalised squared error".into(),
+                _ => "cross-entropy".into(),
+            },
+            log_y: self.task == Task::Pattern,
+            ..Panel::default()
+        }
+    }
+
+    /// The last record dropped, a moving mean, the runs with the largest and the smallest sum dropped, mean and deviation of the rest.
+    fn add_published(
+        &self,
+        panel: &mut Panel,
+        condition: &Condition,
+        name: &str,
+        runs: &[(Vec<f64>, Vec<f64>)],
+    ) {
+        let (x, kept) = published(runs);
+        let Some(length) = kept.iter().map(Vec::len).min() else {
+            return;
+        };
+        let at = |k: usize| Spread::of(&kept.iter().map(|run| run[k]).collect::<Vec<_>>());
+        let all: Vec<Spread> = (0..length).map(at).collect();
+        let x = &x[..length];
+        if kept.len() > 1 {
+            panel.bands.push(Band {
+                label: None,
+                x: x.to_vec(),
+                low: all.iter().map(|s| s.mean - s.deviation).collect(),
+                high: all.iter().map(|s| s.mean + s.deviation).collect(),
+                colour: condition.colour,
+            });
+        }
+        panel.curves.push(Curve {
+            label: Some(name.into()),
+            x: x.to_vec(),
+            y: all.iter().map(|s| s.mean).collect(),
+            colour: condition.colour,
+            weight: Weight::Dark,
+        });
+    }
+}
+
+/// The authors' plotting protocol: steps, and smoothed runs without the best and the worst.
+fn published(runs: &[(Vec<f64>, Vec<f64>)]) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let mut smooth: Vec<Vec<f64>> = runs
+        .iter()
+        .map(|(_, losses)| {
+            let losses = &losses[..losses.len().saturating_sub(1)];
+            let window = WINDOW.min(losses.len().max(1));
+            losses.windows(window).map(mean).collect()
+        })
+        .collect();
+    smooth.sort_by(|a, b| a.iter().sum::<f64>().total_cmp(&b.iter().sum()));
+    if smooth.len() > 2 {
+        smooth.pop();
+        smooth.remove(0);
+    }
+    let x = runs.first().map_or(&[][..], |(x, _)| x);
+    let from = (WINDOW.min(x.len()).max(1)) - 1;
+    (x.get(from..).unwrap_or(&[]).to_vec(), smooth)
+}
+
+fn add_whole(panel: &mut Panel, condition: &Condition, name: &str, runs: &[(Vec<f64>, Vec<f64>)]) {
+    for (x, y) in runs {
+        panel.curves.push(Curve {
+            label: None,
+            x: x.clone(),
+            y: y.clone(),
+            colour: condition.colour,
+            weight: Weight::Light,
+        });
+    }
+    let whole: Vec<(Vec<u64>, Vec<f64>)> = runs
+        .iter()
+        .map(|(x, y)| (x.iter().map(|x| x.round() as u64).collect(), y.clone()))
+        .collect();
+    let (x, y) = mean_curve(&whole);
+    panel.curves.push(Curve {
+        label: Some(name.into()),
+        x,
+        y,
+        colour: condition.colour,
+        weight: Weight::Dark,
+    });
+}
+
+fn label(rule: &str) -> String {
+    let (key, rest) = rule.split_once(' ').unwrap_or((rule, ""));
+    let label = CONDITIONS
+        .iter()
+        .find(|condition| condition.key == key)
+        .map_or(key, |condition| condition.label);
+    format!("{label} {rest}").trim_end().into()
+}
+
+fn iterations(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:.0}")
+    } else {
+        "never".into()
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// 95 % interval of the mean, seeds resampled.
+fn interval(values: &[f64]) -> (f64, f64) {
+    let mut means: Vec<f64> = resamples(values.len(), DRAWS)
+        .iter()
+        .map(|seeds| mean(&seeds.iter().map(|k| values[*k]).collect::<Vec<_>>()))
+        .collect();
+    means.sort_by(f64::total_cmp);
+    let at = |share: f64| means[((means.len() - 1) as f64 * share).round() as usize];
+    (at(0.025), at(0.975))
+}
+
+/// ½ Σ y*² a step: the loss of an output of zero. The curve is another one for each seed; that of the first stands for all.
+fn power(experiment: &Experiment) -> Result<f64> {
+    let streams = Streams::new(experiment.seed);
+    let steps = experiment.evaluate.steps;
+    let mut task = experiment
+        .task
+        .build::<f64>(1, experiment.steps, &streams, "test")?;
+    let (inputs, outputs) = experiment.task.sizes();
+    let mut sample = Sample::new(1, inputs, outputs);
+    let mut sum = 0.0;
+    for _ in 0..steps {
+        task.next(&mut sample);
+        sum += 0.5 * sample.y.iter().map(|y| y * y).sum::<f64>();
+    }
+    Ok(sum / steps as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_smooths_and_drops_the_extremes() {
+        let run = |level: f64| {
+            let x: Vec<f64> = (1..=20).map(|k| 20.0 * f64::from(k)).collect();
+            let mut y = vec![level; 20];
+            y[19] = 1e9;
+            (x, y)
+        };
+        let (x, kept) = published(&[run(1.0), run(4.0), run(2.0), run(3.0)]);
+        // 19 records left, a window of 15: the first mean stands at the 15th record.
+        assert_eq!((x[0], kept[0].len()), (300.0, 5));
+        assert_eq!(
+            kept.iter().map(|run| run[0]).collect::<Vec<_>>(),
+            [2.0, 3.0]
+        );
+    }
+
+    #[test]
+    fn the_interval_holds_the_mean() {
+        let values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
+        let (low, high) = interval(&values);
+        assert!(low < 0.45 && 0.45 < high && low > 0.1 && high < 0.8);
+    }
+}
