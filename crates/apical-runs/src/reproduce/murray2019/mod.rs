@@ -26,6 +26,7 @@ pub(super) const THIS: Paper = Paper {
     title: "Murray 2019: RFLO on periodic outputs, interval matching and sequences of actions",
     part: "figure",
     parts: &[
+        "2",
         "2a",
         "2b",
         "2c",
