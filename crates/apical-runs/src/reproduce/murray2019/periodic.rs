@@ -305,11 +305,12 @@ impl Study {
                 sections.push(judge(self, lab)?);
             }
         }
-        let curves = self.curves_table(lab)?;
-        sections.push(Section {
-            tables: vec![("periodic".into(), curves)],
-            ..Section::default()
-        });
+        if !self.mains()?.is_empty() {
+            sections.push(Section {
+                tables: vec![("periodic".into(), self.curves_table(lab)?)],
+                ..Section::default()
+            });
+        }
         Ok(sections)
     }
 
