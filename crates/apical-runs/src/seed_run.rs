@@ -207,7 +207,14 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             curve.values.push(share);
             around.progress.advance(block * trial);
         }
-        curves.push(curve);
+        // How it does without exploring: as many as are right of as many as there are.
+        let (right, all) = circuit.trial(false, false).right;
+        let end = Curve {
+            name: "right_transitions_at_the_end".into(),
+            steps: curve.steps.last().copied().into_iter().collect(),
+            values: vec![right as f64 / all as f64],
+        };
+        curves.extend([curve, end]);
         Ok(Ending::Finished)
     }
 

@@ -423,6 +423,83 @@ mod tests {
         assert!((other / 10_000.0f64 - 1.0 / 3.0).abs() < 0.019, "{other}");
     }
 
+    /// Untrained units hear which input is on: enough for the selectors.
+    fn network() -> Network<f64> {
+        let spec = crate::network::NetworkSpec {
+            units: 20,
+            ..Default::default()
+        };
+        Network::new(&spec, 4, 2, 1, &Streams::new(4)).unwrap()
+    }
+
+    fn short() -> ReachSpec {
+        ReachSpec {
+            movement: 6,
+            hold: 4,
+            ..ReachSpec::default()
+        }
+    }
+
+    #[test]
+    fn the_loop_learns_the_sequence_and_keeps_to_it() {
+        let (network, reach, streams) = (network(), short(), Streams::new(4));
+        let spec = CircuitSpec::default();
+        let mut chain = SequenceLoop::new(&network, &reach, &spec, &streams).unwrap();
+        let early = chain.train(20);
+        chain.train(2_000);
+        // A tenth of the choices is random, of which half are right: 0.95 at the best; 1,500 choices, four standard errors.
+        let late = chain.train(500);
+        assert!((late - 0.95).abs() < 0.023, "{early} {late}");
+        let performance = chain.trial(false, true);
+        assert_eq!(performance.directions, spec.sequence);
+        assert_eq!(performance.right, (3, 3));
+        assert_eq!(performance.velocity.len(), 40);
+        // Without learning it is chance: two directions stay in the square from every corner.
+        let still = CircuitSpec {
+            rate: 0.0,
+            exploration: 1.0,
+            normalise: false,
+            ..spec
+        };
+        let mut chain = SequenceLoop::new(&network, &reach, &still, &streams).unwrap();
+        let share = chain.train(2_000);
+        // A wrong turn may leave nothing that is right: below a half, and far from what learning reaches.
+        assert!((0.2..0.5).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_selectors_hear_the_end_of_a_syllable_alone() {
+        let (network, reach, streams) = (network(), short(), Streams::new(4));
+        let spec = CircuitSpec {
+            exploration: 0.0,
+            ..CircuitSpec::default()
+        };
+        let mut chain = SequenceLoop::new(&network, &reach, &spec, &streams).unwrap();
+        let chosen = chain.trial(false, false).directions[1];
+        let mut activity = Activity::new(network.dims());
+        network.reset(&mut activity);
+        for _ in 0..reach.syllable() {
+            network.step::<false>(&mut activity, &[1.0, 0.0, 0.0, 0.0]);
+        }
+        let mut selector = Selector::new(&spec, 20, &streams).unwrap();
+        let corner = Corner::default().after(0);
+        let rates = &activity.rate[..20];
+        assert_eq!(selector.choose(rates, false, |d| corner.allows(d)), chosen);
+    }
+
+    #[test]
+    fn a_loop_needs_the_network_it_chains() {
+        let spec = crate::network::NetworkSpec::default();
+        let network = Network::<f64>::new(&spec, 3, 2, 1, &Streams::new(1)).unwrap();
+        let (circuit, streams) = (CircuitSpec::default(), Streams::new(1));
+        let error = SequenceLoop::new(&network, &short(), &circuit, &streams);
+        let error = error.err().unwrap().to_string();
+        assert!(
+            error.starts_with("circuit: got a network with 3 inputs"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn bad_settings_are_named() {
         let of = |json: &str| serde_json::from_str::<CircuitSpec>(json).unwrap().check();

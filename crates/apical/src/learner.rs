@@ -175,6 +175,14 @@ impl<T: Scalar> Learner<T> {
         })?;
         let name = spec.rule.info().name;
         check_update(spec.update, rule.needs_window(), name)?;
+        if let (Reduction::TrialMean, Update::Every(_)) = (spec.reduction, spec.update) {
+            return Err(Error::invalid(
+                "reduction",
+                "trial_mean",
+                "mean or sum with updates every so many steps: an update may hold parts of several trials",
+                "Set reduction = \"mean\", or update = \"trial\".",
+            ));
+        }
         check_loop(&network, spec.rule.locality(), rule.owns_readout(), name)?;
         check_learned_feedback(&spec.feedback, &spec.optimizer)?;
         let health = Health::new(dims, &spec.optimizer, rule.is_frozen(), rule.owns_readout());
@@ -400,7 +408,10 @@ impl<T: Scalar> Learner<T> {
             Reduction::Sum => {}
             Reduction::Mean => count *= self.pending.max(1) as f64,
             Reduction::TrialMean if self.pending_trials == 0 => {}
-            Reduction::TrialMean => count *= self.pending as f64 / self.pending_trials as f64,
+            // A late rule may pay at the end of a trial without a step before it.
+            Reduction::TrialMean => {
+                count *= self.pending.max(1) as f64 / self.pending_trials as f64;
+            }
         }
         let scale = T::of(1.0 / count);
         let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
@@ -659,6 +670,7 @@ impl<T: Scalar> Learner<T> {
         self.gradient.clear();
         self.readout_gradient.clear();
         self.pending = 0;
+        self.pending_trials = 0;
     }
 
     /// Prediction at the last step, batch × outputs.

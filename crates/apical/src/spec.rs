@@ -239,7 +239,10 @@ impl Experiment {
             return Err(Error::invalid(
                 field,
                 steps,
-                format!("at least {tau:.0} steps, the time constant of the units"),
+                format!(
+                    "at least {:.0} steps, the time constant of the units",
+                    tau.ceil()
+                ),
                 "Make it longer, or network.neuron faster: units could not follow.",
             ));
         }

@@ -86,17 +86,6 @@ fn train(spec: &LearnerSpec, trials: u64, seed: u64) -> (Vec<f64>, [f64; 2], Lea
     (losses, [start, end], learner)
 }
 
-/// Cosine of W_out with random weights that are not used.
-fn unused_alignment(learner: &Learner<f32>, seed: u64) -> f64 {
-    let w = learner.parameter("W_out").unwrap();
-    let mut stream = Streams::new(seed).stream("unused", 0);
-    let b: Vec<f64> = w.iter().map(|_| stream.normal()).collect();
-    let dot: f64 = w.iter().zip(&b).map(|(w, b)| f64::from(*w) * b).sum();
-    let norm = |v: f64| v.sqrt();
-    let w2: f64 = w.iter().map(|w| f64::from(*w).powi(2)).sum();
-    dot / norm(w2 * b.iter().map(|b| b * b).sum::<f64>())
-}
-
 const TRIALS: u64 = 1_500;
 const SEEDS: std::ops::Range<u64> = 0..5;
 
@@ -123,26 +112,18 @@ fn alignment_comes_from_learning_both_matrices() {
 }
 
 #[test]
-fn without_random_feedback_nothing_aligns() {
-    for (name, feedback) in [
-        ("bptt", FeedbackSpec::Symmetric {}),
-        ("rflo", FeedbackSpec::Symmetric {}),
-    ] {
-        let mut mean = 0.0;
+fn exact_and_symmetric_feedback_learn_too() {
+    for name in ["bptt", "rflo"] {
         for seed in SEEDS {
             let mut spec = spec(RuleSpec::by_name(name).unwrap());
-            spec.feedback = feedback.clone();
-            let (losses, [_, end], learner) = train(&spec, TRIALS, seed);
+            spec.feedback = FeedbackSpec::Symmetric {};
+            let (losses, ..) = train(&spec, TRIALS, seed);
+            // At most 0.14 over 30 seeds of either.
             assert!(
-                losses[TRIALS as usize - 1] < 0.2 * losses[0],
+                losses[TRIALS as usize - 1] < 0.3 * losses[0],
                 "{name} {seed}"
             );
-            // Symmetric feedback is aligned with itself; random weights that nothing uses tell of chance.
-            assert_eq!(end, 1.0);
-            mean += unused_alignment(&learner, seed) / 5.0;
         }
-        // Four standard errors of the mean of five cosines in 30 dimensions.
-        assert!(mean.abs() < 0.33, "{name} {mean}");
     }
 }
 
@@ -162,15 +143,15 @@ fn recurrent_weights_alone_learn_little() {
 
 #[test]
 fn fed_back_readouts_learn_alone_and_worse() {
-    // Over 30 seeds log10 of the last loss has mean -1.64 and deviation 0.27, against -1.97 and 0.35 where W learns too: for five
-    // networks the difference has a standard error of 0.2.
+    // Over 30 seeds log10 of the last loss has mean -1.64 and deviation 0.27, against -1.97 and 0.35 where W learns too: for ten
+    // networks the difference has a standard error of 0.14.
     let (mut alone, mut both) = (0.0, 0.0);
-    for seed in SEEDS {
+    for seed in 0..10 {
         let mut readout = spec(RuleSpec::by_name("readout_only").unwrap());
         readout.feedback = FeedbackSpec::None {};
         readout.network.output_feedback = Some(Init::Normal { deviation: 1.0 });
-        alone += train(&readout, TRIALS, seed).0[TRIALS as usize - 1].log10() / 5.0;
-        both += train(&spec(rflo()), TRIALS, seed).0[TRIALS as usize - 1].log10() / 5.0;
+        alone += train(&readout, TRIALS, seed).0[TRIALS as usize - 1].log10() / 10.0;
+        both += train(&spec(rflo()), TRIALS, seed).0[TRIALS as usize - 1].log10() / 10.0;
     }
     assert!(alone < -1.1, "{alone}");
     assert!(both < alone, "{both} {alone}");
@@ -265,4 +246,60 @@ fn rewards_of_trials_teach() {
     let (learned, still) = (mean(0.1), mean(0.0));
     assert!(learned < 0.3, "{learned}");
     assert!(learned < still - 0.08, "{learned} {still}");
+}
+
+#[test]
+fn trial_means_do_not_depend_on_how_trials_are_cut() {
+    // Steps at a time cannot tell how long a trial is.
+    let mut every = spec(rflo());
+    every.update = Update::Every(100);
+    let error = Learner::<f32>::new(&every, 0, 1, 1)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.starts_with("reduction: got trial_mean"), "{error}");
+
+    // A rule that pays at the end of trials, with updates at every step, has a gradient without a step before it.
+    let mut late = spec(rule(r#"{"kind": "node_perturbation", "reward": "trial"}"#));
+    late.update = Update::Step;
+    let mut learner = Learner::<f64>::new(&late, 0, 1, 1).unwrap();
+    for trial in 0..3 {
+        learner.begin_trial();
+        for t in 0..20 {
+            learner
+                .learn(&[], &[f64::from(t * (trial + 1)) / 20.0])
+                .unwrap();
+        }
+        learner.end_trial();
+        assert!(
+            learner
+                .parameter("W_rec")
+                .unwrap()
+                .iter()
+                .all(|w| w.is_finite())
+        );
+    }
+
+    // What was dropped does not count as a trial.
+    let mut means = Vec::new();
+    for dropped in [false, true] {
+        let mut twice = spec(rflo());
+        twice.update = Update::Trials(2);
+        let mut learner = Learner::<f64>::new(&twice, 0, 1, 1).unwrap();
+        let trial = |learner: &mut Learner<f64>| {
+            learner.begin_trial();
+            for t in 0..20 {
+                learner.learn(&[], &[f64::from(t) / 20.0]).unwrap();
+            }
+            learner.end_trial();
+        };
+        if dropped {
+            trial(&mut learner);
+            learner.clear_gradients();
+        }
+        trial(&mut learner);
+        trial(&mut learner);
+        means.push(learner.parameter("W_out").unwrap());
+    }
+    assert_eq!(means[0], means[1]);
 }

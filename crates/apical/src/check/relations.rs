@@ -1062,7 +1062,7 @@ fn score_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
                 let score = noise[t * noises + at] / spec.sigma;
                 for (j, a) in view.pre(b)[..m].iter().enumerate() {
                     let trace = &mut traces[at * m + j];
-                    *trace = (1.0 - spec.decay) * *trace + score * a;
+                    *trace = (1.0 - spec.forgets()) * *trace + score * a;
                     by_hand[row * m + j] += (loss - before) * *trace;
                 }
             }
@@ -1075,7 +1075,7 @@ fn score_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
 fn trial_reward_by_hand(case: &Case, _: &RuleSpec) -> Result<f64> {
     let spec = NodePerturbationSpec {
         sigma: 0.2,
-        decay: 0.1,
+        decay: Some(0.1),
         baseline: 0.3,
         reward: Reward::Trial,
     };
@@ -1106,7 +1106,7 @@ fn trial_reward_by_hand(case: &Case, _: &RuleSpec) -> Result<f64> {
                     let score = noise[(trial * steps + t) * noises + at] / spec.sigma;
                     for (j, a) in view.pre(b)[..m].iter().enumerate() {
                         let trace = &mut traces[at * m + j];
-                        *trace = (1.0 - spec.decay) * *trace + score * a;
+                        *trace = (1.0 - spec.forgets()) * *trace + score * a;
                     }
                 }
             }

@@ -81,7 +81,7 @@ pub fn claimed(rule: &RuleSpec) -> Option<RuleSpec> {
         RuleSpec::NodePerturbation(spec) => {
             Some(RuleSpec::NodePerturbation(NodePerturbationSpec {
                 sigma: 0.3,
-                decay: 0.0,
+                decay: Some(0.0),
                 baseline: 1e-12,
                 ..*spec
             }))

@@ -6,7 +6,7 @@
 //! e_gij ← (1 − d) e_gij + ξ_gi a_j / σ²,   gradient = (L − L̄) e,   L̄ ← (1 − ρ) L̄ + ρ L.
 //!
 //! With `reward = "trial"` the loss is that of the whole trial and is paid at its end, as Murray 2019 writes it (Eq. 8, with
-//! R = −Σ_t L(t), and R̄ its recent mean): gradient = (L_trial − L̄) Σ_t e(t), e without decay being Σ ξ a / σ².
+//! R = −Σ_t L(t), and R̄ its recent mean): gradient = (L_trial − L̄) e(T), e at its end being Σ_t ξ a / σ² without decay, which is then the default.
 //! With d = 0 the mean over the noise of Σ_t gradient is the exact gradient of the mean loss of the noisy network, L̄ being any
 //! number that the noise of the trial does not touch (the running mean hears a share ρ of it); d > 0 forgets old trials for less variance. The published code adds its noise
 //! after the nonlinearity, with deviation σα but dividing by σ², and scales the new term by d; on the currents the score needs no
@@ -44,13 +44,24 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 pub struct NodePerturbationSpec {
     /// σ, deviation of the noise on each current.
     pub sigma: f64,
-    /// d in [0, 1], what a trace forgets in a step.
-    pub decay: f64,
+    /// d in [0, 1], what a trace forgets in a step; 0.2 by default, 0 with the reward of the trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay: Option<f64>,
     /// ρ in (0, 1], what the expected loss learns in a step, or in a trial.
     pub baseline: f64,
     /// Which loss credits what was tried.
     #[serde(skip_serializing_if = "Reward::is_step")]
     pub reward: Reward,
+}
+
+impl NodePerturbationSpec {
+    /// d, what a trace forgets in a step.
+    pub fn forgets(&self) -> f64 {
+        self.decay.unwrap_or(match self.reward {
+            Reward::Step => 0.2,
+            Reward::Trial => 0.0,
+        })
+    }
 }
 
 /// When losses are compared with what was expected.
@@ -75,7 +86,7 @@ impl Default for NodePerturbationSpec {
     fn default() -> Self {
         Self {
             sigma: 0.1,
-            decay: 0.2,
+            decay: None,
             baseline: 0.01,
             reward: Reward::Step,
         }
@@ -283,10 +294,10 @@ pub(super) fn build<T: Scalar>(
 ) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();
     check_sigma(spec.sigma)?;
-    check_share("rule.decay", spec.decay, true)?;
+    check_share("rule.decay", spec.forgets(), true)?;
     check_share("rule.baseline", spec.baseline, false)?;
     let mut keep = Buffer::zeros(dims.units);
-    keep.fill(T::of(1.0 - spec.decay));
+    keep.fill(T::of(1.0 - spec.forgets()));
     Ok(Box::new(NodePerturbation {
         spec: *spec,
         dims,

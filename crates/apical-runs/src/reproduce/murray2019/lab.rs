@@ -56,8 +56,16 @@ impl Outcome {
         self.losses.iter().copied().fold(f64::NAN, f64::min)
     }
 
-    /// Mean loss of the last hundredth of the trials, by which rates are chosen.
+    /// Whether it ended in a loss that is no number.
+    pub fn diverged(&self) -> bool {
+        self.losses.last().is_some_and(|loss| !loss.is_finite())
+    }
+
+    /// Mean loss of the last hundredth of the trials, by which rates are chosen; the worst if it diverged.
     pub fn late(&self) -> f64 {
+        if self.diverged() {
+            return WORST;
+        }
         let count = (self.losses.len() / 100).max(1);
         let last = &self.losses[self.losses.len().saturating_sub(count)..];
         let sum: f64 = last.iter().map(|loss| loss.min(WORST)).sum();

@@ -9,27 +9,28 @@ use apical::{Experiment, Learner, Scalar, Streams};
 
 use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
 use super::periodic::{Bound, Judged, SEARCH, add_learning, add_spread};
-use super::{Part, Section, decimal, logarithms};
+use super::{Part, Section, decimal};
 use crate::claims::Claim;
-use crate::figure::{Colour, Curve, Panel, Weight};
+use crate::figure::{Colour, Curve, Level, Panel, Weight};
 use crate::reproduce::{Choice, Report};
 use crate::seed_run::Progress;
-use crate::statistics::{paired, quantile};
+use crate::statistics::quantile;
 use crate::{Error, Result, experiment};
 
 /// Trials of the circuit in one record.
 const BLOCK: u64 = 100;
 /// Rates that are tried for each stage.
 const RATES: [f64; 5] = [3e-4, 1e-3, 3e-3, 1e-2, 3e-2];
-/// Names of the three rules of the selectors.
-const RULES: [&str; 3] = [
+/// Names of the rules of the selectors; the last one is a control.
+const RULES: [&str; 4] = [
     "winner, rows of unit length",
     "winner, rows unbounded",
     "linear current, as printed",
+    "not learning (control)",
 ];
 
 /// The rules of the selectors that are compared.
-fn circuits(spec: &CircuitSpec) -> [CircuitSpec; 3] {
+fn circuits(spec: &CircuitSpec) -> [CircuitSpec; 4] {
     let unbounded = CircuitSpec {
         normalise: false,
         ..spec.clone()
@@ -38,17 +39,25 @@ fn circuits(spec: &CircuitSpec) -> [CircuitSpec; 3] {
         activity: Competition::Linear,
         ..unbounded.clone()
     };
-    [spec.clone(), unbounded, linear]
+    let still = CircuitSpec {
+        rate: 0.0,
+        ..unbounded.clone()
+    };
+    [spec.clone(), unbounded, linear, still]
 }
 
-/// Reaches in each direction from rest, then every rule of the selectors.
+/// Held-out reaches, then every rule of the selectors.
 ///
-/// `output` is the velocity of one syllable after another; `numbers` are, for each rule, shares of right transitions in training, and the
-/// velocity of the trial after it with the number of right transitions in front.
+/// `output` is the velocity of one syllable in each direction, the last one seen; the first of the `numbers` are the distances between
+/// the end of each held-out reach and its goal, then for each rule shares of right transitions in training, and the velocity of the
+/// trial after it with the number of right transitions in front.
 struct Circuits<'a> {
     stop: &'a AtomicBool,
     progress: &'a dyn Progress,
 }
+
+/// Held-out trials of reaches.
+const HELD_OUT: u64 = 10;
 
 impl Look for Circuits<'_> {
     fn look<T: Scalar>(
@@ -61,17 +70,32 @@ impl Look for Circuits<'_> {
         else {
             return Ok(Seen::default());
         };
+        let streams = Streams::new(seed);
+        let mut task = experiment
+            .task
+            .build::<T>(1, HELD_OUT * reach.trial(), &streams, "test")?;
+        let syllable = 2 * reach.syllable() as usize;
+        let mut seen = Seen {
+            output: vec![0.0; DIRECTIONS.len() * syllable],
+            numbers: vec![Vec::new()],
+        };
+        let mut sample = learner.sample_for(&*task)?;
         let network = learner.network();
-        let mut seen = Seen::default();
         let mut activity = Activity::new(network.dims());
-        for direction in 0..DIRECTIONS.len() {
-            let mut input = [T::ZERO; DIRECTIONS.len()];
-            input[direction] = T::ONE;
-            network.reset(&mut activity);
-            for _ in 0..reach.syllable() {
-                network.step::<false>(&mut activity, &input);
-                let z = activity.output.row(0);
-                seen.output.extend(z.iter().map(|z| z.f64()));
+        let mut velocity = Vec::new();
+        for _ in 0..HELD_OUT * reach.trial() {
+            task.next(&mut sample);
+            if sample.first {
+                network.reset(&mut activity);
+            }
+            network.step::<false>(&mut activity, &sample.x);
+            velocity.extend(activity.output.row(0).iter().map(|z| z.f64()));
+            if velocity.len() == syllable {
+                let told = sample.x.iter().position(|x| *x == T::ONE).unwrap_or(0);
+                let end = path(&velocity, reach.movement).last().copied();
+                seen.numbers[0].push(end.map_or(1.0, |end| distance(end, DIRECTIONS[told])));
+                seen.output[told * syllable..][..syllable].copy_from_slice(&velocity);
+                velocity.clear();
             }
         }
         let trial = reach.syllable() * circuit.sequence.len() as u64;
@@ -150,7 +174,7 @@ pub fn planned(choice: Choice) -> Result<u64> {
     }
     for name in NAMES {
         let e = load(name, choice)?;
-        steps += (e.steps + 3 * (e.all_steps() - e.steps)) * e.seeds;
+        steps += (e.steps + RULES.len() as u64 * (e.all_steps() - e.steps)) * e.seeds;
     }
     Ok(steps)
 }
@@ -279,35 +303,26 @@ impl Study<'_, '_> {
     }
 
     fn right(outcome: &Outcome, rule: usize) -> f64 {
-        outcome.seen.numbers.get(2 * rule + 1).map_or(0.0, |n| n[0])
+        outcome.seen.numbers.get(2 * rule + 2).map_or(0.0, |n| n[0])
     }
 
-    /// Mean distance between the end of a reach and where it should end, over directions.
-    fn reach_error(&self, outcome: &Outcome) -> f64 {
-        let task = self.task();
-        let syllable = 2 * task.syllable() as usize;
-        let ends = outcome.seen.output.chunks_exact(syllable).zip(DIRECTIONS);
-        let errors = ends.map(|(velocity, way)| {
-            path(velocity, task.movement)
-                .last()
-                .map_or(1.0, |end| distance(*end, way))
-        });
-        let errors: Vec<f64> = errors.collect();
-        match errors.len() {
-            0 => 1.0,
-            n => errors.iter().sum::<f64>() / n as f64,
+    /// Mean distance between the end of a held-out reach and where it should end; a diverged network stays where it is.
+    fn reach_error(outcome: &Outcome) -> f64 {
+        match outcome.seen.numbers.first() {
+            Some(errors) if !errors.is_empty() => errors.iter().sum::<f64>() / errors.len() as f64,
+            _ => 1.0,
         }
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let errors = self.lab.each(self.reach, |o| self.reach_error(o));
+        let errors = self.lab.each(self.reach, Self::reach_error);
         let mut claims = vec![
             Judged {
                 statement: "four tonic inputs command reaches in four directions".into(),
                 measured: format!("median {}", decimal(quantile(&errors, 0.5))),
                 ..Judged::of(
                     &errors,
-                    "mean distance of the end of a reach from its goal, of a length of 1,",
+                    "mean distance of the end of a held-out reach of length 1 from its goal",
                     Bound::Below(0.1),
                 )
             }
@@ -318,6 +333,11 @@ impl Study<'_, '_> {
             ),
         ];
         let transitions = (self.sequence().len() - 1) as f64;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let control = RULES.len() - 1;
+        let still = self
+            .lab
+            .each(self.reach, |o| Self::right(o, control) / transitions);
         for (rule, (text, source)) in RULES
             .into_iter()
             .zip([
@@ -334,9 +354,10 @@ impl Study<'_, '_> {
             let judged = Judged {
                 statement: format!("the loop learns the sequence ({text})"),
                 measured: format!(
-                    "{:.2}; whole sequence in {all} of {} networks",
-                    shares.iter().sum::<f64>() / shares.len() as f64,
-                    shares.len()
+                    "{:.2}; whole sequence in {all} of {} networks; without learning {:.2}",
+                    mean(&shares),
+                    shares.len(),
+                    mean(&still)
                 ),
                 ..Judged::of(
                     &shares,
@@ -354,7 +375,11 @@ impl Study<'_, '_> {
             (&self.controls[1], "bptt", "BPTT"),
         ] {
             let alone = self.lab.each(e, |o| self.astray(&o.seen.output));
-            let ratios = paired(&logarithms(&chained), &logarithms(&alone));
+            let ratios: Vec<f64> = chained
+                .iter()
+                .zip(&alone)
+                .map(|(a, b)| (a / b).log10())
+                .collect();
             let judged = Judged {
                 statement: format!("the loop follows the sequence better than {what} without it"),
                 measured: format!(
@@ -404,6 +429,11 @@ impl Study<'_, '_> {
             x_label: "trial".into(),
             y_label: "share of right transitions".into(),
             y_range: Some((0.0, 1.05)),
+            levels: vec![Level {
+                y: 0.5,
+                label: Some("one of two".into()),
+                colour: Colour::Grey,
+            }],
             ..Panel::default()
         };
         for (rule, text) in RULES.into_iter().enumerate() {
@@ -411,7 +441,7 @@ impl Study<'_, '_> {
                 .lab
                 .of(self.reach)
                 .iter()
-                .filter_map(|o| o.seen.numbers.get(2 * rule).map(Vec::as_slice))
+                .filter_map(|o| o.seen.numbers.get(2 * rule + 1).map(Vec::as_slice))
                 .collect();
             let count = shares.first().map_or(0, |s| s.len());
             let x: Vec<f64> = (1..=count).map(|k| k as f64 * BLOCK as f64).collect();
