@@ -2,8 +2,10 @@
 //!
 //! `cargo bench -p apical` prints two tables: a few steps beside naive Rust and NumPy (with `-- --all` also RTRL at n = 512,
 //! which takes minutes; PYTHON names the interpreter of the NumPy peer, `python3` by default), then every rule beside the dense
-//! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name.
+//! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name; `cargo bench -p apical -- batch`
+//! learning by trials with a batch, and ModProp online.
 
+mod batch;
 mod clock;
 mod machine;
 mod peer;
@@ -249,6 +251,11 @@ fn main() {
         rules::table(&words[1..], quick);
         return;
     }
+    if words.first().is_some_and(|word| word == "batch") {
+        println!("{}", conditions("best of 25 runs"));
+        batch::table(quick);
+        return;
+    }
     let sizes: &[usize] = if quick { &[32] } else { &[32, 128, 512] };
     let mut python = if quick {
         Err("a quick run".into())
@@ -286,6 +293,7 @@ fn main() {
     }
     if quick {
         rules::table(&[], quick);
+        batch::table(quick);
         println!("one call each: these numbers only show that everything runs");
         return;
     }
