@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use apical_runs::claims::{Claim, Claims};
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::{Paper, Report};
+use apical_runs::reproduce::{Choice, Paper, Report};
 use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -19,10 +19,13 @@ use crate::{COMMIT, VERSION, command_line, print};
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which paper: marschall2019, marschall2020, liu2022.
+    /// Which paper: marschall2019, marschall2020, murray2019, liu2022.
     paper: String,
-    /// One task of the paper alone; for liu2022 xor, pattern or smnist.
-    #[arg(long)]
+    /// Only this figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4 and reference.
+    #[arg(long, value_name = "FIGURE")]
+    figure: Option<String>,
+    /// Only this task: liu2022 has xor, pattern and smnist.
+    #[arg(long, value_name = "TASK", conflicts_with = "figure")]
     task: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
@@ -43,9 +46,15 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
-    let paper = match &arguments.task {
-        None => Paper::by_key(&arguments.paper)?,
-        Some(task) => Paper::part(&arguments.paper, task)?,
+    let paper = Paper::by_key(&arguments.paper)?;
+    let part = match (&arguments.figure, &arguments.task) {
+        (Some(figure), _) => Some(paper.part("figure", figure)?),
+        (_, Some(task)) => Some(paper.part("task", task)?),
+        _ => None,
+    };
+    let choice = Choice {
+        quick: arguments.quick,
+        part,
     };
     let dir = arguments
         .out
@@ -61,11 +70,11 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
             }
         })?;
     }
-    let (seeds, steps) = (paper.size)(arguments.quick)?;
+    let (seeds, steps) = (paper.size)(choice)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
     let meter = Meter::new(steps, arguments.quiet);
     let begun = Instant::now();
-    let outcome = (paper.reproduce)(arguments.quick, arguments.threads, stop, &meter);
+    let outcome = (paper.reproduce)(choice, arguments.threads, stop, &meter);
     meter.finish();
     // Only now, so that a stopped run leaves the folder empty and can be started again.
     let reproduction = outcome?;

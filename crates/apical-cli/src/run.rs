@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Result, bail};
 use apical::Experiment;
 use apical_runs::experiment;
-use apical_runs::record::{Ending, SeedRecord};
+use apical_runs::record::{Curve, Ending, SeedRecord};
 use apical_runs::run::{Environment, RunDir, free_run_dir};
 use apical_runs::statistics::Spread;
 use clap::Args;
@@ -89,7 +89,7 @@ impl Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let (dir, experiment) = arguments.prepare()?;
-    let total = experiment.steps.saturating_mul(experiment.seeds);
+    let total = experiment.all_steps().saturating_mul(experiment.seeds);
     let meter = Meter::new(total, arguments.quiet);
     if !arguments.quiet && !experiment.title.is_empty() {
         meter.say(&experiment.title);
@@ -167,6 +167,12 @@ fn summary(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) -> Str
             name,
             curves.filter_map(|c| c.values.last().copied()).collect(),
         );
+        if name == "loss" {
+            // Late training may be unstable: the last loss alone would hide how well it once went.
+            let curves = records.iter().filter_map(|record| record.curve(name));
+            let least = |c: &Curve| c.values.iter().copied().fold(f64::NAN, f64::min);
+            line("loss, least recorded", curves.map(least).collect());
+        }
     }
     for (index, name) in [(0, "held-out loss"), (1, "held-out accuracy")] {
         let values: Vec<f64> = records

@@ -145,6 +145,11 @@ fn results_of_2020_run() {
 }
 
 #[test]
+fn results_of_murray_run() {
+    assert!(run_all("docs/results/murray2019.md") >= 3);
+}
+
+#[test]
 fn how_to_commands_run() {
     let mut commands = 0;
     for document in how_to() {
@@ -183,6 +188,7 @@ fn links_lead_somewhere() {
         "docs/architecture.md",
         "docs/results/marschall2019.md",
         "docs/results/marschall2020.md",
+        "docs/results/murray2019.md",
         "docs/speed.md",
     ];
     let documents = documents.into_iter().map(String::from);

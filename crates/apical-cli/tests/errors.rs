@@ -236,6 +236,71 @@ fn bad_settings_are_refused() {
     }
 }
 
+/// The same of Murray's experiments.
+const OF_2019: &[(&str, &str, &[&str])] = &[
+    (
+        "periodic-200",
+        "task.period=5",
+        &["task.period: got 5", "at least 10 steps", "time constant"],
+    ),
+    (
+        "interval-150",
+        "task.tail=20",
+        &["task.tail: got 20", "overlaps the end of the trial"],
+    ),
+    (
+        "periodic-200-dale",
+        "network.dale.excitatory=1.0",
+        &["network.dale.excitatory: got 1", "between 0 and 1"],
+    ),
+    (
+        "periodic-200-dale",
+        "network.dale.excitatory=-0.5",
+        &["network.dale.excitatory: got -0.5"],
+    ),
+    (
+        "reach",
+        "circuit.exploration=1.5",
+        &["circuit.exploration: got 1.5", "a probability in [0, 1]"],
+    ),
+    (
+        "reach",
+        "circuit.sequence=[0,0]",
+        &["circuit.sequence: got [0, 0]", "leaves the square"],
+    ),
+    (
+        "reach",
+        "task.cues=false",
+        &["task.cues: got false", "a task.sequence"],
+    ),
+    (
+        "periodic-200",
+        "circuit.rate=0.1",
+        &["circuit: got a loop circuit for task `periodic`", "reach"],
+    ),
+    (
+        "periodic-200",
+        "rule.leak=2.0",
+        &["rule.leak: got 2", "a number in (0, 1]"],
+    ),
+    (
+        "periodic-200",
+        "rule.input=\"before\"",
+        &["rule.input", "before", "current", "previous"],
+    ),
+];
+
+#[test]
+fn bad_settings_of_murray_are_refused() {
+    let folder = tempdir().unwrap();
+    for (experiment, change, parts) in OF_2019 {
+        let line = format!("run murray2019/{experiment} --out r --set {change}");
+        let ran = apical(folder.path(), &line);
+        ran.fails(1, parts);
+        assert!(!folder.path().join("r").exists(), "{change}");
+    }
+}
+
 #[test]
 fn bad_arguments_are_refused() {
     let folder = tempdir().unwrap();

@@ -133,6 +133,95 @@ fn the_framework_gives_learning_curves_alignments_and_a_command_for_each_number(
 }
 
 #[test]
+fn a_figure_alone_gives_its_claims_whatever_the_threads() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce murray2019 --figure 2d --quick";
+    apical(
+        folder.path(),
+        &format!("{line} --json claims.json --out figure"),
+    )
+    .ok();
+    let text = read(folder.path().join("claims.json"));
+    let claims: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(claims["command"], format!("apical {line}"));
+    let rows = claims["claims"].as_array().unwrap();
+    // Four claims, each at the printed rates and at those of the search.
+    assert_eq!(rows.len(), 8, "{text}");
+    assert!(rows.iter().all(|row| row["figure"] == "2d"), "{text}");
+    let written = files(&folder.path().join("figure"));
+    for name in ["figure2.svg", "figure2.png", "grid.md", "periodic.csv"] {
+        assert!(written.contains_key(name), "{name}");
+    }
+    assert!(!written.contains_key("figure3.svg"));
+    apical(
+        folder.path(),
+        &format!("{line} --quiet --threads 1 --json one.json --out one"),
+    )
+    .ok();
+    assert_eq!(read(folder.path().join("one.json")), text);
+}
+
+#[test]
+fn every_figure_of_2019_has_claims_and_is_drawn() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce murray2019 --quick --json claims.json --out paper";
+    let ran = apical(folder.path(), line).ok();
+    let text = read(folder.path().join("claims.json"));
+    let claims: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows = claims["claims"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    for row in rows {
+        assert!(ids.insert(row["id"].as_str().unwrap()), "twice: {row}");
+        assert!(row["n"].as_u64().unwrap() > 0, "{row}");
+    }
+    for figure in [
+        "2a",
+        "2b",
+        "2c",
+        "2d",
+        "2s1",
+        "2s2",
+        "2s3",
+        "3",
+        "4",
+        "reference",
+    ] {
+        assert!(rows.iter().any(|row| row["figure"] == figure), "{figure}");
+    }
+    let written = files(&folder.path().join("paper"));
+    for name in ["figure2", "figure2-supplements", "figure3", "figure4"] {
+        assert!(written.contains_key(&format!("{name}.png")), "{name}");
+    }
+    // The rule of the search stands beside what it chose.
+    assert!(ran.out.contains("least median"), "{}", ran.out);
+}
+
+#[test]
+fn figures_that_do_not_exist_are_refused() {
+    let folder = tempdir().unwrap();
+    for (line, parts) in [
+        (
+            "murray2019 --figure 5",
+            &["--figure: got `5`, expected one of 2, 2a, 2b"][..],
+        ),
+        (
+            "murray2019 --figure 2s4",
+            &["--figure: got `2s4`", "Did you mean `2s"],
+        ),
+        (
+            "marschall2019 --figure 1d",
+            &[
+                "--figure: got `1d`, expected no part",
+                "Leave --figure out.",
+            ],
+        ),
+    ] {
+        apical(folder.path(), &format!("reproduce {line} --out new")).fails(1, parts);
+        assert!(!folder.path().join("new").exists(), "{line}");
+    }
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_before_anything_is_computed() {
     let folder = tempdir().unwrap();
     std::fs::create_dir(folder.path().join("full")).unwrap();
@@ -158,7 +247,7 @@ fn what_cannot_be_written_is_refused_before_anything_is_computed() {
         (
             "marschal2019 --out new",
             &[
-                "paper: got `marschal2019`, expected one of marschall2019, marschall2020",
+                "paper: got `marschal2019`, expected one of marschall2019, marschall2020, murray2019",
                 "Did you mean `marschall2019`?",
             ],
         ),

@@ -9,7 +9,7 @@ use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
-use crate::record::{Ending, SeedRecord, Tests};
+use crate::record::{Curve, Ending, SeedRecord, Tests};
 use crate::{Error, Result, checkpoint_file, experiment};
 
 /// Sees how far runs have come; called from several threads.
@@ -81,6 +81,8 @@ struct SeedRun<'a, T> {
     saved: Option<u64>,
 }
 
+/// Trials of the loop circuit that make a record.
+const TRIALS: u64 = 100;
 /// Steps between two looks at the stop flag.
 const CHUNK: u64 = 512;
 
@@ -111,18 +113,22 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         }
         // Longer runs make room as they go: a mistyped number of steps is no reason to run out of memory.
         self.recorder.reserve(self.experiment.steps.min(1 << 24));
+        let mut chained = Vec::new();
         let ending = match self.train(around) {
+            Ok(Ending::Finished) => self.chain(around, &mut chained)?,
             Ok(ending) => ending,
             Err(Error::Apical(error @ apical::Error::Diverged { .. })) => {
                 Ending::Diverged(self.diverged(&error, around.checkpoint))
             }
             Err(error) => return Err(error),
         };
+        let mut curves = SeedRecord::curves_of(&self.recorder);
+        curves.extend(chained);
         let record = SeedRecord {
             seed: self.seed,
             steps: self.learner.steps(),
             ending,
-            curves: SeedRecord::curves_of(&self.recorder),
+            curves,
             tests: self.tests,
             warnings: self.learner.warnings(),
         };
@@ -173,6 +179,36 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
                 return Ok(Ending::Finished);
             }
         }
+    }
+
+    /// Trains the loop circuit, if there is one, around the network as it now is. Its state is in no checkpoint: it starts
+    /// anew from the trained network, with the same numbers.
+    fn chain(&self, around: Surroundings<'_>, curves: &mut Vec<Curve>) -> Result<Ending> {
+        let experiment = self.experiment;
+        let Some(mut circuit) = experiment.sequence_loop(&self.learner, self.seed)? else {
+            return Ok(Ending::Finished);
+        };
+        let trials = experiment.circuit.as_ref().map_or(0, |c| c.trials);
+        let trial = (experiment.all_steps() - experiment.steps) / trials.max(1);
+        let mut curve = Curve {
+            name: "right_transitions".into(),
+            steps: Vec::new(),
+            values: Vec::new(),
+        };
+        let mut done = 0;
+        while done < trials {
+            if around.stop.load(Ordering::Relaxed) {
+                return Ok(Ending::Stopped);
+            }
+            let block = TRIALS.min(trials - done);
+            let share = circuit.train(block);
+            done += block;
+            curve.steps.push(experiment.steps + done * trial);
+            curve.values.push(share);
+            around.progress.advance(block * trial);
+        }
+        curves.push(curve);
+        Ok(Ending::Finished)
     }
 
     /// The same held-out stream every time, so that tests differ by the weights alone.

@@ -48,6 +48,24 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value below which this share of the values lies, between them as they are spaced; NaN of nothing.
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let place = share * last as f64;
+    let (below, part) = (place as usize, place.fract());
+    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
+    // Not 0 · ∞ where the place is exactly one value.
+    if part == 0.0 {
+        low
+    } else {
+        low + part * (high - low)
+    }
+}
+
 /// a − b, pair by pair.
 pub fn paired(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
@@ -75,12 +93,8 @@ pub fn mean_curve(curves: &[(Vec<u64>, Vec<f64>)]) -> (Vec<f64>, Vec<f64>) {
 pub fn quartiles(curves: &[(Vec<u64>, Vec<f64>)]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     let (steps, _) = mean_curve(curves);
     let at = |k: usize, share: f64| {
-        let mut values: Vec<f64> = curves.iter().map(|(_, values)| values[k]).collect();
-        values.sort_by(f64::total_cmp);
-        let place = share * (values.len() - 1) as f64;
-        let (below, part) = (place as usize, place.fract());
-        let above = (below + 1).min(values.len() - 1);
-        values[below] + part * (values[above] - values[below])
+        let values: Vec<f64> = curves.iter().map(|(_, values)| values[k]).collect();
+        quantile(&values, share)
     };
     let edge = |share: f64| (0..steps.len()).map(|k| at(k, share)).collect();
     let (low, high) = (edge(0.25), edge(0.75));
@@ -201,6 +215,17 @@ mod tests {
         assert!((pooled_deviation((1.0, 3), (2.0, 10)) - (38.0f64 / 11.0).sqrt()).abs() < 1e-12);
         assert_eq!(pooled_deviation((f64::NAN, 1), (2.0, 10)), 2.0);
         assert!(pooled_deviation((f64::NAN, 1), (f64::NAN, 1)).is_nan());
+    }
+
+    #[test]
+    fn quantiles_lie_between_the_values() {
+        let values = [4.0, 1.0, 3.0, 2.0];
+        assert_eq!(
+            [0.0, 0.25, 0.5, 1.0].map(|q| quantile(&values, q)),
+            [1.0, 1.75, 2.5, 4.0]
+        );
+        assert_eq!(quantile(&[1.0, f64::INFINITY], 0.0), 1.0);
+        assert!(quantile(&[], 0.5).is_nan());
     }
 
     #[test]

@@ -17,6 +17,17 @@ pub trait Feedback<T: Scalar>: Send {
     fn learn(&mut self, _simd: Simd, _gradient: &Matrix<T>, _scale: T, _rate: T, _decay: T) {}
 
     /// The feedback weights, one row an output, if the pathway has its own.
+    fn weights(&self) -> Option<&Matrix<T>> {
+        None
+    }
+
+    /// Cosine of the angle between W_out and Bᵀ as vectors (Lillicrap et al. 2016); NaN where there is no B.
+    fn alignment(&self, readout: &Matrix<T>) -> f64 {
+        self.weights()
+            .map_or(f64::NAN, |weights| cosine(readout, weights))
+    }
+
+    /// The feedback weights, to be set.
     fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
         None
     }
@@ -137,6 +148,24 @@ impl<T: Scalar> Feedback<T> for Symmetric {
         signal.fill(T::ZERO);
         add_transposed(simd, readout.data(), readout.stride(), delta, signal);
     }
+
+    fn alignment(&self, _: &Matrix<T>) -> f64 {
+        1.0
+    }
+}
+
+/// Cosine of the angle between two matrices as vectors, over the columns of the second.
+fn cosine<T: Scalar>(readout: &Matrix<T>, back: &Matrix<T>) -> f64 {
+    let (mut dot, mut out, mut feedback) = (0.0, 0.0, 0.0);
+    for k in 0..back.rows() {
+        for (w, b) in readout.row(k).iter().zip(back.row(k)) {
+            let (w, b) = (w.f64(), b.f64());
+            dot += w * b;
+            out += w * w;
+            feedback += b * b;
+        }
+    }
+    dot / (out * feedback).sqrt()
 }
 
 struct Random<T> {
@@ -148,6 +177,10 @@ impl<T: Scalar> Feedback<T> for Random<T> {
         signal.fill(T::ZERO);
         let w = &self.weights;
         add_transposed(simd, w.data(), w.stride(), delta, signal);
+    }
+
+    fn weights(&self) -> Option<&Matrix<T>> {
+        Some(&self.weights)
     }
 
     fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {
@@ -172,6 +205,10 @@ impl<T: Scalar> Feedback<T> for KolenPollack<T> {
             let row = self.weights.row_mut(k).iter_mut().zip(gradient.row(k));
             row.for_each(|(b, g)| *b -= rate * (scale * *g + decay * *b));
         }
+    }
+
+    fn weights(&self) -> Option<&Matrix<T>> {
+        Some(&self.weights)
     }
 
     fn weights_mut(&mut self) -> Option<&mut Matrix<T>> {

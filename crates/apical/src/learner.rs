@@ -76,6 +76,9 @@ pub enum Reduction {
     Sum,
     /// Their mean.
     Mean,
+    /// The mean over the steps of a trial, summed over the trials between two updates (1/T of each trial, whose lengths
+    /// should be equal). Within a trial, with updates at every step, as `sum`.
+    TrialMean,
 }
 
 /// What one step gave.
@@ -393,8 +396,11 @@ impl<T: Scalar> Learner<T> {
                 .look_at_gradients(&self.gradient, &self.readout_gradient);
         }
         let mut count = self.network.dims().batch as f64;
-        if self.reduction == Reduction::Mean {
-            count *= self.pending.max(1) as f64;
+        match self.reduction {
+            Reduction::Sum => {}
+            Reduction::Mean => count *= self.pending.max(1) as f64,
+            Reduction::TrialMean if self.pending_trials == 0 => {}
+            Reduction::TrialMean => count *= self.pending as f64 / self.pending_trials as f64,
         }
         let scale = T::of(1.0 / count);
         let (recurrent, readout) = (&mut self.gradient, &mut self.readout_gradient);
@@ -611,6 +617,16 @@ impl<T: Scalar> Learner<T> {
         self.rule.needs_trials()
     }
 
+    /// The feedback weights Bᵀ, one row an output, if the pathway has its own.
+    pub fn feedback_weights(&self) -> Option<&Matrix<T>> {
+        self.feedback.weights()
+    }
+
+    /// Cosine of the angle between W_out and Bᵀ as vectors (Lillicrap et al. 2016): 1 with symmetric feedback, NaN without any.
+    pub fn alignment(&self) -> f64 {
+        self.feedback.alignment(self.network.readout())
+    }
+
     /// The feedback weights, one row an output, if the pathway has its own.
     pub fn feedback_weights_mut(&mut self) -> Option<&mut Matrix<T>> {
         self.feedback.weights_mut()
@@ -771,7 +787,8 @@ impl<T: Scalar> Learner<T> {
             "W_out" | "b_out" => self.network.readout_mut(),
             _ => self.network.synapses_mut().weights_mut(),
         };
-        for (i, row) in rows.zip(values.chunks_exact(columns.len())) {
+        // Without inputs W_in has no columns, and no values.
+        for (i, row) in rows.zip(values.chunks_exact(columns.len().max(1))) {
             matrix.row_mut(i)[columns.clone()].copy_from_slice(row);
         }
         Ok(())

@@ -35,6 +35,7 @@ mod stream;
 
 pub mod analysis;
 pub mod check;
+pub mod circuit;
 pub mod constraint;
 pub mod credit;
 pub mod eligibility;

@@ -70,6 +70,9 @@ pub struct NetworkSpec {
     /// Fixed weights, units × outputs for each current, through which the network hears z(t−1); none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_feedback: Option<Init>,
+    /// Every state variable of every unit at the start of a trial.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub initial_state: f64,
     /// Whether units may connect to themselves.
     #[serde(skip_serializing_if = "is_true")]
     pub self_connections: bool,
@@ -82,6 +85,10 @@ pub struct NetworkSpec {
     /// Types of units; the two signs under Dale's law, else one, by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<TypesSpec>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn is_true(value: &bool) -> bool {
@@ -99,6 +106,7 @@ impl Default for NetworkSpec {
             readout: Init::gaussian(),
             readout_bias: Init::Zero {},
             output_feedback: None,
+            initial_state: 0.0,
             self_connections: true,
             dale: None,
             sparsity: None,
@@ -125,7 +133,7 @@ impl<T: Scalar> Network<T> {
     /// Builds the network with weights drawn from the stream `weights`.
     ///
     /// # Errors
-    /// No units, inputs, outputs or samples; a setting of the neuron or of an initialiser out of range.
+    /// No units, outputs or samples; a setting of the neuron or of an initialiser out of range.
     pub fn new(
         spec: &NetworkSpec,
         inputs: usize,
@@ -204,13 +212,25 @@ impl<T: Scalar> Network<T> {
             }
             output_feedback = Some(transposed);
         }
+        if !spec.initial_state.is_finite() {
+            return Err(Error::invalid(
+                "network.initial_state",
+                spec.initial_state,
+                "a finite number",
+                "0 is the default.",
+            ));
+        }
+        let mut initial = Matrix::zeros(dims.states, dims.units);
+        for s in 0..dims.states {
+            initial.row_mut(s).fill(T::of(spec.initial_state));
+        }
         Ok(Self {
             dims,
             neuron,
             synapses,
             readout,
             output_feedback,
-            initial: Matrix::zeros(dims.states, dims.units),
+            initial,
             constraints,
             simd: Simd::detect(),
         })
@@ -282,7 +302,7 @@ impl<T: Scalar> Network<T> {
     /// A network of units of one's own, all weights zero.
     ///
     /// # Errors
-    /// No units, inputs, outputs or samples, or too many.
+    /// No units, outputs or samples, or too many.
     pub fn with_neuron(
         neuron: Box<dyn Neuron<T>>,
         units: usize,
@@ -510,7 +530,8 @@ fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Res
         ("batch", batch),
     ];
     for (field, size) in sizes {
-        if size == 0 {
+        // A network may run by itself, without inputs.
+        if size == 0 && field != "inputs" {
             return Err(Error::invalid(
                 field,
                 0,

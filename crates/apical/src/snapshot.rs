@@ -283,6 +283,13 @@ pub enum Owner {
         /// Whether the rates are those of the step before.
         before: bool,
     },
+    /// Rows with padding: number k of each is at the presynaptic element `offset` + k, for all the synapses it drives.
+    Presynaptic {
+        /// Distance between rows.
+        stride: usize,
+        /// The first element's place in a = [r; x; 1].
+        offset: usize,
+    },
     /// Received by every unit from the others: rates, for example.
     Sent,
     /// The same everywhere and known everywhere: clocks, broadcast signals.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::circuit::{CircuitSpec, SequenceLoop};
 use crate::feedback::FeedbackSpec;
 use crate::learner::{Learner, LearnerSpec, Reduction, Update};
 use crate::loss::Loss;
@@ -64,6 +65,9 @@ pub struct Experiment {
     /// How gradients become weight changes.
     #[serde(default)]
     pub optimizer: OptimizerSpec,
+    /// A loop circuit that is trained afterwards, the network staying as it is; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitSpec>,
     /// Held-out tests.
     #[serde(default)]
     pub evaluate: EvaluateSpec,
@@ -144,6 +148,43 @@ impl Experiment {
         Learner::new(&self.learner_spec(), inputs, outputs, seed)
     }
 
+    /// Steps of one seed, those of the loop circuit included.
+    pub fn all_steps(&self) -> u64 {
+        let circuit = match (&self.circuit, &self.task) {
+            (Some(circuit), TaskSpec::Reach(reach)) => {
+                let syllables = circuit.sequence.len() as u64;
+                let trial = reach.syllable().saturating_mul(syllables);
+                trial.saturating_mul(circuit.trials)
+            }
+            _ => 0,
+        };
+        self.steps.saturating_add(circuit)
+    }
+
+    /// The loop circuit around a trained network, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`SequenceLoop::new`], or another task than `reach`.
+    pub fn sequence_loop<'a, T: Scalar>(
+        &self,
+        learner: &'a Learner<T>,
+        seed: u64,
+    ) -> Result<Option<SequenceLoop<'a, T>>> {
+        let Some(circuit) = &self.circuit else {
+            return Ok(None);
+        };
+        let TaskSpec::Reach(reach) = &self.task else {
+            return Err(Error::invalid(
+                "circuit",
+                format!("a loop circuit for task `{}`", self.task.info().name),
+                "one for the task `reach`, whose movements it chains",
+                "Set task.kind = \"reach\", or remove [circuit].",
+            ));
+        };
+        let streams = crate::Streams::new(seed);
+        SequenceLoop::new(learner.network(), reach, circuit, &streams).map(Some)
+    }
+
     /// Everything that can be checked without running.
     ///
     /// # Errors
@@ -188,6 +229,18 @@ impl Experiment {
                     self.task.info().name
                 ),
                 "Use rule.kind = \"node_perturbation\", or a task with trials (`apical tasks`).",
+            ));
+        }
+        self.sequence_loop(&learner, self.seed)?;
+        let tau = self.network.neuron.time_constant();
+        if let Some((field, steps)) = self.task.shortest_time()
+            && (steps as f64) < tau
+        {
+            return Err(Error::invalid(
+                field,
+                steps,
+                format!("at least {tau:.0} steps, the time constant of the units"),
+                "Make it longer, or network.neuron faster: units could not follow.",
             ));
         }
         crate::monitor::Recorder::new(&self.monitor, &learner)?;

@@ -46,7 +46,7 @@ fn allocations(run: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-const RULES: [&str; 33] = [
+const RULES: [&str; 35] = [
     r#"{"kind": "dendritic"}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
@@ -64,6 +64,8 @@ const RULES: [&str; 33] = [
     r#"{"kind": "uoro", "epsilon": 1e-3}"#,
     r#"{"kind": "snap"}"#,
     r#"{"kind": "snap", "order": 2}"#,
+    r#"{"kind": "rflo", "leak": 0.3, "input": "previous"}"#,
+    r#"{"kind": "node_perturbation", "reward": "trial"}"#,
     r#"{"kind": "kernl"}"#,
     r#"{"kind": "tbptt", "every": 3, "back": 7}"#,
     r#"{"kind": "node_perturbation"}"#,

@@ -73,11 +73,16 @@ fn sizes() {
         "at most 1048576",
     );
     let spec = LearnerSpec::default();
+    // Without inputs a network runs by itself.
+    let mut alone = Learner::<f64>::new(&spec, 0, 2, 1).unwrap();
+    alone.learn(&[], &[0.0, 1.0]).unwrap();
+    assert!(alone.parameter("W_in").unwrap().is_empty());
+    alone.set_parameter("W_in", &[]).unwrap();
     names(
-        Learner::<f64>::new(&spec, 0, 2, 1),
-        "inputs",
-        "0",
-        "at least 1",
+        build(|s| s.network.initial_state = f64::NAN),
+        "network.initial_state",
+        "NaN",
+        "a finite number",
     );
     names(
         Learner::<f64>::new(&spec, 2, 0, 1),

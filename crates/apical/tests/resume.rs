@@ -116,6 +116,8 @@ fn rules() -> Vec<String> {
             r#"{"kind": "dendritic", "rate": 0.05, "lambda": 0.5, "horizon": 3}"#,
             r#"{"kind": "uoro", "epsilon": 1e-3}"#,
             r#"{"kind": "snap", "order": 2}"#,
+            r#"{"kind": "rflo", "leak": 0.3, "input": "previous"}"#,
+            r#"{"kind": "node_perturbation", "reward": "trial"}"#,
             r#"{"kind": "kernl", "order": "published", "reset": 7}"#,
             r#"{"kind": "tbptt", "every": 2, "back": 4}"#,
             r#"{"kind": "modprop", "zero_diagonal": true, "adaptive_mu": true, "mu": 3.0}"#,

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 
 use apical::Experiment;
 
-use super::{Paper, Reproduction, Size};
+use super::{Choice, Paper, Reproduction, Size};
 use crate::claims::Claims;
 use crate::figure::Colour;
 use crate::record::metrics_table;
@@ -27,44 +27,14 @@ use judge::Study;
 
 const PAPER: &str = "liu2022";
 
-/// The paper, with all tasks there are data for.
+/// The paper; without the files of MNIST, the tasks there are data for.
 pub(super) const THIS: Paper = Paper {
     key: PAPER,
     title: "Liu et al. 2022: ModProp beside BPTT, MDGL and the three-factor rule, on three tasks",
-    size: |quick| size(&tasks(), quick),
-    reproduce: |quick, threads, stop, progress| {
-        reproduce(THIS, &tasks(), quick, threads, stop, progress)
-    },
-};
-
-/// Delayed XOR alone.
-pub(super) const XOR: Paper = Paper {
-    key: "liu2022/xor",
-    title: "Liu et al. 2022: delayed XOR",
-    size: |quick| size(&[Task::Xor], quick),
-    reproduce: |quick, threads, stop, progress| {
-        reproduce(XOR, &[Task::Xor], quick, threads, stop, progress)
-    },
-};
-
-/// Pattern generation alone.
-pub(super) const PATTERN: Paper = Paper {
-    key: "liu2022/pattern",
-    title: "Liu et al. 2022: pattern generation",
-    size: |quick| size(&[Task::Pattern], quick),
-    reproduce: |quick, threads, stop, progress| {
-        reproduce(PATTERN, &[Task::Pattern], quick, threads, stop, progress)
-    },
-};
-
-/// Sequential MNIST alone.
-pub(super) const SMNIST: Paper = Paper {
-    key: "liu2022/smnist",
-    title: "Liu et al. 2022: sequential MNIST, row by row",
-    size: |quick| size(&[Task::Smnist], quick),
-    reproduce: |quick, threads, stop, progress| {
-        reproduce(SMNIST, &[Task::Smnist], quick, threads, stop, progress)
-    },
+    part: "task",
+    parts: &["xor", "pattern", "smnist"],
+    size,
+    reproduce,
 };
 
 /// One of the tasks.
@@ -75,11 +45,12 @@ enum Task {
     Smnist,
 }
 
-/// Those that can be run here.
-fn tasks() -> Vec<Task> {
-    let mut tasks = vec![Task::Xor, Task::Pattern];
-    if mnist().is_ok() {
-        tasks.push(Task::Smnist);
+/// Those that are asked for, and where none is, those that can be run here.
+fn tasks(choice: Choice) -> Vec<Task> {
+    let mut tasks = vec![Task::Xor, Task::Pattern, Task::Smnist];
+    tasks.retain(|task| choice.has(task.name()));
+    if choice.part.is_none() && mnist().is_err() {
+        tasks.pop();
     }
     tasks
 }
@@ -293,8 +264,8 @@ fn mnist() -> Result<(PathBuf, PathBuf)> {
     })
 }
 
-fn size(tasks: &[Task], quick: bool) -> Result<Size> {
-    let plan = plan(tasks, quick)?;
+fn size(choice: Choice) -> Result<Size> {
+    let plan = plan(&tasks(choice), choice.quick)?;
     let steps = plan
         .iter()
         .map(|cell| cell.experiment.steps * cell.experiment.seeds)
@@ -304,14 +275,13 @@ fn size(tasks: &[Task], quick: bool) -> Result<Size> {
 }
 
 fn reproduce(
-    paper: Paper,
-    tasks: &[Task],
-    quick: bool,
+    choice: Choice,
     threads: usize,
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<Reproduction> {
-    let plan = plan(tasks, quick)?;
+    let (tasks, quick) = (tasks(choice), choice.quick);
+    let plan = plan(&tasks, quick)?;
     let experiments: Vec<Experiment> = plan.iter().map(|cell| cell.experiment.clone()).collect();
     let records = run_all(&experiments, threads, stop, progress)?;
     let mut claims = Vec::new();
@@ -353,7 +323,7 @@ fn reproduce(
         figures,
         claims: Claims {
             paper: PAPER.into(),
-            command: paper.command(quick),
+            command: THIS.command(choice),
             claims,
         },
         reports,

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use apical::Experiment;
 use apical::task::Bound;
 
-use super::{Paper, Reproduction};
+use super::{Choice, Paper, Reproduction, Size};
 use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
 use crate::record::{SeedRecord, metrics_table};
@@ -25,6 +25,8 @@ use crate::{Result, experiment};
 pub(super) const THIS: Paper = Paper {
     key: PAPER,
     title: "Marschall, Cho & Savin 2019: Figure 1D, with the controls the abstract lacks",
+    part: "",
+    parts: &[],
     size,
     reproduce,
 };
@@ -62,18 +64,20 @@ fn experiments(quick: bool) -> Result<Vec<Experiment>> {
     CONDITIONS.iter().map(load).collect()
 }
 
-fn size(quick: bool) -> Result<((u64, u64), u64)> {
+fn size(choice: Choice) -> Result<Size> {
+    let quick = choice.quick;
     let experiments = experiments(quick)?;
     let steps = experiments.iter().map(|e| e.steps * e.seeds).sum();
     Ok(((experiments[0].seed, experiments[0].seeds), steps))
 }
 
 fn reproduce(
-    quick: bool,
+    choice: Choice,
     threads: usize,
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<Reproduction> {
+    let quick = choice.quick;
     let experiments = experiments(quick)?;
     let records = run_all(&experiments, threads, stop, progress)?;
     let study = Study {
@@ -87,7 +91,7 @@ fn reproduce(
         figures: vec![("figure1d", figure)],
         claims: Claims {
             paper: PAPER.into(),
-            command: THIS.command(quick),
+            command: THIS.command(choice),
             claims,
         },
         reports: Vec::new(),

@@ -13,7 +13,7 @@ use apical::task::Sample;
 use apical::{Experiment, Streams};
 
 use self::reference::{Reference, Rows};
-use super::{Paper, Report, Reproduction};
+use super::{Choice, Paper, Report, Reproduction, Size};
 use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::compare::{Compared, Plan};
 use crate::figure::{Band, Colour, Curve, Figure, Level, Mark, Panel, Weight};
@@ -31,6 +31,8 @@ use crate::{Result, experiment};
 pub(super) const THIS: Paper = Paper {
     key: PAPER,
     title: "Marschall, Cho & Savin 2020: all rules on Add and Mimic, alignment of their gradients",
+    part: "",
+    parts: &[],
     size,
     reproduce,
 };
@@ -496,7 +498,8 @@ fn plans(quick: bool) -> Result<Vec<(&'static Setting, Plan)>> {
         .collect()
 }
 
-fn size(quick: bool) -> Result<((u64, u64), u64)> {
+fn size(choice: Choice) -> Result<Size> {
+    let quick = choice.quick;
     let runs = runs(quick)?;
     let training: u64 = runs.iter().map(|(.., e)| e.steps * e.seeds).sum();
     let watching: u64 = plans(quick)?
@@ -508,11 +511,12 @@ fn size(quick: bool) -> Result<((u64, u64), u64)> {
 }
 
 fn reproduce(
-    quick: bool,
+    choice: Choice,
     threads: usize,
     stop: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<Reproduction> {
+    let quick = choice.quick;
     let runs = runs(quick)?;
     let experiments: Vec<Experiment> = runs.iter().map(|(.., e)| e.clone()).collect();
     let records = run_all(&experiments, threads, stop, progress)?;
@@ -557,7 +561,7 @@ fn reproduce(
         ],
         claims: Claims {
             paper: PAPER.into(),
-            command: THIS.command(quick),
+            command: THIS.command(choice),
             claims: study.claims(),
         },
         reports: study.reports(),

@@ -3,6 +3,7 @@
 pub mod liu2022;
 pub mod marschall2019;
 pub mod marschall2020;
+pub mod murray2019;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +21,22 @@ use crate::{Error, Result, files};
 /// First seed and number of seeds, and the steps of all runs together.
 pub type Size = ((u64, u64), u64);
 
+/// How much of a paper.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Fewer seeds and steps; verdicts are weaker.
+    pub quick: bool,
+    /// One of [`Paper::parts`], or all of them.
+    pub part: Option<&'static str>,
+}
+
+impl Choice {
+    /// Whether `part` belongs to it: figure 2a to figure 2.
+    pub fn has(self, part: &str) -> bool {
+        self.part.is_none_or(|only| part.starts_with(only))
+    }
+}
+
 /// A paper that can be reproduced.
 #[derive(Clone, Copy)]
 pub struct Paper {
@@ -27,20 +44,22 @@ pub struct Paper {
     pub key: &'static str,
     /// Authors, year and what is reproduced of it.
     pub title: &'static str,
-    /// How much there is to run; `true` asks for the quick version.
-    pub size: fn(bool) -> Result<Size>,
-    /// Runs everything, draws the figures and judges the claims.
-    pub reproduce: fn(bool, usize, &AtomicBool, &dyn Progress) -> Result<Reproduction>,
+    /// What its parts are on the command line: `figure`, `task`.
+    pub part: &'static str,
+    /// Parts that can be reproduced alone; none if it is one piece.
+    pub parts: &'static [&'static str],
+    /// How much there is to run.
+    pub size: fn(Choice) -> Result<Size>,
+    /// Runs what was chosen, draws the figures and judges the claims.
+    pub reproduce: fn(Choice, usize, &AtomicBool, &dyn Progress) -> Result<Reproduction>,
 }
 
 /// Every paper there is.
 pub const PAPERS: &[Paper] = &[
     marschall2019::THIS,
     marschall2020::THIS,
+    murray2019::THIS,
     liu2022::THIS,
-    liu2022::XOR,
-    liu2022::PATTERN,
-    liu2022::SMNIST,
 ];
 
 impl Paper {
@@ -61,46 +80,48 @@ impl Paper {
         })
     }
 
-    /// The part of a paper that is about one task.
+    /// The part of this name, asked for with the option `--{word}`.
     ///
     /// # Errors
-    /// A paper that is not in [`PAPERS`], or a task it has no part for; the nearest one is suggested.
-    pub fn part(paper: &str, task: &str) -> Result<&'static Self> {
-        let whole = Self::by_key(paper)?;
-        let parts = PAPERS.iter().filter_map(|part| {
-            let (key, name) = part.key.split_once('/')?;
-            (key == whole.key).then_some((name, part))
-        });
-        let parts: Vec<(&str, &'static Self)> = parts.collect();
-        if let Some((_, part)) = parts.iter().find(|(name, _)| *name == task) {
-            return Ok(part);
+    /// A paper whose parts are called otherwise or that has none, or a part it does not have; the known ones are listed.
+    pub fn part(&self, word: &str, name: &str) -> Result<&'static str> {
+        let field = format!("--{word}");
+        if self.parts.is_empty() || word != self.part {
+            let (expected, mend) = match self.parts.is_empty() {
+                true => (
+                    "no part: it is reproduced whole",
+                    format!("Leave --{word} out."),
+                ),
+                false => (
+                    "another option",
+                    format!("Use --{} for one of {}.", self.part, self.parts.join(", ")),
+                ),
+            };
+            return Err(Error::Config {
+                field,
+                what: format!("got `{name}`, expected {expected} with paper {}", self.key),
+                mend,
+            });
         }
-        let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
-        let (expected, mend) = if names.is_empty() {
-            let expected = format!("no --task: {paper} is reproduced as a whole");
-            (expected, "Remove it.".into())
-        } else {
-            let example = format!("Write for example: --task {}", names[0]);
-            (
-                format!("one of {}", names.join(", ")),
-                suggestion(task, &names, &example),
-            )
-        };
-        Err(Error::Config {
-            field: "task".into(),
-            what: format!("got `{task}`, expected {expected}"),
-            mend,
+        let found = self.parts.iter().find(|part| **part == name).copied();
+        found.ok_or_else(|| Error::Config {
+            field,
+            what: format!("got `{name}`, expected one of {}", self.parts.join(", ")),
+            mend: suggestion(
+                name,
+                self.parts,
+                "Leave it out to reproduce the whole paper.",
+            ),
         })
     }
 
     /// The command line that reproduces it.
-    pub fn command(&self, quick: bool) -> String {
-        let quick = if quick { " --quick" } else { "" };
-        // A part of a paper: its key, then that of the task.
-        match self.key.split_once('/') {
-            Some((paper, task)) => format!("apical reproduce {paper} --task {task}{quick}"),
-            None => format!("apical reproduce {}{quick}", self.key),
-        }
+    pub fn command(&self, choice: Choice) -> String {
+        let part = choice
+            .part
+            .map_or(String::new(), |part| format!(" --{} {part}", self.part));
+        let quick = if choice.quick { " --quick" } else { "" };
+        format!("apical reproduce {}{part}{quick}", self.key)
     }
 }
 

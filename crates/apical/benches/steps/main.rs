@@ -2,12 +2,13 @@
 //!
 //! `cargo bench -p apical` prints two tables: a few steps beside naive Rust and NumPy (with `-- --all` also RTRL at n = 512,
 //! which takes minutes; PYTHON names the interpreter of the NumPy peer, `python3` by default), then every rule beside the dense
-//! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name; `cargo bench -p apical -- batch`
-//! learning by trials with a batch, and ModProp online.
+//! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name;
+//! `-- murray` prints RFLO as Murray 2019 runs it, beside NumPy; `-- batch` learning by trials with a batch, and ModProp online.
 
 mod batch;
 mod clock;
 mod machine;
+mod murray;
 mod peer;
 mod rules;
 
@@ -172,19 +173,33 @@ fn check_peer() {
 
 /// Seconds for a step of the NumPy peer, or why there is no number.
 fn numpy(n: usize, kind: &str) -> Result<f64, String> {
+    let numbers = numpy_numbers("numpy_dendritic.py", &[&n.to_string(), kind])?;
+    numbers.first().copied().ok_or_else(|| "no output".into())
+}
+
+/// The numbers a script of the benches prints, or why there are none.
+fn numpy_numbers(script: &str, arguments: &[&str]) -> Result<Vec<f64>, String> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/numpy_dendritic.py");
+    let script = format!("{}/benches/{script}", env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(&python)
         .env("OMP_NUM_THREADS", "1")
         .env("OPENBLAS_NUM_THREADS", "1")
-        .args([script, &n.to_string(), kind])
+        .arg(script)
+        .args(arguments)
         .output()
         .map_err(|error| format!("{python}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
-    text.parse().map_err(|_| {
-        let error = String::from_utf8_lossy(&output.stderr);
-        format!("{python}: {}", error.lines().last().unwrap_or("no output"))
-    })
+    let numbers = text.split_whitespace().map(str::parse).collect();
+    match numbers {
+        Ok(numbers) if output.status.success() => Ok(numbers),
+        _ => {
+            let error = String::from_utf8_lossy(&output.stderr);
+            Err(format!(
+                "{python}: {}",
+                error.lines().last().unwrap_or("no output")
+            ))
+        }
+    }
 }
 
 fn row<T: Scalar>(kind: Kind, n: usize, quick: bool, python: &mut Result<(), String>) -> f64 {
@@ -256,6 +271,11 @@ fn main() {
         batch::table(quick);
         return;
     }
+    if words.first().is_some_and(|word| word == "murray") {
+        println!("{}", conditions("best of 25 runs"));
+        murray::table(quick);
+        return;
+    }
     let sizes: &[usize] = if quick { &[32] } else { &[32, 128, 512] };
     let mut python = if quick {
         Err("a quick run".into())
@@ -294,6 +314,7 @@ fn main() {
     if quick {
         rules::table(&[], quick);
         batch::table(quick);
+        murray::table(quick);
         println!("one call each: these numbers only show that everything runs");
         return;
     }

@@ -410,6 +410,7 @@ impl Owner {
             Self::Unit => k % dims.sample() == i,
             Self::States { stride } => k % stride % dims.units == i,
             Self::Row { stride } | Self::Sender { stride, .. } => k / stride % dims.units == i,
+            Self::Presynaptic { stride, offset } => k % stride + offset == j,
             Self::Sent => messages,
             Self::Broadcast => true,
             Self::Network => false,

@@ -35,8 +35,8 @@ pub use trajectory::Build;
 pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
 
 use crate::credit::{DendriticSpec, JacobianSpec};
-use crate::eligibility::SnapSpec;
-use crate::rule::{CombinedSpec, CreditSpec, RuleInfo, RuleSpec};
+use crate::eligibility::{InputTrace, SnapSpec, TraceSpec};
+use crate::rule::{CombinedSpec, CreditSpec, NodePerturbationSpec, Reward, RuleInfo, RuleSpec};
 use crate::{Error, Result};
 
 /// How much is tried.
@@ -140,6 +140,20 @@ fn variants(rule: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
     let mut all = vec![("", rule.clone())];
     if let RuleSpec::Snap(_) = rule {
         all.push(("order 2", RuleSpec::Snap(SnapSpec { order: 2 })));
+    }
+    if let RuleSpec::Rflo(_) = rule {
+        let spec = TraceSpec {
+            leak: None,
+            input: InputTrace::Previous,
+        };
+        all.push(("input of the step before", RuleSpec::Rflo(spec)));
+    }
+    if let RuleSpec::NodePerturbation(spec) = rule {
+        let spec = NodePerturbationSpec {
+            reward: Reward::Trial,
+            ..*spec
+        };
+        all.push(("reward of the trial", RuleSpec::NodePerturbation(spec)));
     }
     if let RuleSpec::Combined(spec) = rule {
         let with = |credit| {

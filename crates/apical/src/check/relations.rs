@@ -6,14 +6,14 @@
 use super::case::{Case, Data, Kind, Shape, difference, flat};
 use super::relation::{Concerns, Expect, Relation};
 use crate::credit::{DendriticSpec, JacobianSpec, LabelActivation, Timing};
-use crate::eligibility::{KernlSpec, Order, SnapSpec, TraceSpec};
+use crate::eligibility::{InputTrace, KernlSpec, Order, SnapSpec, TraceSpec};
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
 use crate::loss::{Loss, Outputs};
 use crate::neuron::{Activation, NeuronSpec, VoltageSpec};
 use crate::rule::{
     CombinedSpec, CreditSpec, Drive, EligibilitySpec, FeedbackWeights, ForceSpec, HorizonSpec,
-    MdglSpec, ModPropSpec, RuleSpec, TbpttSpec,
+    MdglSpec, ModPropSpec, NodePerturbationSpec, Reward, RuleSpec, TbpttSpec,
 };
 use crate::stream::Streams;
 use crate::{Learner, Result};
@@ -206,6 +206,29 @@ pub const RELATIONS: &[Relation] = &[
         error: |case, rule| types_of_their_own(case, rule),
     },
     Relation {
+        name: "trial form, options",
+        concerns: Only(&["rflo"]),
+        says: "the same with a leak of its own and the input of the step before",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let rule = with_options();
+            let mut learner = case.trial_learner(&rule)?;
+            apart(case, &rule, case.gradient_of(&mut learner)?)
+        },
+    },
+    Relation {
+        name: "input of the step before",
+        concerns: Only(&["rflo"]),
+        says: "with x(t-1) for x(t) = the same on a trial whose inputs come a step later, given the same activity",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: lagged_by_hand,
+    },
+    Relation {
         name: "full window",
         concerns: Only(&["tbptt"]),
         says: "= bptt when every step looks back over the whole trial",
@@ -347,6 +370,14 @@ pub const RELATIONS: &[Relation] = &[
         shape: Shape::ANY,
         expect: Within(ROUNDING),
         error: score_by_hand,
+    },
+    Relation {
+        name: "reward of the trial",
+        concerns: Only(&["node_perturbation"]),
+        says: "with the loss of the whole trial = that against its mean, times the sum of the scores",
+        shape: Shape::ANY,
+        expect: Within(ROUNDING),
+        error: trial_reward_by_hand,
     },
     Relation {
         name: "cubes",
@@ -837,6 +868,53 @@ fn types_of_their_own(case: &Case, rule: &RuleSpec) -> Result<f64> {
     Ok(largest)
 }
 
+/// RFLO with everything that can be set.
+fn with_options() -> RuleSpec {
+    RuleSpec::Rflo(TraceSpec {
+        leak: Some(0.3),
+        input: InputTrace::Previous,
+    })
+}
+
+/// Traces that hear x(t−1), written out synapse by synapse.
+fn lagged_by_hand(case: &Case, _: &RuleSpec) -> Result<f64> {
+    let rule = RuleSpec::Rflo(TraceSpec {
+        leak: None,
+        input: InputTrace::Previous,
+    });
+    let mut learner = case.learner(&rule, &case.feedback)?;
+    learner.begin_trial();
+    let dims = learner.network().dims();
+    let (n, m, states) = (dims.units, dims.pre(), dims.states);
+    let mut traces = vec![0.0; dims.batch * dims.currents * n * m * states];
+    let mut by_hand = vec![0.0; dims.currents * n * m];
+    let mut input = vec![0.0; dims.batch * dims.inputs];
+    for t in 0..case.data.steps() {
+        case.advance(&mut learner, t)?;
+        let view = learner.view();
+        let signal = learner.feedback_signal();
+        for b in 0..dims.batch {
+            let mut pre = view.pre(b)[..m].to_vec();
+            let before = &mut input[b * dims.inputs..][..dims.inputs];
+            pre[n..n + dims.inputs].swap_with_slice(before);
+            for (k, sum) in by_hand.iter_mut().enumerate() {
+                let (g, i, a) = (k / m / n, k / m % n, pre[k % m]);
+                let place = (b * dims.currents * n * m + k) * states;
+                let old = traces[place..place + states].to_vec();
+                for s in 0..states {
+                    let kept = (0..states).map(|z| view.own(s, z, b)[i] * old[z]);
+                    let now = view.gain(s, g, b)[i] * a + kept.sum::<f64>();
+                    traces[place + s] = now;
+                    *sum += signal[b * dims.sample() + i] * view.slope(s, b)[i] * now;
+                }
+            }
+        }
+    }
+    learner.end_trial();
+    let gradient = case.gradient(&rule, &case.feedback)?;
+    Ok(difference(&gradient, &by_hand))
+}
+
 fn windowed(every: usize, back: usize) -> RuleSpec {
     RuleSpec::Tbptt(TbpttSpec {
         every: every as u64,
@@ -907,7 +985,10 @@ fn combined(eligibility: EligibilitySpec, credit: CreditSpec) -> RuleSpec {
 }
 
 fn with_leak(case: &Case, leak: f64) -> Result<f64> {
-    let traces = EligibilitySpec::Trace(TraceSpec { leak: Some(leak) });
+    let traces = EligibilitySpec::Trace(TraceSpec {
+        leak: Some(leak),
+        ..TraceSpec::default()
+    });
     let rule = combined(traces, CreditSpec::Immediate(Default::default()));
     apart(case, &rule, case.gradient(&rflo_spec(), &case.feedback)?)
 }
@@ -987,6 +1068,59 @@ fn score_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
             }
         }
     }
+    Ok(difference(&flat(learner.gradient()), &by_hand))
+}
+
+/// Node perturbation with the reward of the trial over two trials, with noise that is known.
+fn trial_reward_by_hand(case: &Case, _: &RuleSpec) -> Result<f64> {
+    let spec = NodePerturbationSpec {
+        sigma: 0.2,
+        decay: 0.1,
+        baseline: 0.3,
+        reward: Reward::Trial,
+    };
+    let rule = RuleSpec::NodePerturbation(spec);
+    let mut learner = case.learner(&rule, &case.feedback)?;
+    let dims = learner.network().dims();
+    let (m, rows, steps) = (dims.pre(), dims.currents * dims.units, case.data.steps());
+    let noises = dims.batch * rows;
+    let mut stream = Streams::new(case.seed).stream("by hand", 0);
+    let noise: Vec<f64> = (0..2 * noises * steps).map(|_| stream.normal()).collect();
+    if let Some((source, _)) = learner.rule_mut().noise_mut() {
+        source.inject(&noise);
+    }
+    let mut by_hand = vec![0.0; rows * m];
+    let mut first = vec![0.0; dims.batch];
+    for trial in 0..2 {
+        learner.begin_trial();
+        learner.clear_gradients();
+        let mut losses = vec![0.0; dims.batch];
+        let mut traces = vec![0.0; noises * m];
+        for t in 0..steps {
+            case.advance(&mut learner, t)?;
+            let view = learner.view();
+            for (b, sum) in losses.iter_mut().enumerate() {
+                *sum += view.loss(b);
+                for row in 0..rows {
+                    let at = b * rows + row;
+                    let score = noise[(trial * steps + t) * noises + at] / spec.sigma;
+                    for (j, a) in view.pre(b)[..m].iter().enumerate() {
+                        let trace = &mut traces[at * m + j];
+                        *trace = (1.0 - spec.decay) * *trace + score * a;
+                    }
+                }
+            }
+        }
+        if trial == 0 {
+            first = losses;
+            continue;
+        }
+        for (k, trace) in traces.iter().enumerate() {
+            let b = k / (rows * m);
+            by_hand[k % (rows * m)] += (losses[b] - first[b]) * trace;
+        }
+    }
+    learner.end_trial();
     Ok(difference(&flat(learner.gradient()), &by_hand))
 }
 

@@ -78,11 +78,14 @@ pub fn claimed(rule: &RuleSpec) -> Option<RuleSpec> {
     match rule {
         RuleSpec::Uoro(_) | RuleSpec::KfRtrl(_) | RuleSpec::RKfRtrl(_) => Some(rule.clone()),
         // Traces that forget, and a baseline that hears the noise of the trial, are small biases by choice.
-        RuleSpec::NodePerturbation(_) => Some(RuleSpec::NodePerturbation(NodePerturbationSpec {
-            sigma: 0.3,
-            decay: 0.0,
-            baseline: 1e-12,
-        })),
+        RuleSpec::NodePerturbation(spec) => {
+            Some(RuleSpec::NodePerturbation(NodePerturbationSpec {
+                sigma: 0.3,
+                decay: 0.0,
+                baseline: 1e-12,
+                ..*spec
+            }))
+        }
         _ => None,
     }
 }

@@ -6,11 +6,13 @@
 //! With S state variables e has S numbers a synapse and `own` is S × S. Shapes: S G n × m for each sample.
 //! With a trace constant α_e of its own (`leak`), own is 1 − α_e and gain is scaled by α_e / (1 − own), so that α_e = α
 //! changes nothing (Marschall et al. 2020 and Murray 2019 set it apart from the network's). One state variable only.
+//! With `input = "previous"` input synapses hear x(t−1), as Murray 2019 prints ([`InputTrace`]).
 //! Memory O(S G n m), time O(S² G n m) a step. Local in space and in time.
 
 use serde::{Deserialize, Serialize};
 
 use super::LocalEligibility;
+use super::lag::{InputTrace, LaggedInput};
 use crate::kernel::{Buffer, Matrix, add_scaled, trace};
 use crate::network::Dims;
 use crate::snapshot::{Owner, StateIo};
@@ -24,6 +26,37 @@ pub struct TraceSpec {
     /// α_e in (0, 1], the trace's own leak a step; the unit's by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leak: Option<f64>,
+    /// Which input the traces of input synapses hear.
+    #[serde(skip_serializing_if = "InputTrace::is_current")]
+    pub input: InputTrace,
+}
+
+impl TraceSpec {
+    /// Refuses a leak outside (0, 1], or one for units with several state variables.
+    pub(crate) fn check(&self, dims: Dims) -> Result<()> {
+        let Some(leak) = self.leak else { return Ok(()) };
+        if !(leak > 0.0 && leak <= 1.0) {
+            let mend = "1 keeps nothing of the past; remove the key for the leak of the units.";
+            return Err(Error::invalid(
+                "rule.leak",
+                leak,
+                "a number in (0, 1]",
+                mend,
+            ));
+        }
+        if dims.states > 1 {
+            return Err(Error::invalid(
+                "rule.leak",
+                leak,
+                format!(
+                    "none: these units have {} state variables, whose traces mix",
+                    dims.states
+                ),
+                "Remove the key.",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Traces of every synapse, whatever carries them forward.
@@ -52,7 +85,22 @@ impl<T: Scalar> Traces<T> {
     /// e ← own e + gain a, gradient += credit e; `own(s, s', b)` and `gain(s, g, b)` have one number a unit.
     pub(super) fn advance<'p>(
         &mut self,
+        view: &LocalView<'p, T>,
+        own: impl Fn(usize, usize, usize) -> &'p [T],
+        gain: impl Fn(usize, usize, usize) -> &'p [T],
+        credit: &[T],
+        gradient: &mut Matrix<T>,
+    ) where
+        T: 'p,
+    {
+        self.advance_with(view, |b| view.pre(b), own, gain, credit, gradient);
+    }
+
+    /// The same with a presynaptic vector of one's own, `pre(b)`, with padding.
+    pub(super) fn advance_with<'p>(
+        &mut self,
         view: &LocalView<'_, T>,
+        pre: impl Fn(usize) -> &'p [T],
         own: impl Fn(usize, usize, usize) -> &'p [T],
         gain: impl Fn(usize, usize, usize) -> &'p [T],
         credit: &[T],
@@ -61,9 +109,9 @@ impl<T: Scalar> Traces<T> {
         T: 'p,
     {
         if view.dims().states == 1 {
-            self.advance_single(view, own, gain, credit, gradient);
+            self.advance_single(view, pre, own, gain, credit, gradient);
         } else {
-            self.advance_general(view, own, gain, credit, gradient);
+            self.advance_general(view, pre, own, gain, credit, gradient);
         }
     }
 
@@ -71,6 +119,7 @@ impl<T: Scalar> Traces<T> {
     fn advance_single<'p>(
         &mut self,
         view: &LocalView<'_, T>,
+        pre: impl Fn(usize) -> &'p [T],
         own: impl Fn(usize, usize, usize) -> &'p [T],
         gain: impl Fn(usize, usize, usize) -> &'p [T],
         credit: &[T],
@@ -86,7 +135,7 @@ impl<T: Scalar> Traces<T> {
                 let band = &mut gradient.data_mut()[g * n * stride..(g + 1) * n * stride];
                 let trace_of = &mut self.traces[b * dims.currents + g];
                 let (own, gain) = (own(0, 0, b), gain(0, g, b));
-                trace(view.simd(), trace_of, own, gain, view.pre(b), credit, band);
+                trace(view.simd(), trace_of, own, gain, pre(b), credit, band);
             }
         }
     }
@@ -95,6 +144,7 @@ impl<T: Scalar> Traces<T> {
     fn advance_general<'p>(
         &mut self,
         view: &LocalView<'_, T>,
+        pre: impl Fn(usize) -> &'p [T],
         own: impl Fn(usize, usize, usize) -> &'p [T],
         gain: impl Fn(usize, usize, usize) -> &'p [T],
         credit: &[T],
@@ -115,7 +165,7 @@ impl<T: Scalar> Traces<T> {
                     for (s, trace) in traces.iter_mut().enumerate() {
                         let row = trace.row_mut(i);
                         let gain = gain(s, g, b)[i];
-                        for (e, a) in row.iter_mut().zip(view.pre(b)) {
+                        for (e, a) in row.iter_mut().zip(pre(b)) {
                             *e = gain * *a;
                         }
                         for before in 0..states {
@@ -165,13 +215,66 @@ impl<T: Scalar> Traces<T> {
     }
 }
 
+/// own and gain of a trace with a leak of its own: 1 − α_e, and gain α_e / (1 − own).
+pub(crate) struct OwnLeak<T> {
+    leak: T,
+    /// One plane, and one a current.
+    own: Buffer<T>,
+    gain: Buffer<T>,
+}
+
+impl<T: Scalar> OwnLeak<T> {
+    /// For a leak that was checked.
+    pub(crate) fn new(dims: Dims, leak: f64) -> Self {
+        let leak = T::of(leak);
+        let mut own = Buffer::zeros(dims.plane());
+        own.fill(T::ONE - leak);
+        Self {
+            leak,
+            own,
+            gain: Buffer::zeros(dims.currents * dims.plane()),
+        }
+    }
+
+    /// Scales the gains of this step.
+    pub(crate) fn scale(&mut self, view: &LocalView<'_, T>) {
+        let dims = view.dims();
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                let at = g * dims.plane() + b * dims.sample();
+                let scaled = &mut self.gain[at..at + dims.units];
+                let units = scaled
+                    .iter_mut()
+                    .zip(view.gain(0, g, b))
+                    .zip(view.own(0, 0, b));
+                for ((scaled, gain), own) in units {
+                    let unit = T::ONE - *own;
+                    *scaled = if unit > T::ZERO {
+                        *gain * self.leak / unit
+                    } else {
+                        *gain * self.leak
+                    };
+                }
+            }
+        }
+    }
+
+    /// 1 − α_e, one plane.
+    pub(crate) fn own(&self) -> &[T] {
+        &self.own
+    }
+
+    /// The scaled gains, one plane a current.
+    pub(crate) fn gain(&self) -> &[T] {
+        &self.gain
+    }
+}
+
 /// The local trace.
 pub struct Trace<T> {
     traces: Traces<T>,
-    leak: Option<T>,
-    /// own and gain of every sample, where the trace has a leak of its own.
-    own: Buffer<T>,
-    gain: Buffer<T>,
+    leak: Option<OwnLeak<T>>,
+    lag: Option<LaggedInput<T>>,
 }
 
 impl<T: Scalar> Trace<T> {
@@ -180,8 +283,7 @@ impl<T: Scalar> Trace<T> {
         Self {
             traces: Traces::new(dims),
             leak: None,
-            own: Buffer::zeros(0),
-            gain: Buffer::zeros(0),
+            lag: None,
         }
     }
 
@@ -190,33 +292,10 @@ impl<T: Scalar> Trace<T> {
     /// # Errors
     /// A leak outside (0, 1], or one for units with several state variables.
     pub fn with(dims: Dims, spec: &TraceSpec) -> Result<Self> {
-        let Some(leak) = spec.leak else {
-            return Ok(Self::new(dims));
-        };
-        if !(leak > 0.0 && leak <= 1.0) {
-            let mend = "1 keeps nothing of the past; remove the key for the leak of the units.";
-            return Err(Error::invalid(
-                "rule.leak",
-                leak,
-                "a number in (0, 1]",
-                mend,
-            ));
-        }
-        if dims.states > 1 {
-            return Err(Error::invalid(
-                "rule.leak",
-                leak,
-                format!(
-                    "none: these units have {} state variables, whose traces mix",
-                    dims.states
-                ),
-                "Remove the key.",
-            ));
-        }
+        spec.check(dims)?;
         Ok(Self {
-            leak: Some(T::of(leak)),
-            own: Buffer::zeros(dims.plane()),
-            gain: Buffer::zeros(dims.currents * dims.plane()),
+            leak: spec.leak.map(|leak| OwnLeak::new(dims, leak)),
+            lag: (!spec.input.is_current()).then(|| LaggedInput::new(dims)),
             ..Self::new(dims)
         })
     }
@@ -232,43 +311,41 @@ impl<T: Scalar> Trace<T> {
 impl<T: Scalar> LocalEligibility<T> for Trace<T> {
     fn reset(&mut self) {
         self.traces.clear();
+        if let Some(lag) = &mut self.lag {
+            lag.clear();
+        }
     }
 
     fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
-        let Some(leak) = self.leak else {
+        let Self { traces, leak, lag } = self;
+        if let Some(lag) = lag {
+            lag.advance(view);
+        }
+        let lag = lag.as_ref();
+        let pre = |b| lag.map_or_else(|| view.pre(b), |lag| lag.pre(b));
+        let Some(leak) = leak else {
             let (own, gain) = (|s, z, b| view.own(s, z, b), |s, g, b| view.gain(s, g, b));
-            return self.traces.advance(view, own, gain, credit, gradient);
+            return traces.advance_with(view, pre, own, gain, credit, gradient);
         };
+        leak.scale(view);
         let dims = view.dims();
         let (n, sample, plane) = (dims.units, dims.sample(), dims.plane());
-        self.own.fill(T::ONE - leak);
-        for b in 0..dims.batch {
-            for g in 0..dims.currents {
-                let scaled = &mut self.gain[g * plane + b * sample..][..n];
-                let units = scaled
-                    .iter_mut()
-                    .zip(view.gain(0, g, b))
-                    .zip(view.own(0, 0, b));
-                for ((scaled, gain), own) in units {
-                    let unit = T::ONE - *own;
-                    *scaled = if unit > T::ZERO {
-                        *gain * leak / unit
-                    } else {
-                        *gain * leak
-                    };
-                }
-            }
-        }
-        let own = |_, _, b: usize| &self.own[b * sample..][..n];
-        let gain = |_, g: usize, b: usize| &self.gain[g * plane + b * sample..][..n];
-        self.traces.advance(view, own, gain, credit, gradient);
+        let own = |_, _, b: usize| &leak.own()[b * sample..][..n];
+        let gain = |_, g: usize, b: usize| &leak.gain()[g * plane + b * sample..][..n];
+        traces.advance_with(view, pre, own, gain, credit, gradient);
     }
 
     fn owner(&self, name: &str) -> Owner {
-        self.traces.owner(name)
+        match &self.lag {
+            Some(lag) if name == "lagged_input" => lag.owner(),
+            _ => self.traces.owner(name),
+        }
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        if let Some(lag) = &mut self.lag {
+            lag.state(io)?;
+        }
         self.traces.state(io)
     }
 }

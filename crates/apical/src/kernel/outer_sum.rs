@@ -61,11 +61,12 @@ fn block<T: Scalar, L: Level>(
             let steps = factors.chunks_exact(factor_stride);
             let steps = steps.zip(vectors.chunks_exact(lines));
             // Factors beyond the last row are summed too where there are any, and left behind.
-            let sums = match wide && row + TILE <= factor_stride {
-                true => {
+            let sums = match (wide, row + TILE <= factor_stride) {
+                (true, true) => {
                     tile2::<T, L>(steps.map(|(f, a)| (first(&f[row..]), &a[line], &a[line + 1])))
                 }
-                false => {
+                (false, true) => tile1::<T, L>(steps.map(|(f, a)| (first(&f[row..]), &a[line]))),
+                _ => {
                     let mut padded = [T::ZERO; TILE];
                     let mut sums = [[[T::ZERO; LANES]; 2]; TILE];
                     for (f, a) in steps {
@@ -149,6 +150,31 @@ fn tile2<'a, T: Scalar, L: Level>(
     })
 }
 
+/// Eight rows and one line of sums, for the last line of an odd number.
+#[inline(always)]
+fn tile1<'a, T: Scalar, L: Level>(
+    steps: impl Iterator<Item = (&'a [T; TILE], &'a Line<T>)>,
+) -> [[Line<T>; 2]; TILE] {
+    let z = L::Lanes::<T>::splat(T::ZERO);
+    let (mut a0, mut a1, mut a2, mut a3, mut a4, mut a5, mut a6, mut a7) = (z, z, z, z, z, z, z, z);
+    for (f, x) in steps {
+        let x = L::Lanes::load(x);
+        a0 = L::Lanes::splat(f[0]).fma(x, a0);
+        a1 = L::Lanes::splat(f[1]).fma(x, a1);
+        a2 = L::Lanes::splat(f[2]).fma(x, a2);
+        a3 = L::Lanes::splat(f[3]).fma(x, a3);
+        a4 = L::Lanes::splat(f[4]).fma(x, a4);
+        a5 = L::Lanes::splat(f[5]).fma(x, a5);
+        a6 = L::Lanes::splat(f[6]).fma(x, a6);
+        a7 = L::Lanes::splat(f[7]).fma(x, a7);
+    }
+    [a0, a1, a2, a3, a4, a5, a6, a7].map(|a| {
+        let mut lines = [[T::ZERO; LANES]; 2];
+        a.store(&mut lines[0]);
+        lines
+    })
+}
+
 /// result += Σ_t f(t) a(t)ᵀ: `factors` has `factor_stride` numbers a step, of which the first `rows` count, `vectors` has
 /// `stride` a step, padding included, as every row of `result`.
 pub fn add_outer_sum<T: Scalar>(
@@ -178,8 +204,18 @@ mod tests {
     #[test]
     fn equals_one_outer_product_after_another() {
         let mut stream = Streams::new(1).stream("test", 0);
-        for (rows, lines, steps) in [(8, 2, 5), (3, 1, 7), (19, 3, 4), (16, 4, 1), (9, 5, 0)] {
-            let (stride, factor_stride) = (lines * LANES, rows + 2);
+        // Strides that leave room for whole tiles, and some that do not.
+        for (rows, lines, steps, room) in [
+            (8, 2, 5, 2),
+            (3, 1, 7, 2),
+            (3, 1, 7, 13),
+            (30, 2, 6, 2),
+            (19, 3, 4, 5),
+            (19, 3, 4, 2),
+            (16, 4, 1, 0),
+            (9, 5, 0, 7),
+        ] {
+            let (stride, factor_stride) = (lines * LANES, rows + room);
             let mut draw =
                 |count: usize| -> Vec<f64> { (0..count).map(|_| stream.normal()).collect() };
             let (factors, vectors) = (draw(steps * factor_stride), draw(steps * stride));

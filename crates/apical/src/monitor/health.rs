@@ -128,7 +128,11 @@ impl Health {
                 rate == 0.0 || optimizer.rate == 0.0 || if readout { own_readout } else { frozen },
             )
         };
-        let reached = optimizer.rates.named().map(still);
+        let mut reached = optimizer.rates.named().map(still);
+        if dims.inputs == 0 {
+            // W_in has no weights.
+            reached[1] = 1;
+        }
         Self {
             dims,
             looks: 0,

@@ -21,6 +21,7 @@ pub enum Summary {
 enum Source {
     Loss,
     Accuracy,
+    Alignment,
     Rate,
     State,
     Output,
@@ -37,9 +38,10 @@ pub struct Quantity {
     summary: Summary,
 }
 
-const NAMED: [(&str, Source); 12] = [
+const NAMED: [(&str, Source); 13] = [
     ("loss", Source::Loss),
     ("accuracy", Source::Accuracy),
+    ("alignment", Source::Alignment),
     ("rate", Source::Rate),
     ("state", Source::State),
     ("output", Source::Output),
@@ -53,7 +55,7 @@ const NAMED: [(&str, Source); 12] = [
 ];
 
 impl Quantity {
-    /// Reads a name: a number (`loss`, `accuracy`, or one of the rule's, such as `A_loss`) or an array followed by
+    /// Reads a name: a number (`loss`, `accuracy`, `alignment` of W_out with B, or one of the rule's, such as `A_loss`) or an array followed by
     /// `.norm`, `.mean`, `.max` or `[index]`; `rate`, `state`, `output`, `signal`, `gradient`, `W_rec`, `W_in`,
     /// `b_rec`, `W_out`, `b_out`, or one of the rule's, such as `A`. Activity is that of the first sample.
     ///
@@ -105,7 +107,7 @@ impl Quantity {
         let dims = learner.network().dims();
         let of = |matrix: &crate::kernel::Matrix<T>| matrix.rows() * matrix.columns();
         let len = match &self.source {
-            Source::Loss | Source::Accuracy => 0,
+            Source::Loss | Source::Accuracy | Source::Alignment => 0,
             Source::Rate | Source::State | Source::Signal => dims.units,
             Source::Output => dims.outputs,
             Source::Gradient => of(learner.gradient()),
@@ -142,6 +144,7 @@ impl Quantity {
         match &self.source {
             Source::Loss => learner.scalars().0,
             Source::Accuracy => learner.scalars().1,
+            Source::Alignment => learner.alignment(),
             Source::Rate => of(&activity.rate[..dims.units]),
             Source::State => of(&activity.state[..dims.units]),
             Source::Output => of(activity.output.row(0)),

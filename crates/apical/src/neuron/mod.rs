@@ -113,6 +113,14 @@ pub enum NeuronSpec {
 }
 
 impl NeuronSpec {
+    /// The time constant of a unit alone, in steps.
+    pub fn time_constant(&self) -> f64 {
+        match self {
+            Self::Rate(spec) => 1.0 / spec.alpha,
+            Self::Voltage(spec) => 1.0 / (1.0 - spec.leak),
+        }
+    }
+
     /// Builds the neuron.
     ///
     /// # Errors

@@ -192,11 +192,10 @@ pub(super) fn build<T: Scalar>(
     site: &Site<'_, T>,
 ) -> Result<Box<dyn Rule<T>>> {
     // The same rule as rflo: with updates at the end of trials it is run as such.
-    if site.by_trial
-        && spec.eligibility == EligibilitySpec::Trace(TraceSpec::default())
-        && spec.credit == CreditSpec::Immediate(Empty {})
+    if let (true, EligibilitySpec::Trace(trace), CreditSpec::Immediate(_)) =
+        (site.by_trial, &spec.eligibility, &spec.credit)
     {
-        return Ok(Box::new(TrialTrace::new(site.network.dims())));
+        return Ok(Box::new(TrialTrace::new(site.network.dims(), trace)?));
     }
     let eligibility = spec.eligibility.build(site)?;
     let credit = spec.credit.build(site)?;

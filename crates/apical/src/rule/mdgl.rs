@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
 use super::{Locality, Rule, RuleInfo, Site, TrialTrace};
-use crate::eligibility::{LocalEligibility, Trace};
+use crate::eligibility::{LocalEligibility, Trace, TraceSpec};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -162,7 +162,7 @@ pub(super) fn build<T: Scalar>(spec: &MdglSpec, site: &Site<'_, T>) -> Result<Bo
         dims,
         way: Way::new(spec.feedback_weights, false, site.network),
         form: if site.by_trial {
-            Form::Trial(TrialTrace::new(dims))
+            Form::Trial(TrialTrace::new(dims, &TraceSpec::default())?)
         } else {
             Form::Online(Trace::new(dims))
         },

@@ -34,14 +34,14 @@ pub use force::ForceSpec;
 pub use mdgl::{Mdgl, MdglSpec};
 pub use miconi::MiconiSpec;
 pub use modprop::{Drive, FeedbackWeights, ModPropSpec};
-pub use node_perturbation::NodePerturbationSpec;
+pub use node_perturbation::{NodePerturbationSpec, Reward};
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
 pub use trial_trace::TrialTrace;
 
 use crate::credit::{DendriticSpec, Probe};
-use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, UoroSpec};
+use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
 use crate::kernel::Matrix;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
@@ -251,7 +251,7 @@ registry! {
     FBptt(HorizonSpec) = f_bptt,
     /// Local traces: RFLO, e-prop, the three-factor rule.
     #[serde(alias = "eprop", alias = "three_factor")]
-    Rflo(Empty) = rflo,
+    Rflo(TraceSpec) = rflo,
     /// Rank-one influence.
     Uoro(UoroSpec) = uoro,
     /// Kronecker-factored influence.

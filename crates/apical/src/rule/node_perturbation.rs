@@ -5,6 +5,8 @@
 //!
 //! e_gij ← (1 − d) e_gij + ξ_gi a_j / σ²,   gradient = (L − L̄) e,   L̄ ← (1 − ρ) L̄ + ρ L.
 //!
+//! With `reward = "trial"` the loss is that of the whole trial and is paid at its end, as Murray 2019 writes it (Eq. 8, with
+//! R = −Σ_t L(t), and R̄ its recent mean): gradient = (L_trial − L̄) Σ_t e(t), e without decay being Σ ξ a / σ².
 //! With d = 0 the mean over the noise of Σ_t gradient is the exact gradient of the mean loss of the noisy network, L̄ being any
 //! number that the noise of the trial does not touch (the running mean hears a share ρ of it); d > 0 forgets old trials for less variance. The published code adds its noise
 //! after the nonlinearity, with deviation σα but dividing by σ², and scales the new term by d; on the currents the score needs no
@@ -15,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::credit::Probe;
-use crate::kernel::{Buffer, Matrix, trace};
-use crate::network::Dims;
+use crate::kernel::{Buffer, Matrix, Simd, add_scaled, trace};
+use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
@@ -44,8 +46,29 @@ pub struct NodePerturbationSpec {
     pub sigma: f64,
     /// d in [0, 1], what a trace forgets in a step.
     pub decay: f64,
-    /// ρ in (0, 1], what the expected loss learns in a step.
+    /// ρ in (0, 1], what the expected loss learns in a step, or in a trial.
     pub baseline: f64,
+    /// Which loss credits what was tried.
+    #[serde(skip_serializing_if = "Reward::is_step")]
+    pub reward: Reward,
+}
+
+/// When losses are compared with what was expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reward {
+    /// At every step.
+    #[default]
+    Step,
+    /// At the end of a trial, summed over its steps (Murray 2019, Eq. 8).
+    Trial,
+}
+
+impl Reward {
+    /// Whether it is the default, which configurations leave out.
+    pub fn is_step(&self) -> bool {
+        *self == Self::Step
+    }
 }
 
 impl Default for NodePerturbationSpec {
@@ -54,6 +77,7 @@ impl Default for NodePerturbationSpec {
             sigma: 0.1,
             decay: 0.2,
             baseline: 0.01,
+            reward: Reward::Step,
         }
     }
 }
@@ -113,11 +137,32 @@ pub struct NodePerturbation<T> {
     traces: Vec<Matrix<T>>,
     /// L̄ of each sample; NaN until a loss has come.
     expected: Vec<T>,
+    /// Σ_t L(t) of the trial, sample by sample.
+    trial: Vec<T>,
+    /// Whether anything has happened since the trial began.
+    open: bool,
+    simd: Simd,
+}
+
+impl<T: Scalar> NodePerturbation<T> {
+    /// L − L̄ of sample `b`, whose L̄ learns.
+    fn surprise(&mut self, b: usize, loss: T) -> T {
+        // The first loss is all that is known of what to expect.
+        let expected = if self.expected[b].finite() {
+            self.expected[b]
+        } else {
+            loss
+        };
+        self.expected[b] = expected + T::of(self.spec.baseline) * (loss - expected);
+        loss - expected
+    }
 }
 
 impl<T: Scalar> Rule<T> for NodePerturbation<T> {
     fn reset(&mut self) {
         self.traces.iter_mut().for_each(Matrix::clear);
+        self.trial.fill(T::ZERO);
+        self.open = false;
     }
 
     fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
@@ -138,17 +183,18 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
 
     fn step(&mut self, view: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) {
         let dims = self.dims;
+        self.open = true;
         let (n, stride) = (dims.units, gradient.stride());
         for b in 0..dims.batch {
             let loss = view.loss(b);
-            // The first loss is all that is known of what to expect.
-            let expected = if self.expected[b].finite() {
-                self.expected[b]
-            } else {
-                loss
+            let credit = match self.spec.reward {
+                Reward::Step => self.surprise(b, loss),
+                Reward::Trial => {
+                    self.trial[b] += loss;
+                    T::ZERO
+                }
             };
-            self.credit[..n].fill(loss - expected);
-            self.expected[b] = expected + T::of(self.spec.baseline) * (loss - expected);
+            self.credit[..n].fill(credit);
             for g in 0..dims.currents {
                 let score = &self.score[g * dims.plane() + b * dims.sample()..][..n];
                 let band = &mut gradient.data_mut()[g * n * stride..(g + 1) * n * stride];
@@ -157,6 +203,38 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
                 trace(view.simd(), traces, keep, score, view.pre(b), credit, band);
             }
         }
+    }
+
+    fn end_trial(&mut self, _: &Network<T>, gradient: &mut Matrix<T>) {
+        if self.spec.reward == Reward::Step || !self.open {
+            return;
+        }
+        self.open = false;
+        let Dims {
+            batch,
+            units,
+            currents,
+            ..
+        } = self.dims;
+        for b in 0..batch {
+            let surprise = self.surprise(b, self.trial[b]);
+            self.trial[b] = T::ZERO;
+            for g in 0..currents {
+                let traces = &self.traces[b * currents + g];
+                for i in 0..units {
+                    let row = gradient.row_mut(g * units + i);
+                    add_scaled(self.simd, surprise, traces.row(i), row);
+                }
+            }
+        }
+    }
+
+    fn needs_trials(&self) -> bool {
+        self.spec.reward == Reward::Trial
+    }
+
+    fn is_late(&self) -> bool {
+        self.spec.reward == Reward::Trial
     }
 
     fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
@@ -178,7 +256,7 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
 
     fn owner(&self, name: &str) -> Owner {
         match name {
-            "expected" => Owner::Broadcast,
+            "expected" | "trial" => Owner::Broadcast,
             "score" => Owner::Unit,
             _ => trace_owner(name, self.dims.currents),
         }
@@ -186,6 +264,10 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("expected", &mut self.expected)?;
+        if self.spec.reward == Reward::Trial {
+            io.values("trial", &mut self.trial)?;
+            io.flag("open", &mut self.open)?;
+        }
         // Drawn before the units step: part of the state, so that nothing passes from there to the rule unseen.
         io.values("score", &mut self.score)?;
         for (k, trace) in self.traces.iter_mut().enumerate() {
@@ -214,5 +296,8 @@ pub(super) fn build<T: Scalar>(
         credit: Buffer::zeros(dims.units),
         traces: vec![Matrix::zeros(dims.units, dims.pre()); dims.batch * dims.currents],
         expected: vec![T::of(f64::NAN); dims.batch],
+        trial: vec![T::ZERO; dims.batch],
+        open: false,
+        simd: site.network.simd(),
     }))
 }

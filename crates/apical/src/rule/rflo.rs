@@ -3,9 +3,9 @@
 //! Source: Murray 2019, Eqs. 5–6 (RFLO, on rate units with random feedback); Bellec et al. 2020 (e-prop); the three-factor
 //! rule that Liu et al. 2022 compare with (on voltage units). See [`Trace`](crate::eligibility::Trace) for equations and cost.
 
-use super::{Composed, Empty, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
 use crate::credit::Immediate;
-use crate::eligibility::Trace;
+use crate::eligibility::{Trace, TraceSpec};
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -22,11 +22,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     time: "n m",
 };
 
-pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+pub(super) fn build<T: Scalar>(spec: &TraceSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();
     if site.by_trial {
-        return Ok(Box::new(TrialTrace::new(dims)));
+        return Ok(Box::new(TrialTrace::new(dims, spec)?));
     }
-    let trace = Local(Trace::new(dims));
+    let trace = Local(Trace::with(dims, spec)?);
     Ok(Box::new(Composed::new(dims, trace, Immediate)))
 }

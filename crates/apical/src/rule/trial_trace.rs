@@ -6,6 +6,7 @@
 //! so that nothing but the speed is claimed for it.
 
 use super::Rule;
+use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -25,13 +26,19 @@ pub struct TrialTrace<T> {
     factors: Vec<T>,
     adjoint: Buffer<T>,
     earlier: Buffer<T>,
+    leak: Option<OwnLeak<T>>,
+    lag: Option<LaggedInput<T>>,
 }
 
 impl<T: Scalar> TrialTrace<T> {
     /// For a network of these sizes. The tape grows with the longest trial seen, then no more.
-    pub fn new(dims: Dims) -> Self {
+    ///
+    /// # Errors
+    /// A leak outside (0, 1], or one for units with several state variables.
+    pub fn new(dims: Dims, spec: &TraceSpec) -> Result<Self> {
+        spec.check(dims)?;
         let states = dims.states * dims.plane();
-        Self {
+        Ok(Self {
             dims,
             steps: 0,
             pre: Vec::new(),
@@ -41,7 +48,9 @@ impl<T: Scalar> TrialTrace<T> {
             factors: Vec::new(),
             adjoint: Buffer::zeros(states),
             earlier: Buffer::zeros(states),
-        }
+            leak: spec.leak.map(|leak| OwnLeak::new(dims, leak)),
+            lag: (!spec.input.is_current()).then(|| LaggedInput::new(dims)),
+        })
     }
 
     /// Credit of the last step on the tape, one plane a state variable, for rules that add to it.
@@ -115,16 +124,29 @@ impl<T: Scalar> TrialTrace<T> {
 impl<T: Scalar> Rule<T> for TrialTrace<T> {
     fn reset(&mut self) {
         self.clear();
+        if let Some(lag) = &mut self.lag {
+            lag.clear();
+        }
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
         self.steps += 1;
+        if let Some(lag) = &mut self.lag {
+            lag.advance(&view.local());
+        }
         for b in 0..self.dims.batch {
-            self.pre.extend_from_slice(view.pre(b));
+            let pre = self.lag.as_ref().map(|lag| lag.pre(b));
+            self.pre.extend_from_slice(pre.unwrap_or(view.pre(b)));
         }
         let partials = view.partials();
-        self.own.extend_from_slice(&partials.own);
-        self.gain.extend_from_slice(&partials.gain);
+        if let Some(leak) = &mut self.leak {
+            leak.scale(&view.local());
+            self.own.extend_from_slice(leak.own());
+            self.gain.extend_from_slice(leak.gain());
+        } else {
+            self.own.extend_from_slice(&partials.own);
+            self.gain.extend_from_slice(&partials.gain);
+        }
         for slope in partials.slope.chunks_exact(self.dims.plane()) {
             let credit = slope.iter().zip(signal).map(|(slope, q)| *slope * *q);
             self.credit.extend(credit);
@@ -144,6 +166,9 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        if let Some(lag) = &mut self.lag {
+            lag.state(io)?;
+        }
         io.counter("steps", &mut self.steps)?;
         io.list("pre", &mut self.pre)?;
         io.list("own", &mut self.own)?;

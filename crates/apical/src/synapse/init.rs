@@ -42,6 +42,21 @@ pub enum Init {
         /// Upper end.
         high: f64,
     },
+    /// Uniform between −gain/√fan and gain/√fan.
+    FanUniform {
+        /// Multiplies the width.
+        #[serde(default = "one")]
+        gain: f64,
+        /// What `fan` counts.
+        #[serde(default)]
+        fan: Fan,
+    },
+    /// Normal with this standard deviation, whatever the size.
+    Normal {
+        /// Standard deviation.
+        #[serde(default = "one")]
+        deviation: f64,
+    },
     /// gain · Q with Q orthogonal; orthonormal rows or columns when not square.
     Orthogonal {
         /// Multiplies the matrix.
@@ -106,11 +121,25 @@ impl Init {
             Self::Zero {} => each(matrix, rows, columns, || 0.0),
             Self::Gaussian { gain, fan } => {
                 check_gain(field, gain)?;
-                let fan = match fan {
-                    Fan::In => pre,
-                    Fan::Out => post,
-                };
-                let deviation = gain / (fan.max(1) as f64).sqrt();
+                let deviation = gain / root(fan, post, pre);
+                each(matrix, rows, columns, || deviation * stream.normal());
+            }
+            Self::FanUniform { gain, fan } => {
+                check_gain(field, gain)?;
+                let end = gain / root(fan, post, pre);
+                each(matrix, rows, columns, || {
+                    end * (2.0 * stream.uniform() - 1.0)
+                });
+            }
+            Self::Normal { deviation } => {
+                if !(deviation.is_finite() && deviation >= 0.0) {
+                    return Err(Error::invalid(
+                        format!("{field}.deviation"),
+                        deviation,
+                        "a finite number that is not negative",
+                        "1 is the default.",
+                    ));
+                }
                 each(matrix, rows, columns, || deviation * stream.normal());
             }
             Self::Uniform { low, high } => {
@@ -139,6 +168,15 @@ impl Init {
         }
         Ok(())
     }
+}
+
+/// √fan of a matrix `[post, pre]`.
+fn root(fan: Fan, post: usize, pre: usize) -> f64 {
+    let fan = match fan {
+        Fan::In => pre,
+        Fan::Out => post,
+    };
+    (fan.max(1) as f64).sqrt()
 }
 
 fn check_gain(field: &str, gain: f64) -> Result<()> {
@@ -282,6 +320,25 @@ mod tests {
         // Relative standard error of a standard deviation from 10,000 draws is 0.7 %.
         assert!((deviation(Fan::In) / (2.0 / 250f64.sqrt()) - 1.0).abs() < 0.03);
         assert!((deviation(Fan::Out) / (2.0 / 40f64.sqrt()) - 1.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn uniform_and_normal_have_the_stated_spread() {
+        let all = |init: &Init| -> Vec<f64> {
+            let m = draw(init, 40, 250);
+            (0..40).flat_map(|i| m.row(i).to_vec()).collect()
+        };
+        let values = all(&Init::FanUniform {
+            gain: 2.0,
+            fan: Fan::In,
+        });
+        let end = 2.0 / 250f64.sqrt();
+        assert!(values.iter().all(|w| w.abs() <= end));
+        // Largest of 10,000: the odds of staying below 99 % of the end are e^-100.
+        assert!(values.iter().any(|w| w.abs() > 0.99 * end));
+        let values = all(&Init::Normal { deviation: 3.0 });
+        let deviation = (values.iter().map(|w| w * w).sum::<f64>() / 1e4).sqrt();
+        assert!((deviation / 3.0 - 1.0).abs() < 0.03, "{deviation}");
     }
 
     #[test]

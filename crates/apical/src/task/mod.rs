@@ -17,10 +17,13 @@ mod draw;
 mod embedded;
 mod fixed_point_transition;
 mod flip_flop;
+mod interval_matching;
 mod loaded;
 mod mimic;
 mod multi_task;
 mod pattern_generation;
+mod periodic;
+mod reach;
 mod sensorimotor_mapping;
 mod sequential_mnist;
 mod sine_wave;
@@ -41,10 +44,14 @@ pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
 pub use embedded::EmbeddedSpec;
 pub use fixed_point_transition::FixedPointTransitionSpec;
 pub use flip_flop::FlipFlopSpec;
+pub use interval_matching::IntervalMatchingSpec;
 pub use loaded::Loaded;
 pub use mimic::MimicSpec;
 pub use multi_task::{BlockOrder, MultiTaskSpec};
 pub use pattern_generation::PatternGenerationSpec;
+pub use periodic::PeriodicSpec;
+pub(crate) use reach::check_sequence;
+pub use reach::{Corner, DIRECTIONS, ReachSpec};
 pub use sensorimotor_mapping::SensorimotorMappingSpec;
 pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
@@ -137,6 +144,11 @@ pub(crate) trait Settings {
         false
     }
 
+    /// Field and steps of the shortest event that units have to follow, where their time constant should not be longer.
+    fn shortest_time(&self) -> Option<(&'static str, u64)> {
+        None
+    }
+
     /// Builds the task.
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>>;
 
@@ -179,6 +191,13 @@ macro_rules! registry {
             pub fn has_trials(&self) -> bool {
                 match self {
                     $(Self::$variant(spec) => Settings::has_trials(spec),)*
+                }
+            }
+
+            /// Field and steps of the shortest event that units have to follow.
+            pub(crate) fn shortest_time(&self) -> Option<(&'static str, u64)> {
+                match self {
+                    $(Self::$variant(spec) => Settings::shortest_time(spec),)*
                 }
             }
 
@@ -227,6 +246,12 @@ registry! {
     Copy(CopySpec),
     /// Read a digit pixel by pixel.
     SequentialMnist(SequentialMnistSpec),
+    /// Produce a sum of sines.
+    Periodic(PeriodicSpec),
+    /// Repeat an interval.
+    IntervalMatching(IntervalMatchingSpec),
+    /// Move a cursor.
+    Reach(ReachSpec),
     /// Compare two cues far apart.
     DelayedXor(DelayedXorSpec),
     /// Draw a curve.
