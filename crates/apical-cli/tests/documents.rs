@@ -150,6 +150,11 @@ fn results_of_murray_run() {
 }
 
 #[test]
+fn results_of_liu_2022_run() {
+    assert!(run_all("docs/results/liu2022.md") >= 2);
+}
+
+#[test]
 fn how_to_commands_run() {
     let mut commands = 0;
     for document in how_to() {
@@ -189,6 +194,7 @@ fn links_lead_somewhere() {
         "docs/results/marschall2019.md",
         "docs/results/marschall2020.md",
         "docs/results/murray2019.md",
+        "docs/results/liu2022.md",
         "docs/speed.md",
     ];
     let documents = documents.into_iter().map(String::from);

@@ -3,8 +3,9 @@
 //! `cargo bench -p apical` prints two tables: a few steps beside naive Rust and NumPy (with `-- --all` also RTRL at n = 512,
 //! which takes minutes; PYTHON names the interpreter of the NumPy peer, `python3` by default), then every rule beside the dense
 //! operation it needs. `cargo bench -p apical -- rules` prints the second alone, `-- rules kf_rtrl` the rows with that name;
-//! `-- murray` prints RFLO as Murray 2019 runs it, beside NumPy.
+//! `-- murray` prints RFLO as Murray 2019 runs it, beside NumPy; `-- batch` learning by trials with a batch, and ModProp online.
 
+mod batch;
 mod clock;
 mod machine;
 mod murray;
@@ -265,6 +266,11 @@ fn main() {
         rules::table(&words[1..], quick);
         return;
     }
+    if words.first().is_some_and(|word| word == "batch") {
+        println!("{}", conditions("best of 25 runs"));
+        batch::table(quick);
+        return;
+    }
     if words.first().is_some_and(|word| word == "murray") {
         println!("{}", conditions("best of 25 runs"));
         murray::table(quick);
@@ -307,6 +313,7 @@ fn main() {
     }
     if quick {
         rules::table(&[], quick);
+        batch::table(quick);
         murray::table(quick);
         println!("one call each: these numbers only show that everything runs");
         return;

@@ -5,12 +5,15 @@
 
 use std::fmt::Write as _;
 
+use apical::constraint::TypesSpec;
 use apical::credit::{DendriticSpec, JacobianSpec};
 use apical::eligibility::{SnapSpec, UoroSpec};
 use apical::kernel::{Simd, padded};
 use apical::network::{Network, NetworkSpec};
 use apical::optimizer::OptimizerSpec;
-use apical::rule::{CombinedSpec, CreditSpec, EligibilitySpec, RULES, RuleSpec};
+use apical::rule::{
+    CombinedSpec, CreditSpec, Drive, EligibilitySpec, ModPropSpec, RULES, RuleSpec,
+};
 use apical::task::Sample;
 use apical::{Learner, LearnerSpec, Scalar, Stream, Streams, Update};
 
@@ -73,6 +76,14 @@ const SIZES: [usize; 4] = [32, 128, INFLUENCE, 512];
 
 fn named(name: &str) -> RuleSpec {
     RuleSpec::by_name(name).expect("a rule of the table")
+}
+
+/// Through types, as published.
+fn modprop(drive: Drive) -> RuleSpec {
+    RuleSpec::ModProp(ModPropSpec {
+        drive,
+        ..ModPropSpec::default()
+    })
 }
 
 fn dendritic_spec(n: usize, jacobian: JacobianSpec) -> DendriticSpec {
@@ -154,6 +165,56 @@ fn rows() -> Vec<Row> {
         trials(row(
             "rflo, trials",
             |_| named("rflo"),
+            "W a; sum of outer products",
+            |s| Need {
+                read: s.w,
+                multiply_adds: s.n * s.m,
+                ..Need::default()
+            },
+        )),
+        row(
+            "mdgl",
+            |_| named("mdgl"),
+            "trace, gradient twice, weights in place",
+            |s| Need {
+                read: 2 * s.w,
+                in_place: 4 * s.w,
+                ..Need::default()
+            },
+        ),
+        trials(row(
+            "mdgl, trials",
+            |_| named("mdgl"),
+            "W a; sum of outer products",
+            |s| Need {
+                read: s.w,
+                multiply_adds: s.n * s.m,
+                ..Need::default()
+            },
+        )),
+        row(
+            "modprop code",
+            |_| modprop(Drive::Code),
+            "gradient, weights in place",
+            |s| Need {
+                read: 2 * s.w,
+                in_place: 2 * s.w,
+                ..Need::default()
+            },
+        ),
+        row(
+            "modprop paper",
+            |_| modprop(Drive::Paper),
+            "two filtered traces, gradient, weights in place",
+            |s| Need {
+                read: 2 * s.w,
+                in_place: 4 * s.w,
+                ..Need::default()
+            },
+        ),
+        trials(row(
+            "modprop, trials",
+            |_| modprop(Drive::Paper),
             "W a; sum of outer products",
             |s| Need {
                 read: s.w,
@@ -392,6 +453,8 @@ fn rows() -> Vec<Row> {
 fn network<T: Scalar>(row: &Row, units: usize, streams: &Streams) -> Network<T> {
     let spec = NetworkSpec {
         units,
+        // For rules that ask for them.
+        types: Some(TypesSpec::Contiguous { count: 2 }),
         ..NetworkSpec::default()
     };
     let mut network = Network::new(&spec, 2, 2, 1, streams).expect("sizes that fit");

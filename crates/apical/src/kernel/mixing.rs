@@ -243,6 +243,38 @@ pub fn add_typed_outer<T: Scalar>(
     });
 }
 
+struct PoolRows<'a, T> {
+    rows: &'a [T],
+    stride: usize,
+    of: &'a [usize],
+    sums: &'a mut [T],
+}
+
+impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let stride = self.stride;
+        let one = L::Lanes::splat(T::ONE);
+        for (row, t) in self.rows.chunks_exact(stride).zip(self.of) {
+            let sums = lines_mut(&mut self.sums[t * stride..][..stride]);
+            for (sum, w) in sums.iter_mut().zip(lines(row)) {
+                one.fma(L::Lanes::load(w), L::Lanes::load(sum)).store(sum);
+            }
+        }
+    }
+}
+
+/// Adds each row to the sum of its type: one row a type, as long as the others.
+pub fn pool_rows<T: Scalar>(simd: Simd, rows: &[T], stride: usize, of: &[usize], sums: &mut [T]) {
+    simd.run_lanes(PoolRows {
+        rows,
+        stride,
+        of,
+        sums,
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,8 @@ pub enum Warning {
         mu: f64,
         /// Largest real part of an eigenvalue of the weights credit takes.
         largest: f64,
+        /// μ at which the factor would have been 1.
+        critical: f64,
     },
     /// The weights are too far from having eigenvectors for the rule's algorithm to be exact.
     IllConditioned {
@@ -68,22 +70,16 @@ impl fmt::Display for Warning {
                 "{dead} of {units} units were silent or saturated whenever looked at (gain x slope = 0): \
                  they cannot learn. Try smaller weights, another activation or a lower rate."
             ),
-            Self::UnstableFilter { gain, mu, largest } => {
-                write!(
-                    f,
-                    "ModProp's filter was unstable: credit grew by a factor of {gain:.4} a step (max |a + c lambda|, with mu = \
-                     {mu:.4} and max Re lambda = {largest:.4}). "
-                )?;
-                if *largest > 0.0 {
-                    write!(
-                        f,
-                        "Set rule.mu below {:.3}, or rule.adaptive_mu = true.",
-                        1.0 / largest
-                    )
-                } else {
-                    write!(f, "Lower rule.mu.")
-                }
-            }
+            Self::UnstableFilter {
+                gain,
+                mu,
+                largest,
+                critical,
+            } => write!(
+                f,
+                "ModProp's filter was unstable: credit grew by a factor of {gain:.4} a step (max |a + c lambda|, with mu = \
+                 {mu:.4} and max Re lambda = {largest:.4}). Set rule.mu below {critical:.4}, or rule.adaptive_mu = true."
+            ),
             Self::IllConditioned { condition } => write!(
                 f,
                 "the recurrent weights have no well-conditioned eigenvectors (condition {condition:.1e}): ModProp's gradient is \

@@ -2,10 +2,10 @@
 //!
 //! Not part of the published rule, whose authors name the tuning of μ as a weakness and an adaptive μ as future work. The filter n(t) =
 //! (own + c Ŵ) n(t−1) + … with c = gain μ is bounded exactly if |own + c λ| < 1 for every eigenvalue λ of Ŵ. With `adaptive_mu` μ is kept below
-//! 0.95 / max Re λ (where a real λ would reach 1).
+//! 0.95 of where that fails: at 0.95 / λ for a real positive λ, earlier for others of the same real part.
 
 use super::way::Way;
-use crate::eigen::Schur;
+use crate::eigen::{Complex, Schur};
 use crate::monitor::Warning;
 use crate::neuron::ConstantPartials;
 use crate::snapshot::StateIo;
@@ -24,9 +24,9 @@ pub struct Guard {
     schur: Schur,
     rows: Vec<f64>,
     calls: u64,
-    /// max |own + c λ|, max Re λ, μ in use, at the last look and at the worst one so far; whether eigenvalues failed.
-    now: [f64; 3],
-    worst: [f64; 3],
+    /// max |own + c λ|, max Re λ, the μ at which the former is 1, μ in use: at the last look and at the worst one so far.
+    now: [f64; 4],
+    worst: [f64; 4],
 }
 
 /// Share of the critical μ that is kept to.
@@ -57,8 +57,8 @@ impl Guard {
             schur: Schur::new(size, false),
             rows: vec![0.0; size * size],
             calls: 0,
-            now: [0.0, 0.0, mu],
-            worst: [0.0, 0.0, mu],
+            now: [0.0, 0.0, f64::INFINITY, mu],
+            worst: [0.0, 0.0, f64::INFINITY, mu],
         }
     }
 
@@ -67,40 +67,53 @@ impl Guard {
         let due = self.calls.is_multiple_of(self.every);
         self.calls += 1;
         if !due {
-            return self.now[2];
+            return self.now[3];
         }
-        let mut largest = f64::NEG_INFINITY;
-        let mut gain = 0.0_f64;
         self.fill(way, synapses);
         if !self.schur.decompose(&self.rows) {
-            return self.now[2];
-        }
-        for value in self.schur.values() {
-            largest = largest.max(value.re);
+            return self.now[3];
         }
         // With zeros on the diagonal of the means, units of a type can also differ among themselves: λ = −w_ββ.
-        let among = |beta: usize| {
-            let count = way.types().count();
-            (way.has_zero_diagonal() && way.types().sizes()[beta] > 1)
-                .then(|| -way.means()[beta * count + beta].f64())
-        };
-        let among = || (0..way.types().count()).filter_map(among);
-        largest = among().fold(largest, f64::max);
-        let mu = if self.adaptive && largest > 0.0 {
-            self.mu.min(MARGIN / largest)
+        let count = way.types().count();
+        let among =
+            (0..count).filter(|beta| way.has_zero_diagonal() && way.types().sizes()[*beta] > 1);
+        let among = among.map(|beta| Complex::new(-way.means()[beta * count + beta].f64(), 0.0));
+        let mut largest = f64::NEG_INFINITY;
+        let mut critical = f64::INFINITY;
+        for value in self.schur.values().chain(among.clone()) {
+            largest = largest.max(value.re);
+            critical = critical.min(self.critical(value));
+        }
+        let mu = if self.adaptive {
+            self.mu.min(MARGIN * critical)
         } else {
             self.mu
         };
         let c = self.reach * mu;
-        for value in self.schur.values() {
+        let mut gain = 0.0_f64;
+        for value in self.schur.values().chain(among) {
             gain = gain.max((self.own + c * value.re).hypot(c * value.im));
         }
-        gain = among().fold(gain, |gain, value| gain.max((self.own + c * value).abs()));
-        self.now = [gain, largest, mu];
+        self.now = [gain, largest, critical, mu];
         if gain > self.worst[0] {
             self.worst = self.now;
         }
         mu
+    }
+
+    /// The μ at which |own + reach μ λ| = 1.
+    fn critical(&self, value: Complex) -> f64 {
+        let square = value.re * value.re + value.im * value.im;
+        let along = self.own * value.re;
+        let left = 1.0 - self.own * self.own;
+        // The root of c² |λ|² + 2 c own Re λ = 1 − own², in the form that does not cancel.
+        let root = (along * along + square * left).sqrt();
+        let c = if along > 0.0 {
+            left / (along + root)
+        } else {
+            (root - along) / square
+        };
+        c / self.reach
     }
 
     fn fill<T: Scalar>(&mut self, way: &Way<T>, synapses: &Synapses<T>) {
@@ -123,16 +136,21 @@ impl Guard {
 
     /// max |own + c λ| and μ at the last look.
     pub fn now(&self) -> (f64, f64) {
-        (self.now[0], self.now[2])
+        (self.now[0], self.now[3])
     }
 
     /// What looked wrong so far.
     pub fn warnings(&self) -> Vec<Warning> {
-        let [gain, largest, mu] = self.worst;
+        let [gain, largest, critical, mu] = self.worst;
         if gain <= 1.0 {
             return Vec::new();
         }
-        vec![Warning::UnstableFilter { gain, mu, largest }]
+        vec![Warning::UnstableFilter {
+            gain,
+            mu,
+            largest,
+            critical,
+        }]
     }
 
     /// Saves or restores what was seen.

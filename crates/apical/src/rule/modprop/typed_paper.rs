@@ -8,7 +8,7 @@
 use super::local::LocalTrace;
 use super::{Core, Rule};
 use crate::credit::Probe;
-use crate::kernel::{Matrix, Mixing, Payment, mix};
+use crate::kernel::{Buffer, Matrix, Mixing, Payment, mix};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -26,6 +26,8 @@ pub struct TypedPaper<T> {
     drive: Vec<T>,
     weights: Vec<T>,
     room: Vec<T>,
+    /// A shared row as it was.
+    before: Buffer<T>,
 }
 
 impl<T: Scalar> TypedPaper<T> {
@@ -41,6 +43,7 @@ impl<T: Scalar> TypedPaper<T> {
             drive: vec![T::ZERO; dims.units],
             weights: vec![T::ZERO; count],
             room: vec![T::ZERO; count],
+            before: Buffer::zeros(dims.pre()),
             core,
         }
     }
@@ -95,7 +98,16 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
             self.drive.copy_from_slice(view.slope_before(0, b));
             let credit = &self.core.credit[b * sample..][..dims.units];
             self.weights[..types].copy_from_slice(self.core.way.pooled().row(b));
-            let (traces, traces_stride) = self.local.rows(b);
+            // A row that all units share is advanced first, so that everything is paid in one pass.
+            let shared = self.local.shared(b).is_some();
+            if let Some(row) = self.local.shared(b) {
+                self.before.copy_from_slice(row);
+                self.local.advance(view, b, credit, gradient);
+            }
+            let (traces, traces_stride) = match shared {
+                true => (&self.before[..], 0),
+                false => self.local.rows(b),
+            };
             let mixing = Mixing {
                 states: self.filtered[b].data_mut(),
                 stride,
@@ -113,12 +125,11 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
                 weights: &self.weights,
                 credit,
                 own_last: self.count > types,
-                shared: None,
+                shared: self.local.shared(b),
             });
             mix(simd, mixing, payment);
-            self.local.advance(view, b, credit, gradient);
-            if self.core.credited[b] {
-                self.local.pay_shared(simd, b, credit, gradient);
+            if !shared {
+                self.local.advance(view, b, credit, gradient);
             }
         }
     }

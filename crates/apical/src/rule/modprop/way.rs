@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
 use crate::constraint::CellTypes;
-use crate::kernel::{Matrix, Rows, Simd, products};
+use crate::kernel::{Matrix, Rows, Simd, pool_rows, products};
 use crate::network::Network;
 use crate::synapse::Synapses;
 
@@ -30,7 +30,7 @@ pub struct Way<T> {
     members: Matrix<T>,
     /// The same without room for inputs, as long as a sample of a plane.
     units: Matrix<T>,
-    /// Sum over the synapses of one unit from each type.
+    /// Sums over the synapses of all units of each type.
     sums: Matrix<T>,
     /// Sum over the units of each type, one row a sample.
     pooled: Matrix<T>,
@@ -53,7 +53,7 @@ impl<T: Scalar> Way<T> {
             means: vec![T::ZERO; dims.currents * count * count],
             members,
             units,
-            sums: Matrix::zeros(dims.units, count),
+            sums: Matrix::zeros(count, dims.pre()),
             pooled: Matrix::zeros(dims.batch, count),
             types,
         }
@@ -84,25 +84,22 @@ impl<T: Scalar> Way<T> {
         if !self.is_typed() {
             return;
         }
-        let (count, n) = (self.types.count(), self.sums.rows());
+        let (count, n) = (self.types.count(), self.types.of().len());
         let members = Rows {
             data: self.members.data(),
             stride: self.members.stride(),
         };
         let weights = synapses.weights();
         for g in 0..synapses.currents() {
-            let band = Rows {
-                data: weights.band(g * n, n),
-                stride: weights.stride(),
+            let (band, stride) = (weights.band(g * n, n), weights.stride());
+            self.sums.clear();
+            pool_rows(simd, band, stride, self.types.of(), self.sums.data_mut());
+            let sums = Rows {
+                data: self.sums.data(),
+                stride,
             };
-            let stride = self.sums.stride();
-            products(simd, members, count, band, n, self.sums.data_mut(), stride);
             let means = &mut self.means[g * count * count..][..count * count];
-            means.fill(T::ZERO);
-            for (i, post) in self.types.of().iter().enumerate() {
-                let row = means[post * count..].iter_mut().zip(self.sums.row(i));
-                row.for_each(|(mean, sum)| *mean += *sum);
-            }
+            products(simd, members, count, sums, count, means, count);
             for (k, mean) in means.iter_mut().enumerate() {
                 let sizes = self.types.sizes();
                 *mean = *mean / T::of((sizes[k / count] * sizes[k % count]) as f64);

@@ -1,0 +1,79 @@
+//! `apical reproduce liu2022`: a task alone, its claims, and what is said where there is no MNIST.
+
+mod common;
+
+use common::{apical, assert_same, read, results};
+use tempfile::tempdir;
+
+#[test]
+fn a_task_alone_gives_its_claims_and_curves_whatever_the_threads() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce liu2022 --task pattern --quick --quiet";
+    apical(
+        folder.path(),
+        &format!("{line} --threads 1 --json claims.json --out one"),
+    )
+    .ok();
+    apical(folder.path(), &format!("{line} --threads 2 --out two")).ok();
+    assert_same(
+        &results(&folder.path().join("one")),
+        &results(&folder.path().join("two")),
+    );
+    let text = read(folder.path().join("claims.json"));
+    let claims: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        claims["command"],
+        "apical reproduce liu2022 --task pattern --quick"
+    );
+    let rows = claims["claims"].as_array().unwrap();
+    let row = |id: &str| {
+        rows.iter()
+            .find(|row| row["id"] == id)
+            .unwrap_or_else(|| panic!("{id}: {text}"))
+    };
+    // The control is the claim that must hold for the others to mean anything.
+    for id in [
+        "pattern.bptt_before_modprop_typed_paper",
+        "pattern.modprop_typed_paper_before_three_factor",
+    ] {
+        let row = row(id);
+        assert!(
+            row["expected"].as_str().unwrap().contains("below 0"),
+            "{row}"
+        );
+        assert!(
+            row["spread"].as_str().unwrap().contains("95 % interval"),
+            "{row}"
+        );
+    }
+    let table = read(folder.path().join("one/pattern-table.md"));
+    for rule in [
+        "BPTT",
+        "ModProp, types, paper",
+        "MDGL, W",
+        "three-factor",
+        "readout alone",
+    ] {
+        assert!(table.contains(rule), "{table}");
+    }
+    assert!(folder.path().join("one/pattern.png").exists());
+    assert!(
+        folder
+            .path()
+            .join("one/pattern-three_factor-1e-3.csv")
+            .exists()
+    );
+}
+
+#[test]
+fn without_the_files_of_mnist_it_is_said_where_they_are() {
+    let folder = tempdir().unwrap();
+    apical(folder.path(), "reproduce liu2022 --task smnist --quick").fails(
+        1,
+        &[
+            "there are no files of MNIST, expected mnist/train-images-idx3-ubyte.gz",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "--task xor",
+        ],
+    );
+}

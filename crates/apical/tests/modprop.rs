@@ -1,0 +1,216 @@
+//! ModProp's settings, its watch over its own filter, and what it asks of units.
+
+mod common;
+
+use apical::constraint::DaleSpec;
+use apical::feedback::FeedbackSpec;
+use apical::monitor::{MonitorSpec, Recorder, Warning};
+use apical::network::NetworkSpec;
+use apical::neuron::{Activation, NeuronSpec, VoltageSpec};
+use apical::rule::RULES;
+use apical::{Learner, LearnerSpec, Result, Update};
+use common::rule;
+
+const UNITS: usize = 8;
+
+fn build(json: &str, update: Update, leak: f64) -> Result<Learner<f64>> {
+    let spec = LearnerSpec {
+        network: NetworkSpec {
+            units: UNITS,
+            neuron: NeuronSpec::Voltage(VoltageSpec {
+                leak,
+                activation: Activation::Relu,
+            }),
+            dale: Some(DaleSpec::default()),
+            ..NetworkSpec::default()
+        },
+        feedback: FeedbackSpec::Symmetric {},
+        rule: rule(json),
+        update,
+        ..LearnerSpec::default()
+    };
+    Learner::new(&spec, 2, 2, 1)
+}
+
+fn modprop(settings: &str) -> String {
+    format!(r#"{{"kind": "modprop", {settings}}}"#)
+}
+
+#[track_caller]
+fn refused(settings: &str, text: &str) {
+    let error = build(&modprop(settings), Update::Step, 0.9)
+        .err()
+        .expect("it was built");
+    assert!(error.to_string().starts_with(text), "{error}");
+}
+
+#[test]
+fn bad_settings_are_named() {
+    refused(
+        r#""mu": -0.1"#,
+        "rule.mu: got -0.1, expected a finite number that is not negative",
+    );
+    refused(
+        r#""taps": -3"#,
+        "rule.taps: got -3, expected between 0 and 1048576 steps. 0 is the three-factor rule",
+    );
+    refused(r#""taps": 2000000"#, "rule.taps: got 2000000");
+    let unknown = serde_json::from_str::<apical::rule::RuleSpec>(&modprop(r#""drives": "code""#));
+    assert!(
+        unknown
+            .unwrap_err()
+            .to_string()
+            .contains("unknown field `drives`")
+    );
+    let large = LearnerSpec {
+        network: NetworkSpec {
+            units: 600,
+            recurrent: apical::synapse::Init::gaussian(),
+            ..NetworkSpec::default()
+        },
+        rule: rule(&modprop(r#""feedback_weights": "cell""#)),
+        ..LearnerSpec::default()
+    };
+    let error = Learner::<f32>::new(&large, 2, 2, 1)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.starts_with("rule.feedback_weights: got cell with drive = \"paper\" at every step"),
+        "{error}"
+    );
+}
+
+#[test]
+fn units_of_other_kinds_are_refused() {
+    let case = apical::check::Case::random(
+        3,
+        apical::check::Shape {
+            kind: apical::check::Kind::Gated,
+            ..apical::check::Shape::ANY
+        },
+    );
+    let error = case.learner(&rule(r#"{"kind": "modprop"}"#), &FeedbackSpec::Symmetric {});
+    let error = error.err().expect("it was built").to_string();
+    assert!(
+        error.contains("gated units have others. Set network.neuron.kind"),
+        "{error}"
+    );
+    assert!(RULES.iter().any(|info| info.name == "mdgl"));
+    case.learner(&rule(r#"{"kind": "mdgl"}"#), &FeedbackSpec::Symmetric {})
+        .unwrap();
+}
+
+/// Two types of four units: means that make the 2 × 2 matrix of W_ab n_b = [[p, 0], [0, −p]].
+fn weights(p: f64) -> Vec<f64> {
+    let mean = p / (UNITS / 2) as f64;
+    (0..UNITS * UNITS)
+        .map(|k| match (k / UNITS < 4, k % UNITS < 4) {
+            (true, true) => mean,
+            (false, false) => -mean,
+            _ => 0.0,
+        })
+        .collect()
+}
+
+fn trials(learner: &mut Learner<f64>, count: usize) {
+    for trial in 0..count {
+        learner.begin_trial();
+        for t in 0..20 {
+            let x = [(t as f64 + trial as f64).sin(), 1.0];
+            learner.learn(&x, &[1.0, 0.0]).unwrap();
+        }
+        learner.end_trial();
+    }
+}
+
+#[test]
+fn an_unstable_filter_is_told_of_with_its_numbers() {
+    // mu λ = 0.6 · 2.5 = 1.5: by (1 − a) · 0.5 a step beyond 1.
+    for (update, cells) in [
+        (Update::Trial, false),
+        (Update::Step, false),
+        (Update::Trial, true),
+        (Update::Step, true),
+    ] {
+        let way = if cells { "cell" } else { "typed" };
+        let json = modprop(&format!(
+            r#""mu": 0.6, "drive": "code", "feedback_weights": "{way}""#
+        ));
+        let mut learner = build(&json, update, 0.9).unwrap();
+        learner.set_parameter("W_rec", &weights(2.5)).unwrap();
+        trials(&mut learner, 1);
+        let warnings = learner.warnings();
+        let found = warnings.iter().find_map(|warning| match warning {
+            Warning::UnstableFilter {
+                gain,
+                mu,
+                largest,
+                critical,
+            } => Some([*gain, *mu, *largest, *critical]),
+            _ => None,
+        });
+        let found = found.unwrap_or_else(|| panic!("{json} {update:?}: {warnings:?}"));
+        for (got, expected) in found.into_iter().zip([1.05, 0.6, 2.5, 0.4]) {
+            assert!((got - expected).abs() < 1e-6, "{found:?}");
+        }
+        let text = warnings
+            .iter()
+            .map(ToString::to_string)
+            .find(|w| w.starts_with("ModProp's"))
+            .unwrap();
+        assert!(
+            text.contains("a factor of 1.0500 a step") && text.contains("Set rule.mu below 0.4000"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_stable_filter_is_not_complained_of() {
+    let mut learner = build(&modprop(r#""mu": 0.39"#), Update::Trial, 0.9).unwrap();
+    learner.set_parameter("W_rec", &weights(2.5)).unwrap();
+    trials(&mut learner, 1);
+    let complains = |w: &Warning| matches!(w, Warning::UnstableFilter { .. });
+    assert!(!learner.warnings().iter().any(complains));
+}
+
+#[test]
+fn an_adaptive_mu_keeps_the_filter_stable_and_is_not_used_where_it_need_not() {
+    let read = |settings: &str, p: f64, update: Update, leak: f64| {
+        let mut learner = build(&modprop(settings), update, leak).unwrap();
+        learner.set_parameter("W_rec", &weights(p)).unwrap();
+        let specs = ["filter_gain", "mu"].map(MonitorSpec::new);
+        Recorder::new(&specs, &learner).unwrap();
+        trials(&mut learner, 1);
+        let value = |name: &str| learner.read(&learner.find(name).unwrap());
+        (value("filter_gain"), value("mu"), learner.gradient().rows())
+    };
+    for update in [Update::Trial, Update::Step] {
+        let (gain, mu, _) = read(r#""mu": 0.6, "adaptive_mu": true"#, 2.5, update, 0.9);
+        assert!((mu - 0.95 * 0.4).abs() < 1e-9 && gain < 1.0, "{mu} {gain}");
+        let (gain, mu, _) = read(r#""mu": 0.3, "adaptive_mu": true"#, 2.5, update, 0.9);
+        assert!(mu == 0.3 && gain < 1.0);
+        // Without a leak the negative eigenvalue is as dangerous as the positive one.
+        let (gain, mu, _) = read(r#""mu": 0.6, "adaptive_mu": true"#, 2.5, update, 0.0);
+        assert!((mu - 0.38).abs() < 1e-9 && (gain - 0.95).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn weights_without_eigenvectors_are_told_of() {
+    let json = modprop(r#""drive": "code", "feedback_weights": "cell""#);
+    let mut learner = build(&json, Update::Step, 0.9).unwrap();
+    // A chain: every eigenvalue is 0, and there is but one eigenvector.
+    let chain: Vec<f64> = (0..UNITS * UNITS)
+        .map(|k| f64::from(u8::from(k / UNITS == k % UNITS + 1)))
+        .collect();
+    learner.set_parameter("W_rec", &chain).unwrap();
+    learner.advance(&[1.0, 1.0], &[1.0, 0.0], None).unwrap();
+    let ill = |w: &Warning| matches!(w, Warning::IllConditioned { .. });
+    assert!(
+        learner.warnings().iter().any(ill),
+        "{:?}",
+        learner.warnings()
+    );
+}
