@@ -273,6 +273,7 @@ fn wide_tile<T: Scalar, L: Level>(
     let (mut a6, mut b6) = start!(6);
     let (mut a7, mut b7) = start!(7);
     let f = [0, 1, 2, 3, 4, 5, 6, 7].map(|k| factors.row(b + k, rows));
+    #[allow(clippy::needless_range_loop, reason = "eight lists at the same place")]
     for j in 0..rows {
         let row = j * matrix.stride + at;
         let x = L::Lanes::load(line_at(matrix.data, row));

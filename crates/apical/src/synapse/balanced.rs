@@ -37,7 +37,7 @@ fn balanced(field: &str, excitatory: &[bool], stream: &mut Stream) -> Result<Vec
     }
     let values = eigenvalues(&weights, n).unwrap_or_default();
     let radius = values.iter().map(|z| z.magnitude()).fold(0.0, f64::max);
-    if !(radius > 1e-12) {
+    if radius.is_nan() || radius <= 1e-12 {
         return Err(Error::invalid(
             field,
             format!("balanced weights between {n} units whose spectral radius is {radius}"),

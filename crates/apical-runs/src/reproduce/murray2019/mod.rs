@@ -43,8 +43,9 @@ pub(super) const THIS: Paper = Paper {
 };
 
 /// The figure of ours a panel belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Part {
+    #[default]
     Main,
     Supplement,
     Intervals,
@@ -58,12 +59,6 @@ struct Section {
     claims: Vec<Claim>,
     reports: Vec<Report>,
     tables: Vec<(String, Table)>,
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        Self::Main
-    }
 }
 
 impl Section {
@@ -196,7 +191,7 @@ fn quartiles_text(low: f64, median: f64, high: f64) -> String {
 fn logarithms(losses: &[f64]) -> Vec<f64> {
     losses
         .iter()
-        .map(|loss| loss.min(WORST).max(1e-12).log10())
+        .map(|loss| loss.clamp(1e-12, WORST).log10())
         .collect()
 }
 

@@ -107,6 +107,9 @@ impl Rates {
     }
 }
 
+/// What judges one figure.
+type Judge = fn(&Study, &Lab<'_>) -> Result<Section>;
+
 /// What is to be run and what was found.
 pub struct Study {
     choice: Choice,
@@ -292,7 +295,7 @@ impl Study {
             sections.push(self.choose(&search, lab));
         }
         lab.run(&self.mains()?, &OneTrial)?;
-        let parts: [(&str, fn(&Self, &Lab<'_>) -> Result<Section>); 8] = [
+        let parts: [(&str, Judge); 8] = [
             ("2a", Self::figure_2a),
             ("2b", Self::figure_2b),
             ("2c", Self::figure_2c),
