@@ -363,6 +363,14 @@ impl<T: Number> PythonRule<T> {
 
     fn put_back(&self, py: Python<'_>, all: &BTreeMap<String, Kept>) -> PyResult<()> {
         let object = self.object.bind(py);
+        // An array that was not there yet is not there again.
+        if let Some(attributes) = object.getattr_opt("__dict__")? {
+            for (name, value) in attributes.cast::<PyDict>()?.copy()? {
+                if value.hasattr("dtype")? && !all.contains_key(&name.extract::<String>()?) {
+                    object.setattr(name.cast::<PyString>()?, py.None())?;
+                }
+            }
+        }
         for (name, Kept { shape, values }) in all {
             let code = shape.first().copied().unwrap_or(FLOAT);
             let value = values.first().copied().unwrap_or(0.0);

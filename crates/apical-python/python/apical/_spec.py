@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from keyword import iskeyword
 from typing import Any, Callable, Mapping, Optional, Union
 
 from . import _core
@@ -126,6 +127,10 @@ def _document(name: str, entry: Mapping, page: str) -> str:
     return "\n".join(lines)
 
 
+def _plain(key: str) -> str:
+    return key[:-1] if key.endswith("_") and iskeyword(key[:-1]) else key
+
+
 def constructor(
     kind: type, name: str, entry: Mapping, module: str, page: str = ""
 ) -> Callable[..., Spec]:
@@ -133,6 +138,8 @@ def constructor(
 
     def make(**settings: Any) -> Spec:
         known = entry["settings"]
+        # A setting called like a keyword of Python takes an underscore: lambda_.
+        settings = {_plain(key): value for key, value in settings.items()}
         wrong = [key for key in settings if key not in known]
         if wrong:
             words = ", ".join(known) or "none"
@@ -150,7 +157,10 @@ def constructor(
     make.kind = name
     keyword = inspect.Parameter.KEYWORD_ONLY
     make.__signature__ = inspect.Signature(
-        [inspect.Parameter(k, keyword, default=v) for k, v in entry["settings"].items()],
+        [
+            inspect.Parameter(k + "_" if iskeyword(k) else k, keyword, default=v)
+            for k, v in entry["settings"].items()
+        ],
         return_annotation=kind,
     )
     return make
