@@ -50,7 +50,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Snapshot> {
     decode(path, &bytes)
 }
 
-fn encode(path: &Path, snapshot: &Snapshot) -> Result<Vec<u8>> {
+/// The bytes of the file of a snapshot; `path` names it in errors.
+///
+/// # Errors
+/// [`Error::CheckpointUnstorable`] for a snapshot the format has no room for.
+pub fn encode(path: &Path, snapshot: &Snapshot) -> Result<Vec<u8>> {
     let unstorable = |what: &str, mend| Error::CheckpointUnstorable {
         path: path.to_path_buf(),
         what: what.to_owned(),
@@ -130,7 +134,11 @@ fn append(data: &mut Vec<u8>, array: &Array) -> &'static str {
     }
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
+/// The snapshot in the bytes of a file; `path` names it in errors.
+///
+/// # Errors
+/// As [`read`], if any of the bytes is not as it was written.
+pub fn decode(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
     let foreign = |what: &str| Error::NotACheckpoint {
         path: path.to_path_buf(),
         what: what.to_owned(),

@@ -303,7 +303,10 @@ fn set(table: &mut Table, change: &str) -> Result<()> {
 }
 
 /// Deserializes with errors that name the key and the nearest known one.
-fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
+///
+/// # Errors
+/// The first setting that is not understood.
+pub fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
     refusal::<T>(&table).map_or_else(
         |(path, message)| Err(explain(&blamed::<T>(table, &path, &message), &message)),
         Ok,

@@ -1,0 +1,90 @@
+"""What was recorded while a learner learned."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+import numpy as np
+
+
+class History:
+    """Recorded quantities by name, each with the steps at which it was recorded.
+
+    `history["loss"]` is the array of values, `history.at("loss")` that of steps (counted from 1). Numbers are means
+    over the steps since the last record.
+    """
+
+    def __init__(self, channels: list, steps: int) -> None:
+        self._channels = {name: (at, values) for name, at, values in channels}
+        self.steps = steps
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._channels[name][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._channels
+
+    def keys(self):
+        """Names of the recorded quantities."""
+        return self._channels.keys()
+
+    def at(self, name: str) -> np.ndarray:
+        """Steps at which `name` was recorded."""
+        return self._channels[name][0]
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with one column a quantity, indexed by step."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_pandas needs pandas: pip install 'apical[pandas]'"
+            ) from None
+        columns = {
+            name: pandas.Series(values, index=at)
+            for name, (at, values) in self._channels.items()
+        }
+        frame = pandas.DataFrame(columns)
+        frame.index.name = "step"
+        return frame
+
+    def plot(self, *names: str, axes: Any = None) -> Any:
+        """Draws the quantities over steps with matplotlib, one panel each; returns the array of axes."""
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError:
+            raise ImportError(
+                "plot needs matplotlib: pip install 'apical[plot]'"
+            ) from None
+        names = names or tuple(self._channels)
+        if axes is None:
+            width = min(len(names), 3)
+            rows = -(-len(names) // max(width, 1))
+            _, axes = plt.subplots(
+                max(rows, 1),
+                max(width, 1),
+                squeeze=False,
+                figsize=(4.5 * max(width, 1), 3 * max(rows, 1)),
+                constrained_layout=True,
+            )
+        axes = np.atleast_1d(axes)
+        for name, ax in zip(names, axes.flat):
+            at, values = self._channels[name]
+            ax.plot(at, values)
+            ax.set(xlabel="step", ylabel=name)
+        for ax in list(axes.flat)[len(names) :]:
+            ax.set_visible(False)
+        return axes
+
+    def __repr__(self) -> str:
+        last = ", ".join(
+            f"{name} {values[-1]:.4g}" if len(values) else f"{name} -"
+            for name, (_, values) in self._channels.items()
+        )
+        return f"History({self.steps} steps; last {last})"

@@ -1,0 +1,249 @@
+"""Units, synapses and a linear readout, before anything learns."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Union
+
+import numpy as np
+
+from . import _core
+from ._spec import as_spec
+
+PARAMETERS = ("W_rec", "W_in", "b_rec", "W_out", "b_out")
+_INITS = ("recurrent", "input", "bias", "readout", "readout_bias", "output_feedback")
+
+
+class Network:
+    """A recurrent layer with a linear readout.
+
+    a(t) = [r(t-1); x(t); 1], u(t) = [W_rec, W_in, b_rec] a(t), z(t) = W_out r(t) + b_out.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Numbers of inputs and outputs of a sample.
+    units : int
+        Recurrent units, n.
+    neuron : str or settings of `apical.neurons`
+        "rate" leaks on the rate, "voltage" on the voltage.
+    recurrent, input, bias, readout, readout_bias : settings of `apical.init`
+        How W_rec, W_in, b_rec, W_out and b_out start.
+    output_feedback : settings of `apical.init`, optional
+        Fixed weights through which the network hears its last output.
+    seed : int
+        All randomness comes from it.
+    dtype : "float64" or "float32"
+        Number type of weights and of all that follows.
+
+    Attributes
+    ----------
+    W_rec : array of shape (units, units), [post, pre]
+    W_in : array of shape (units, inputs)
+    b_rec : array of shape (units,)
+    W_out : array of shape (outputs, units)
+    b_out : array of shape (outputs,)
+    initial_state : array of shape (units,)
+        State at the start of a trial.
+
+    They are ordinary arrays, to be changed at will before a learner is built; a learner takes copies.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        units: int = 32,
+        *,
+        neuron: Union[str, Mapping] = "rate",
+        recurrent: Union[str, Mapping, None] = None,
+        input: Union[str, Mapping, None] = None,
+        bias: Union[str, Mapping, None] = None,
+        readout: Union[str, Mapping, None] = None,
+        readout_bias: Union[str, Mapping, None] = None,
+        output_feedback: Union[str, Mapping, None] = None,
+        seed: int = 0,
+        dtype: Any = "float64",
+    ) -> None:
+        given = (recurrent, input, bias, readout, readout_bias, output_feedback)
+        settings = {"units": whole("units", units), "neuron": as_spec(neuron, "neuron")}
+        for name, value in zip(_INITS, given):
+            if value is not None:
+                settings[name] = as_spec(value, name)
+        self.settings = settings
+        self.inputs = whole("inputs", inputs)
+        self.outputs = whole("outputs", outputs)
+        self.seed = whole("seed", seed)
+        self.dtype = dtype_name(dtype)
+        arrays = _core.draw_network(
+            settings, self.inputs, self.outputs, self.seed, self.dtype
+        )
+        for name, array in arrays.items():
+            setattr(self, name, array)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        W_rec: Any,
+        W_in: Any,
+        b_rec: Any = None,
+        W_out: Any = None,
+        b_out: Any = None,
+        *,
+        neuron: Union[str, Mapping] = "rate",
+        alpha: Optional[float] = None,
+        activation: Optional[str] = None,
+        initial_state: Any = None,
+        seed: int = 0,
+        dtype: Any = "float64",
+    ) -> "Network":
+        """A network with weights of one's own.
+
+        Parameters
+        ----------
+        W_rec : array of shape (n, n), [post, pre]
+        W_in : array of shape (n, inputs)
+        b_rec : array of shape (n,), optional
+            Zero if left out.
+        W_out : array of shape (outputs, n)
+        b_out : array of shape (outputs,), optional
+            Zero if left out.
+        neuron : "rate", "voltage" or settings of `apical.neurons`
+        alpha : float, optional
+            What is new in a state after one step, 1/tau in steps, 1 for no leak at all; of a voltage unit 1 - leak.
+        activation : str, optional
+            "tanh", "relu", ...
+        initial_state : array of shape (n,), optional
+            State at the start of a trial.
+        dtype : "float64" or "float32"
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit each other, numbers that are not finite.
+        """
+        dtype = dtype_name(dtype)
+        W_rec = numbers("W_rec", W_rec, dtype, 2)
+        W_in = numbers("W_in", W_in, dtype, 2)
+        if W_out is None:
+            raise TypeError(
+                "W_out: got None, expected an array of shape (outputs, n). A network without a readout has no error to learn from."
+            )
+        W_out = numbers("W_out", W_out, dtype, 2)
+        n = W_rec.shape[0]
+        settings = dict(as_spec(neuron, "neuron"))
+        if alpha is not None:
+            # A voltage unit counts what is left after a step, a rate unit what is new.
+            if settings.get("kind") == "voltage":
+                settings["leak"] = 1.0 - float(alpha)
+            else:
+                settings["alpha"] = float(alpha)
+        if activation is not None:
+            settings["activation"] = activation
+        zero = {"kind": "zero"}
+        network = cls(
+            W_in.shape[1],
+            W_out.shape[0],
+            n,
+            neuron=settings,
+            recurrent=zero,
+            input=zero,
+            readout=zero,
+            seed=seed,
+            dtype=dtype,
+        )
+        given = {
+            "W_rec": W_rec,
+            "W_in": W_in,
+            "b_rec": b_rec,
+            "W_out": W_out,
+            "b_out": b_out,
+            "initial_state": initial_state,
+        }
+        for name, value in given.items():
+            if value is None:
+                continue
+            old = getattr(network, name)
+            value = numbers(name, value, dtype, old.ndim)
+            if value.shape != old.shape:
+                raise ValueError(
+                    f"{name}: got shape {value.shape}, expected {old.shape}: W_rec has shape {W_rec.shape}, "
+                    f"W_in {W_in.shape}, W_out {W_out.shape}. Weights are [post, pre]; did you mean the transpose?"
+                )
+            setattr(network, name, value)
+        return network
+
+    @property
+    def units(self) -> int:
+        """Recurrent units, n."""
+        return self.settings["units"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All weights and the initial state, by name."""
+        return {name: getattr(self, name) for name in (*PARAMETERS, "initial_state")}
+
+    def to_torch_state_dict(self) -> dict:
+        """As `Learner.to_torch_state_dict`."""
+        from ._interchange import to_torch_state_dict
+
+        return to_torch_state_dict(self.arrays())
+
+    def save_weights(self, path: Any) -> None:
+        """Weights as a safetensors file, read back by `apical.load_weights`."""
+        from ._interchange import save_weights
+
+        save_weights(self.arrays(), path)
+
+    def __repr__(self) -> str:
+        neuron = self.settings["neuron"]
+        return (
+            f"apical.Network(inputs={self.inputs}, outputs={self.outputs}, units={self.units}, "
+            f"neuron={neuron!r}, seed={self.seed}, dtype={self.dtype!r})"
+        )
+
+
+def dtype_name(dtype: Any) -> str:
+    """`"float64"` or `"float32"`."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float64", "float32"):
+        raise ValueError(
+            f'dtype: got {name!r}, expected "float64" or "float32". float64 is what the published codes use, float32 is faster.'
+        )
+    return name
+
+
+def whole(field: str, value: Any) -> int:
+    """A whole number that is not negative."""
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise TypeError(
+            f"{field}: got a {type(value).__name__}, expected a whole number. Write for example {field}=32."
+        ) from None
+    if number < 0 or number >= 2**63:
+        raise ValueError(
+            f"{field}: got {number}, expected a number from 0 to 2^63 - 1. Choose another."
+        )
+    return number
+
+
+def numbers(field: str, value: Any, dtype: str, axes: int) -> np.ndarray:
+    """A copy as a contiguous array, if it is one of finite numbers with so many axes."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{field}: got an array of {array.dtype}, expected numbers ({dtype}). Convert it to numbers first."
+        )
+    if array.ndim != axes:
+        raise ValueError(
+            f"{field}: got shape {array.shape}, expected {axes} axes. Reshape it first."
+        )
+    array = np.array(array, dtype=dtype, order="C")
+    if not np.isfinite(array).all():
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{field}: element {at} is {array[at]}, expected a finite number. Clean the array first."
+        )
+    return array

@@ -1,0 +1,180 @@
+"""Settings with a kind, as the tables of a configuration file."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from keyword import iskeyword
+from typing import Any, Callable, Mapping, Optional, Union
+
+from . import _core
+
+REGISTRY: dict = json.loads(_core.registry())
+
+
+class Spec(dict):
+    """Settings of one kind: a dictionary with `kind` and whatever differs from the defaults.
+
+    Two of them are equal if their settings are; `spec | {"rate": 0.1}` makes a changed one.
+    """
+
+    group = ""
+
+    @property
+    def kind(self) -> str:
+        """Name in configurations."""
+        return self["kind"]
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in self.items() if k != "kind")
+        return f"{self.group}.{self['kind']}({settings})"
+
+    def __or__(self, other: Mapping) -> "Spec":
+        return type(self)({**self, **other})
+
+    def __reduce__(self):
+        return (type(self), (dict(self),))
+
+
+class Rule(Spec):
+    """How the recurrent layer learns; see `apical.rules`."""
+
+    group = "rules"
+
+
+class Neuron(Spec):
+    """Kind of unit; see `apical.neurons`."""
+
+    group = "neurons"
+
+
+class Feedback(Spec):
+    """How errors come back to the units; see `apical.feedback`."""
+
+    group = "feedback"
+
+
+class Loss(Spec):
+    """What is minimised; see `apical.losses`."""
+
+    group = "losses"
+
+
+class Optimizer(Spec):
+    """How gradients become weight changes; see `apical.optimizers`."""
+
+    group = "optimizers"
+
+
+class Init(Spec):
+    """How weights start; see `apical.init`."""
+
+    group = "init"
+
+
+def as_spec(value: Union[str, Mapping, None], field: str) -> Optional[dict]:
+    """A name alone stands for its defaults."""
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, str):
+        return {"kind": value}
+    if callable(value) and hasattr(value, "kind"):
+        return value()
+    raise TypeError(
+        f"{field}: got a {type(value).__name__}, expected a name or settings. "
+        f'Write for example {field}="{next(iter(REGISTRY[_GROUPS[field]]))}".'
+    )
+
+
+_GROUPS = {
+    "rule": "rules",
+    "neuron": "neurons",
+    "feedback": "feedback",
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "recurrent": "init",
+    "input": "init",
+    "bias": "init",
+    "readout": "init",
+    "readout_bias": "init",
+    "output_feedback": "init",
+    "task": "tasks",
+}
+
+_ROWS = [
+    ("source", "Source"),
+    ("drops", "Drops"),
+    ("locality", "Local in space"),
+    ("memory", "Memory"),
+    ("time", "Time a step"),
+    ("equation", "Equation"),
+    ("sizes", "Sizes"),
+]
+
+
+def _document(name: str, entry: Mapping, page: str) -> str:
+    info = entry["info"] or {}
+    lines = [info.get("summary", f"The settings `{name}`.").rstrip(".") + ".", ""]
+    lines += [f"{label}: {info[key]}." for key, label in _ROWS if info.get(key)]
+    known = entry["settings"]
+    if known:
+        lines += ["", "Parameters", "----------"]
+        for key, default in known.items():
+            shown = "see the page" if default is None else repr(default)
+            lines.append(f"{key} : default {shown}")
+    if page:
+        lines += ["", f"See docs/{page}/{name}.md."]
+    return "\n".join(lines)
+
+
+def _plain(key: str) -> str:
+    return key[:-1] if key.endswith("_") and iskeyword(key[:-1]) else key
+
+
+def constructor(
+    kind: type, name: str, entry: Mapping, module: str, page: str = ""
+) -> Callable[..., Spec]:
+    """The function that makes settings of one kind; wrong ones are refused where they are used, by name."""
+
+    def make(**settings: Any) -> Spec:
+        known = entry["settings"]
+        # A setting called like a keyword of Python takes an underscore: lambda_.
+        settings = {_plain(key): value for key, value in settings.items()}
+        wrong = [key for key in settings if key not in known]
+        if wrong:
+            words = ", ".join(known) or "none"
+            raise TypeError(
+                f"{module.rpartition('.')[2]}.{name}: got the setting `{wrong[0]}`, expected one of: {words}. "
+                f"Remove it, or look at help({module}.{name})."
+            )
+        return kind(
+            {"kind": name, **{k: v for k, v in settings.items() if v is not None}}
+        )
+
+    make.__name__ = make.__qualname__ = name
+    make.__module__ = module
+    make.__doc__ = _document(name, entry, page)
+    make.kind = name
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    make.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter(k + "_" if iskeyword(k) else k, keyword, default=v)
+            for k, v in entry["settings"].items()
+        ],
+        return_annotation=kind,
+    )
+    return make
+
+
+def fill(
+    namespace: dict, group: str, kind: type, page: str = "", aliases: bool = False
+) -> list[str]:
+    """Puts a constructor for everything of the registry's `group` into a module; returns their names."""
+    names = []
+    for name, entry in REGISTRY[group].items():
+        known = (entry["info"] or {}).get("aliases", []) if aliases else []
+        for word in [name, *known]:
+            make = constructor(kind, name, entry, namespace["__name__"], page)
+            namespace[word] = make
+            names.append(word)
+    return sorted(names)

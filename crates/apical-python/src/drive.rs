@@ -1,0 +1,154 @@
+//! The loop of `fit` and `run`: without Python's lock, looking up now and then for Ctrl-C and the progress bar.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use apical::Learner;
+use apical::monitor::{Monitor, MonitorSpec, Recorder};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use serde::Deserialize;
+
+use crate::arrays::Number;
+use crate::config::typed;
+use crate::error::{raise, raise_core};
+use crate::python_rule::Failure;
+
+/// Between two looks.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Steps between two glances at the clock.
+const STRIDE: u64 = 64;
+
+#[derive(Deserialize)]
+struct Monitors {
+    monitor: Vec<MonitorSpec>,
+}
+
+/// What is to be recorded, from a list of tables.
+pub fn recorder<T: Number>(
+    monitors: &Bound<'_, PyList>,
+    learner: &Learner<T>,
+) -> PyResult<Recorder> {
+    let settings = PyDict::new(monitors.py());
+    settings.set_item("monitor", monitors)?;
+    let read: Monitors = typed(&settings)?;
+    Recorder::new(&read.monitor, learner).map_err(raise_core)
+}
+
+/// What a loop gave: steps done, records, and why it stopped, if not at the end.
+pub struct Outcome {
+    done: u64,
+    recorder: Recorder,
+    error: Option<PyErr>,
+}
+
+/// Takes up to `steps` steps; `step` says whether there was one.
+pub fn drive<T: Number>(
+    py: Python<'_>,
+    learner: &mut Learner<T>,
+    steps: u64,
+    mut recorder: Recorder,
+    progress: Option<&Bound<'_, PyAny>>,
+    failure: Option<&Failure>,
+    mut step: impl FnMut(&mut Learner<T>, u64) -> apical::Result<bool> + Send,
+) -> Outcome {
+    recorder.reserve(steps.min(1 << 24));
+    let mut done = 0;
+    let mut error = None;
+    while done < steps && error.is_none() {
+        let before = done;
+        let result = py.detach(|| {
+            let begun = Instant::now();
+            while done < steps {
+                if !step(learner, done)? {
+                    return Ok(false);
+                }
+                if failure.is_some_and(Failure::is_there) {
+                    return Ok(true);
+                }
+                recorder.on_step(learner)?;
+                done += 1;
+                if done % STRIDE == 0 && begun.elapsed() > PATIENCE {
+                    break;
+                }
+            }
+            Ok(true)
+        });
+        let (more, refused) = match result {
+            Err(refused) => (false, Some(raise_core(refused))),
+            Ok(more) => (more, failure.and_then(Failure::take)),
+        };
+        let told = match progress {
+            Some(progress) => progress.call1((done - before,)).map(|_| ()),
+            None => Ok(()),
+        };
+        error = refused
+            .or_else(|| told.err())
+            .or_else(|| py.check_signals().err());
+        if !more {
+            break;
+        }
+    }
+    Outcome {
+        done,
+        recorder,
+        error,
+    }
+}
+
+impl Outcome {
+    /// (steps done, [(name, steps, values)], exception or None).
+    pub fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let channels = PyList::empty(py);
+        for channel in self.recorder.channels() {
+            let steps: Vec<i64> = channel.steps.iter().map(|step| *step as i64).collect();
+            let steps = PyArray1::from_vec(py, steps);
+            let values = PyArray1::from_slice(py, &channel.values);
+            channels.append((&channel.name, steps, values))?;
+        }
+        let error = self.error.map(|error| error.into_value(py));
+        let all = (self.done, channels, error).into_pyobject(py)?;
+        Ok(all.into_any().unbind())
+    }
+}
+
+/// Runs `work` on another thread while this one watches for Ctrl-C and shows progress; `work` is to look at the flag and to
+/// count its steps.
+pub fn interruptible<R: Send>(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&AtomicBool, &AtomicU64) -> apical_runs::Result<R> + Send,
+) -> PyResult<R> {
+    let (stop, counter) = (AtomicBool::new(false), AtomicU64::new(0));
+    let result = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| work(&stop, &counter));
+        let (mut told, mut interrupted) = (0, None);
+        while !worker.is_finished() {
+            py.detach(|| std::thread::sleep(Duration::from_millis(20)));
+            let done = counter.load(Ordering::Relaxed);
+            let look = || -> PyResult<()> {
+                py.check_signals()?;
+                if let Some(progress) = progress
+                    && done > told
+                {
+                    progress.call1((done - told,))?;
+                }
+                Ok(())
+            };
+            if interrupted.is_none()
+                && let Err(error) = look()
+            {
+                stop.store(true, Ordering::Relaxed);
+                interrupted = Some(error);
+            }
+            told = done;
+        }
+        let result = py.detach(|| worker.join());
+        match interrupted {
+            Some(error) => Ok(Err(error)),
+            None => result.map(|result| result.map_err(raise)),
+        }
+    });
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

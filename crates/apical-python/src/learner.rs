@@ -1,0 +1,946 @@
+//! The learner as Python sees it: one call a sample, or a whole run without Python's lock.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use apical::network::Activity;
+use apical::snapshot::{Snapshot, StateIo};
+use apical::task::Sample;
+use apical::{Experiment, Learner, LearnerSpec, Precision, Update};
+use apical_runs::checkpoint_file;
+use numpy::PyUntypedArrayMethods;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use serde_json::json;
+
+use crate::arrays::{
+    Number, array, expect_finite, expect_shape, fill, flat, kind_of, numbers, slice,
+};
+use crate::config::{LearnerConfig, typed};
+use crate::drive::{drive, recorder};
+use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
+use crate::layout::{Layout, PLACES, View, locate};
+use crate::python_rule::{Failure, PythonRule};
+use crate::task::{TaskStream, matching};
+
+/// A learner with a second activity for looking ahead.
+pub struct Slot<T> {
+    /// The learner.
+    pub learner: Learner<T>,
+    scratch: Option<Activity<T>>,
+}
+
+enum Inner {
+    F32(Slot<f32>),
+    F64(Slot<f64>),
+}
+
+macro_rules! with {
+    ($inner:expr, $slot:ident => $body:expr) => {
+        match &mut *$inner {
+            Inner::F32($slot) => $body,
+            Inner::F64($slot) => $body,
+        }
+    };
+}
+
+/// What one step gave.
+#[pyclass(frozen, module = "apical._core")]
+pub struct Step {
+    /// Loss of this step, averaged over the batch.
+    #[pyo3(get)]
+    loss: f64,
+    /// Prediction made before learning: (outputs,), or (batch, outputs) for a batch above 1.
+    #[pyo3(get)]
+    prediction: Py<PyAny>,
+}
+
+#[pymethods]
+impl Step {
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let pair = (self.loss, self.prediction.clone_ref(py)).into_pyobject(py)?;
+        Ok(pair.try_iter()?.into_any())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let prediction = self.prediction.bind(py).repr()?;
+        Ok(format!(
+            "Step(loss={:.6}, prediction={prediction})",
+            self.loss
+        ))
+    }
+}
+
+/// The compiled learner; users see the subclass `apical.Learner`.
+#[pyclass(name = "Learner", subclass, frozen, module = "apical._core")]
+pub struct PyLearner {
+    inner: Mutex<Inner>,
+    config: LearnerConfig,
+    inputs: usize,
+    outputs: usize,
+    seed: u64,
+    /// The object of a rule written in Python, and where its exceptions wait.
+    rule: Option<(Py<PyAny>, Failure)>,
+}
+
+impl<T: Number> Slot<T> {
+    fn new(config: &LearnerConfig, inputs: usize, outputs: usize, seed: u64) -> PyResult<Self> {
+        let spec = LearnerSpec::from(config.clone());
+        let learner = Learner::new(&spec, inputs, outputs, seed).map_err(raise_core)?;
+        Ok(Self {
+            learner,
+            scratch: None,
+        })
+    }
+
+    fn set_rule(&mut self, py: Python<'_>, object: &Py<PyAny>, failure: &Failure) -> PyResult<()> {
+        let dims = self.learner.network().dims();
+        let rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        let name = rule.name().to_string();
+        self.learner
+            .set_rule(&name, Box::new(rule))
+            .map_err(raise_core)
+    }
+
+    fn learn_one(
+        &mut self,
+        x: &Bound<'_, PyAny>,
+        y: &Bound<'_, PyAny>,
+        mask: Option<&Bound<'_, PyAny>>,
+        failure: Option<&Failure>,
+    ) -> PyResult<Step> {
+        let py = x.py();
+        let dims = self.learner.network().dims();
+        let x = numbers::<T>(x, "x")?;
+        let y = numbers::<T>(y, "y")?;
+        expect_sample("x", x.shape(), dims.batch, dims.inputs, "inputs")?;
+        expect_sample("y", y.shape(), dims.batch, dims.outputs, "outputs")?;
+        let (x, y) = (slice(&x)?, slice(&y)?);
+        if mask.is_none() && failure.is_none() {
+            self.learner.learn(x, y).map_err(raise_core)?;
+        } else {
+            let mask = mask.map(|mask| numbers::<T>(mask, "mask")).transpose()?;
+            if let Some(mask) = &mask {
+                expect_sample("mask", mask.shape(), dims.batch, dims.outputs, "outputs")?;
+            }
+            let mask = mask.as_ref().map(slice).transpose()?;
+            self.learner.advance(x, y, mask).map_err(raise_core)?;
+            if let Some(error) = failure.and_then(Failure::take) {
+                self.learner.clear_gradients();
+                return Err(error);
+            }
+            self.learner.finish_step(false);
+        }
+        Ok(Step {
+            loss: self.learner.last_loss(),
+            prediction: sample_array(py, self.learner.prediction(), dims.batch)?.unbind(),
+        })
+    }
+
+    /// What `x` would bring about next; nothing is changed.
+    fn predict_one<'py>(
+        &mut self,
+        config: &LearnerConfig,
+        x: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = x.py();
+        let dims = self.learner.network().dims();
+        let x = numbers::<T>(x, "x")?;
+        expect_sample("x", x.shape(), dims.batch, dims.inputs, "inputs")?;
+        let x = slice(&x)?;
+        expect_finite("x", x, x.len())?;
+        let now = self.learner.activity();
+        let ahead = match self.scratch.take() {
+            None => now.clone(),
+            Some(mut ahead) => {
+                ahead.state.copy_from_slice(&now.state);
+                ahead.rate.copy_from_slice(&now.rate);
+                ahead
+                    .output
+                    .data_mut()
+                    .copy_from_slice(now.output.data());
+                ahead
+            }
+        };
+        let mut ahead = ahead;
+        self.learner.network().step::<false>(&mut ahead, x);
+        let mut prediction = vec![T::ZERO; dims.batch * dims.outputs];
+        predictions(config, &ahead, dims.outputs, &mut prediction);
+        self.scratch = Some(ahead);
+        sample_array(py, &prediction, dims.batch)
+    }
+
+    /// Rates, outputs and predictions along `x`, with frozen weights, from the start of a trial.
+    fn simulate<'py>(
+        &mut self,
+        config: &LearnerConfig,
+        x: &Bound<'py, PyAny>,
+        first: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let py = x.py();
+        let dims = self.learner.network().dims();
+        let x = numbers::<T>(x, "X")?;
+        let x = slice(&x)?;
+        let width = dims.batch * dims.inputs;
+        let steps = x.len() / width;
+        expect_finite("X", x, width)?;
+        let first: Option<Vec<bool>> = first.map(|first| first.extract()).transpose()?;
+        let network = self.learner.network();
+        let (rates, outputs, predicted) = py.detach(|| {
+            let mut activity = Activity::new(dims);
+            network.reset(&mut activity);
+            let mut rates = Vec::with_capacity(steps * dims.batch * dims.units);
+            let mut outputs = Vec::with_capacity(steps * dims.batch * dims.outputs);
+            let mut predicted = vec![T::ZERO; steps * dims.batch * dims.outputs];
+            let rows = predicted.chunks_exact_mut(dims.batch * dims.outputs);
+            for (t, prediction) in rows.enumerate() {
+                if first.as_ref().is_some_and(|first| first[t]) {
+                    network.reset(&mut activity);
+                }
+                network.step::<false>(&mut activity, &x[t * width..][..width]);
+                for b in 0..dims.batch {
+                    rates.extend_from_slice(&activity.rate[b * dims.sample()..][..dims.units]);
+                    outputs.extend_from_slice(activity.output.row(b));
+                }
+                predictions(config, &activity, dims.outputs, prediction);
+            }
+            (rates, outputs, predicted)
+        });
+        let shaped = |values: &[T], width: usize| match dims.batch {
+            1 => array(py, values, &[steps, width]),
+            batch => array(py, values, &[steps, batch, width]),
+        };
+        let all = (
+            shaped(&rates, dims.units)?,
+            shaped(&outputs, dims.outputs)?,
+            shaped(&predicted, dims.outputs)?,
+        );
+        all.into_pyobject(py)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn fit(
+        &mut self,
+        x: &Bound<'_, PyAny>,
+        y: &Bound<'_, PyAny>,
+        mask: Option<&Bound<'_, PyAny>>,
+        edges: Option<(Vec<bool>, Vec<bool>)>,
+        epochs: u64,
+        monitors: &Bound<'_, PyList>,
+        progress: Option<&Bound<'_, PyAny>>,
+        update: Update,
+        failure: Option<&Failure>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = x.py();
+        let dims = self.learner.network().dims();
+        let (width, height) = (dims.batch * dims.inputs, dims.batch * dims.outputs);
+        let (x, y) = (numbers::<T>(x, "X")?, numbers::<T>(y, "Y")?);
+        let mask = mask.map(|mask| numbers::<T>(mask, "mask")).transpose()?;
+        let (x, y) = (slice(&x)?, slice(&y)?);
+        let mask = mask.as_ref().map(slice).transpose()?;
+        let steps = x.len() / width;
+        for (field, values, width) in [("X", Some(x), width), ("Y", Some(y), height), ("mask", mask, height)] {
+            if let Some(values) = values {
+                expect_finite(field, values, width)?;
+                expect_shape(field, &[values.len() / width], &[steps], "steps, as X")?;
+            }
+        }
+        if edges.is_none() && matches!(update, Update::Trial | Update::Trials(_)) {
+            return Err(invalid(
+                "update",
+                "the end of trials",
+                "to be told where trials begin",
+                "Hand in trials=, or set update=\"step\": otherwise nothing would ever be learned.",
+            ));
+        }
+        let recorder = recorder(monitors, &self.learner)?;
+        let step = |learner: &mut Learner<T>, t: u64| {
+            let t = (t % steps as u64) as usize;
+            let (x, y) = (&x[t * width..][..width], &y[t * height..][..height]);
+            let mask = mask.map(|mask| &mask[t * height..][..height]);
+            let (first, last) = match &edges {
+                Some((first, last)) => (first[t], last[t]),
+                None => (false, false),
+            };
+            if first {
+                learner.begin_trial();
+            }
+            learner.advance(x, y, mask)?;
+            if failure.is_some_and(Failure::is_there) {
+                learner.clear_gradients();
+            } else {
+                learner.finish_step(last);
+            }
+            Ok(true)
+        };
+        let all = steps as u64 * epochs;
+        drive(py, &mut self.learner, all, recorder, progress, failure, step).into_python(py)
+    }
+
+    fn run(
+        &mut self,
+        stream: &TaskStream,
+        steps: u64,
+        monitors: &Bound<'_, PyList>,
+        progress: Option<&Bound<'_, PyAny>>,
+        failure: Option<&Failure>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = monitors.py();
+        let mut running = stream.lock()?;
+        let task = matching::<T>(&mut running)?;
+        let mut sample: Sample<T> = self.learner.sample_for(task).map_err(raise_core)?;
+        let recorder = recorder(monitors, &self.learner)?;
+        let step = |learner: &mut Learner<T>, _: u64| {
+            if !task.next(&mut sample) {
+                return Ok(false);
+            }
+            if failure.is_none() {
+                learner.learn_sample(&sample)?;
+                return Ok(true);
+            }
+            if sample.first {
+                learner.begin_trial();
+            }
+            let mask = sample.masked.then_some(&sample.mask[..]);
+            learner.advance(&sample.x, &sample.y, mask)?;
+            if failure.is_some_and(Failure::is_there) {
+                learner.clear_gradients();
+            } else {
+                learner.finish_step(sample.last);
+            }
+            Ok(true)
+        };
+        drive(py, &mut self.learner, steps, recorder, progress, failure, step).into_python(py)
+    }
+
+    fn evaluate(&mut self, py: Python<'_>, stream: &TaskStream, steps: u64) -> PyResult<[f64; 4]> {
+        let mut running = stream.lock()?;
+        let task = matching::<T>(&mut running)?;
+        let learner = &mut self.learner;
+        let result = py.detach(|| learner.evaluate(task, steps)).map_err(raise_core)?;
+        Ok([
+            result.loss,
+            result.accuracy,
+            result.true_loss,
+            result.expected_accuracy,
+        ])
+    }
+
+    fn set(&mut self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let dims = self.learner.network().dims();
+        let given = numbers::<T>(value, name)?;
+        let shape = given.shape().to_vec();
+        let values = slice(&given)?;
+        let n = dims.units;
+        let rows = dims.currents * n;
+        let expected = match name {
+            "W_rec" => vec![rows, n],
+            "W_in" => vec![rows, dims.inputs],
+            "b_rec" => vec![rows],
+            "W_out" => vec![dims.outputs, n],
+            "b_out" => vec![dims.outputs],
+            "initial_state" if dims.states > 1 => vec![dims.states, n],
+            "initial_state" => vec![n],
+            "state" => {
+                let axes = [dims.states, dims.batch].into_iter().filter(|k| *k > 1);
+                axes.chain([n]).collect()
+            }
+            "feedback" => vec![n, dims.outputs],
+            _ => {
+                return Err(invalid(
+                    name,
+                    "an array",
+                    "W_rec, W_in, b_rec, W_out, b_out, initial_state, state, feedback",
+                    "Other arrays follow from these; traces are set by set_trace.",
+                ));
+            }
+        };
+        let what = match name {
+            "W_rec" => "units x units, [post, pre]",
+            "W_in" => "units x inputs",
+            "W_out" => "outputs x units",
+            "b_rec" | "initial_state" | "state" => "units",
+            "feedback" => "units x outputs",
+            _ => "outputs",
+        };
+        expect_shape(name, &shape, &expected, what)?;
+        expect_finite(name, values, values.len())?;
+        match name {
+            "initial_state" => fill(self.learner.network_mut().initial_mut(), values),
+            "state" => self.set_state(py, values)?,
+            "feedback" => {
+                let weights = self.learner.feedback_weights_mut().ok_or_else(|| {
+                    invalid(
+                        "feedback",
+                        "an array",
+                        "nothing: this pathway has no weights of its own",
+                        "Build the learner with feedback=apical.feedback.random(), or with the array itself.",
+                    )
+                })?;
+                for (i, row) in values.chunks_exact(dims.outputs).enumerate() {
+                    for (k, value) in row.iter().enumerate() {
+                        weights.row_mut(k)[i] = *value;
+                    }
+                }
+            }
+            _ => self
+                .learner
+                .set_parameter(name, values)
+                .map_err(raise_core)?,
+        }
+        Ok(())
+    }
+
+    /// Through a snapshot, so that what follows from the state follows.
+    fn set_state(&mut self, _py: Python<'_>, values: &[T]) -> PyResult<()> {
+        let dims = self.learner.network().dims();
+        let mut activity = self.learner.activity().clone();
+        let samples = values.chunks_exact(dims.units);
+        for (k, row) in samples.enumerate() {
+            let (s, b) = (k / dims.batch, k % dims.batch);
+            activity.state[s * dims.plane() + b * dims.sample()..][..dims.units]
+                .copy_from_slice(row);
+        }
+        let network = self.learner.network();
+        network.neuron().read(
+            network.simd(),
+            dims.plane(),
+            &activity.state,
+            &mut activity.rate,
+            &mut activity.partials.slope,
+        );
+        let mut snapshot = self.learner.snapshot().map_err(raise_core)?;
+        let mut io = StateIo::save(&mut snapshot);
+        io.scope("activity", |io| activity.save_or_restore(io))
+            .map_err(raise_core)?;
+        self.learner.restore(&snapshot).map_err(raise_core)
+    }
+}
+
+/// The predictions that belong to the outputs of an activity.
+fn predictions<T: Number>(
+    config: &LearnerConfig,
+    activity: &Activity<T>,
+    outputs: usize,
+    prediction: &mut [T],
+) {
+    let mut delta = vec![T::ZERO; outputs];
+    let target = vec![T::ZERO; outputs];
+    for (b, row) in prediction.chunks_exact_mut(outputs).enumerate() {
+        let z = activity.output.row(b);
+        config.loss.evaluate(z, &target, None, row, &mut delta);
+    }
+}
+
+fn expect_sample(
+    field: &str,
+    shape: &[usize],
+    batch: usize,
+    size: usize,
+    what: &str,
+) -> PyResult<()> {
+    let fits = match (batch, shape) {
+        (1, []) => size == 1,
+        (1, [k]) => *k == size,
+        (_, [b, k]) => (*b, *k) == (batch, size),
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let (expected, what) = match batch {
+        1 => (vec![size], what.to_string()),
+        _ => (vec![batch, size], format!("batch x {what}")),
+    };
+    expect_shape(field, shape, &expected, &format!("{what} of the network"))
+}
+
+fn sample_array<'py, T: Number>(
+    py: Python<'py>,
+    values: &[T],
+    batch: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    match batch {
+        1 => Ok(numpy::PyArray1::from_slice(py, values).into_any()),
+        _ => array(py, values, &[batch, values.len() / batch]),
+    }
+}
+
+impl PyLearner {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Inner>> {
+        self.inner.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => ApicalError::new_err(
+                "the learner is in use by another call. Give each thread a learner of its own, or wait for the call to end.",
+            ),
+            TryLockError::Poisoned(_) => ApicalError::new_err(
+                "an internal error broke this learner. Load a checkpoint or build a new one.",
+            ),
+        })
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.rule.as_ref().map(|(_, failure)| failure)
+    }
+
+    fn build(
+        py: Python<'_>,
+        config: LearnerConfig,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        dtype: &str,
+        rule: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let mut inner = match dtype {
+            "float32" => Inner::F32(Slot::new(&config, inputs, outputs, seed)?),
+            "float64" => Inner::F64(Slot::new(&config, inputs, outputs, seed)?),
+            _ => {
+                return Err(invalid(
+                    "dtype",
+                    format!("{dtype:?}"),
+                    "\"float32\" or \"float64\"",
+                    "float64 is what the published codes use, float32 is faster.",
+                ));
+            }
+        };
+        let rule = rule.map(|object| (object, Failure::default()));
+        if let Some((object, failure)) = &rule {
+            with!(&mut inner, slot => slot.set_rule(py, object, failure))?;
+        }
+        Ok(Self {
+            inner: Mutex::new(inner),
+            config,
+            inputs,
+            outputs,
+            seed,
+            rule,
+        })
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        let mut guard = self.lock()?;
+        let mut snapshot = with!(guard, slot => {
+            slot.learner.check_weights().map_err(raise_core)?;
+            slot.learner.snapshot()
+        })
+        .map_err(|error| self.failed(error))?;
+        let rule = self
+            .rule
+            .as_ref()
+            .map(|(object, _)| kind_of(object.bind(py)));
+        let about = json!({
+            "config": self.config,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "seed": self.seed,
+            "dtype": with!(guard, slot => name_of(slot)),
+            "rule": rule,
+        });
+        snapshot.texts.insert("learner".into(), about.to_string());
+        Ok(snapshot)
+    }
+
+    /// What a rule written in Python said, or the error itself.
+    fn failed(&self, error: apical::Error) -> PyErr {
+        let told = self.failure().and_then(Failure::take);
+        told.unwrap_or_else(|| raise_core(error))
+    }
+}
+
+fn name_of<T: Number>(_: &Slot<T>) -> &'static str {
+    T::DTYPE
+}
+
+#[pymethods]
+impl PyLearner {
+    #[new]
+    #[pyo3(signature = (settings, inputs, outputs, seed, dtype, rule=None))]
+    fn new(
+        settings: &Bound<'_, PyDict>,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        dtype: &str,
+        rule: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        guarded(|| {
+            let config: LearnerConfig = typed(settings)?;
+            Self::build(settings.py(), config, inputs, outputs, seed, dtype, rule)
+        })
+    }
+
+    /// Learn from one step of an endless stream.
+    ///
+    /// Parameters
+    /// ----------
+    /// x : array of shape (inputs,), or (batch, inputs)
+    /// y : array of shape (outputs,), or (batch, outputs)
+    /// mask : array of the shape of y, optional
+    ///     Weight of each output's loss.
+    ///
+    /// Returns
+    /// -------
+    /// Step
+    ///     Its `loss`, and the `prediction` made before the weights changed.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError
+    ///     Wrong shapes, values that are not finite, targets the loss has no meaning for; nothing was learned.
+    /// ApicalError
+    ///     Training diverged.
+    #[pyo3(signature = (x, y, mask=None))]
+    fn learn_one(
+        &self,
+        x: &Bound<'_, PyAny>,
+        y: &Bound<'_, PyAny>,
+        mask: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Step> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.learn_one(x, y, mask, self.failure()))
+        })
+    }
+
+    /// What the network would predict if `x` came next; nothing is changed.
+    ///
+    /// Parameters
+    /// ----------
+    /// x : array of shape (inputs,), or (batch, inputs)
+    ///
+    /// Returns
+    /// -------
+    /// array of shape (outputs,), or (batch, outputs)
+    ///     Probabilities for a cross-entropy loss, outputs otherwise.
+    fn predict_one<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.predict_one(&self.config, x))
+        })
+    }
+
+    /// Start a trial: activity and rule forget the past.
+    fn begin_trial(&self) -> PyResult<()> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.learner.begin_trial());
+            self.failure().and_then(Failure::take).map_or(Ok(()), Err)
+        })
+    }
+
+    /// End a trial, if one is open, with the update that is due.
+    fn end_trial(&self) -> PyResult<()> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.learner.end_trial());
+            self.failure().and_then(Failure::take).map_or(Ok(()), Err)
+        })
+    }
+
+    #[pyo3(signature = (x, first=None))]
+    fn _simulate<'py>(
+        &self,
+        x: &Bound<'py, PyAny>,
+        first: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.simulate(&self.config, x, first))
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn _fit(
+        &self,
+        x: &Bound<'_, PyAny>,
+        y: &Bound<'_, PyAny>,
+        mask: Option<&Bound<'_, PyAny>>,
+        edges: Option<(Vec<bool>, Vec<bool>)>,
+        epochs: u64,
+        monitors: &Bound<'_, PyList>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            let (update, failure) = (self.config.update, self.failure());
+            with!(guard, slot => slot.fit(x, y, mask, edges, epochs, monitors, progress, update, failure))
+        })
+    }
+
+    fn _run(
+        &self,
+        stream: &Bound<'_, TaskStream>,
+        steps: u64,
+        monitors: &Bound<'_, PyList>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.run(stream.get(), steps, monitors, progress, self.failure()))
+        })
+    }
+
+    fn _evaluate(
+        &self,
+        py: Python<'_>,
+        stream: &Bound<'_, TaskStream>,
+        steps: u64,
+    ) -> PyResult<[f64; 4]> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.evaluate(py, stream.get(), steps))
+        })
+    }
+
+    /// A window onto an array of the learner, to be read by `numpy.asarray`.
+    fn _view(this: &Bound<'_, Self>, name: &str) -> PyResult<View> {
+        guarded(|| {
+            let learner = this.get();
+            let mut guard = learner.lock()?;
+            let (place, dtype) =
+                with!(guard, slot => (locate(&mut slot.learner, name), name_of(slot)));
+            let place = place.ok_or_else(|| {
+                let expected = format!("one of {}", PLACES.join(", "));
+                invalid("name", name, expected, "Traces are in learner.traces().")
+            })?;
+            View::new(this.py(), this.clone().unbind(), &place, dtype)
+        })
+    }
+
+    fn _set(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => slot.set(value.py(), name, value))
+        })
+    }
+
+    /// The weights of the feedback pathway (units, outputs), or None.
+    fn _feedback_weights<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => match slot.learner.feedback_weights_mut() {
+                None => Ok(None),
+                Some(weights) => {
+                    let weights = array(py, &flat(weights), &[weights.rows(), weights.columns()])?;
+                    weights.getattr("T")?.call_method0("copy").map(Some)
+                }
+            })
+        })
+    }
+
+    /// Every array the next step depends on, by name, without padding.
+    fn _arrays<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            let arrays = PyDict::new(py);
+            with!(guard, slot => {
+                let snapshot = slot.learner.snapshot().map_err(|error| self.failed(error))?;
+                for (name, stored) in &snapshot.arrays {
+                    if let Some(short) = name.strip_prefix(prefix) {
+                        let layout = Layout::of(&mut slot.learner, name, stored.len());
+                        arrays.set_item(short, layout.unpack(py, stored)?)?;
+                    }
+                }
+            });
+            Ok(arrays)
+        })
+    }
+
+    fn _set_array(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => {
+                let mut snapshot = slot.learner.snapshot().map_err(|error| self.failed(error))?;
+                let known: Vec<String> = snapshot.arrays.keys().cloned().collect();
+                let Some(stored) = snapshot.arrays.get_mut(name) else {
+                    let rules = known.iter().filter_map(|name| name.strip_prefix("rule."));
+                    let expected = format!("one of {}", rules.collect::<Vec<_>>().join(", "));
+                    let short = name.strip_prefix("rule.").unwrap_or(name);
+                    return Err(invalid("trace", short, expected, "They are those of the rule."));
+                };
+                let layout = Layout::of(&mut slot.learner, name, stored.len());
+                layout.pack(name.strip_prefix("rule.").unwrap_or(name), value, stored)?;
+                slot.learner.restore(&snapshot).map_err(|error| self.failed(error))
+            })
+        })
+    }
+
+    /// The whole state as the bytes of a checkpoint.
+    fn _to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        guarded(|| {
+            let snapshot = self.snapshot(py)?;
+            let bytes =
+                checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
+            Ok(PyBytes::new(py, &bytes))
+        })
+    }
+
+    fn _save(&self, py: Python<'_>, path: &str) -> PyResult<()> {
+        guarded(|| {
+            let snapshot = self.snapshot(py)?;
+            py.detach(|| checkpoint_file::write(path, &snapshot))
+                .map_err(raise)
+        })
+    }
+
+    /// Goes back to what [`_to_bytes`] or a file gave.
+    fn _restore(&self, path: &str, bytes: Option<&[u8]>) -> PyResult<()> {
+        guarded(|| {
+            let snapshot = read(path, bytes)?;
+            let mut guard = self.lock()?;
+            let scoped = !snapshot.texts.contains_key("learner");
+            with!(guard, slot => {
+                let mut io = StateIo::restore(&snapshot);
+                if scoped {
+                    io.scope("learner", |io| slot.learner.state(io))
+                } else {
+                    slot.learner.state(&mut io)
+                }
+            })
+            .map_err(|error| self.failed(error))
+        })
+    }
+
+    /// What looks wrong so far, as texts.
+    fn warnings(&self) -> PyResult<Vec<String>> {
+        let mut guard = self.lock()?;
+        Ok(with!(guard, slot => {
+            slot.learner.warnings().iter().map(ToString::to_string).collect()
+        }))
+    }
+
+    /// The present value of a quantity, for example "W_rec.norm", "rate[3]" or "loss".
+    fn read(&self, quantity: &str) -> PyResult<f64> {
+        guarded(|| {
+            let mut guard = self.lock()?;
+            with!(guard, slot => {
+                let quantity = slot.learner.find(quantity).map_err(raise_core)?;
+                Ok(slot.learner.read(&quantity))
+            })
+        })
+    }
+
+    /// Steps learned so far.
+    #[getter]
+    fn steps(&self) -> PyResult<u64> {
+        let mut guard = self.lock()?;
+        Ok(with!(guard, slot => slot.learner.steps()))
+    }
+
+    /// "online" or "trial": how the rule works out its gradient.
+    #[getter]
+    fn mode(&self) -> PyResult<&'static str> {
+        let mut guard = self.lock()?;
+        Ok(with!(guard, slot => slot.learner.mode()))
+    }
+
+    /// "float32" or "float64".
+    #[getter]
+    fn dtype(&self) -> PyResult<&'static str> {
+        let mut guard = self.lock()?;
+        Ok(with!(guard, slot => name_of(slot)))
+    }
+
+    /// Inputs of a sample.
+    #[getter]
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Outputs of a sample.
+    #[getter]
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Recurrent units.
+    #[getter]
+    fn units(&self) -> usize {
+        self.config.network.units
+    }
+
+    /// Independent samples that share the weights.
+    #[getter]
+    fn batch(&self) -> usize {
+        self.config.batch
+    }
+
+    /// The seed all randomness comes from.
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The object of a rule written in Python, or None.
+    #[getter]
+    fn _rule_object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.rule.as_ref().map(|(object, _)| object.clone_ref(py))
+    }
+
+    /// All settings, resolved, as JSON.
+    #[getter]
+    fn _settings(&self) -> String {
+        serde_json::to_string(&self.config).unwrap_or_default()
+    }
+}
+
+fn read(path: &str, bytes: Option<&[u8]>) -> PyResult<Snapshot> {
+    match bytes {
+        Some(bytes) => checkpoint_file::decode(Path::new(path), bytes),
+        None => checkpoint_file::read(path),
+    }
+    .map_err(raise)
+}
+
+/// What a checkpoint says of its learner, as JSON: of a learner saved from Python or of a run of the command line.
+#[pyfunction]
+#[pyo3(signature = (path, bytes=None))]
+pub fn read_checkpoint(path: &str, bytes: Option<&[u8]>) -> PyResult<String> {
+    guarded(|| {
+        let snapshot = read(path, bytes)?;
+        if let Some(about) = snapshot.texts.get("learner") {
+            return Ok(about.clone());
+        }
+        let (Some(text), Some(seed)) = (
+            snapshot.texts.get("experiment"),
+            snapshot.texts.get("seed"),
+        ) else {
+            return Err(PyValueError::new_err(format!(
+                "{path}: got a checkpoint of something else, expected that of a learner or a run. Use a file that \
+                 apical.save or `apical run` wrote."
+            )));
+        };
+        let mut experiment: Experiment = toml::from_str(text).map_err(|error| {
+            ApicalError::new_err(format!(
+                "{path}: its settings cannot be read: {error}. Read it with the version that wrote it."
+            ))
+        })?;
+        apical_runs::data::load(&mut experiment.task, None).map_err(raise)?;
+        let (inputs, outputs) = experiment.task.sizes();
+        let dtype = match experiment.precision {
+            Precision::F32 => "float32",
+            Precision::F64 => "float64",
+        };
+        let spec = experiment.learner_spec();
+        let config = LearnerConfig {
+            network: spec.network,
+            loss: spec.loss,
+            feedback: spec.feedback,
+            rule: spec.rule,
+            optimizer: spec.optimizer,
+            update: spec.update,
+            reduction: spec.reduction,
+            batch: spec.batch,
+        };
+        Ok(json!({
+            "config": config,
+            "inputs": inputs,
+            "outputs": outputs,
+            "seed": seed.parse::<u64>().unwrap_or(0),
+            "dtype": dtype,
+            "rule": null,
+        })
+        .to_string())
+    })
+}

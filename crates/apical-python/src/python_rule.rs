@@ -1,0 +1,436 @@
+//! A rule written in Python: slow, for trying ideas; it sees what a rule in Rust sees, local or not.
+//!
+//! What it keeps between steps are its attributes: arrays and numbers are saved, restored and audited. An array of shape
+//! (units, presynaptic) is taken to be at the synapses, one of shape (units,) in the units, a number to be known everywhere.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use apical::check::{Case, Kind, Shape};
+use apical::kernel::{Matrix, padded};
+use apical::network::Dims;
+use apical::rule::{Locality, Rule, RuleSpec};
+use apical::snapshot::{Owner, StateIo};
+use apical::view::View;
+use numpy::PyUntypedArrayMethods;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+
+use crate::arrays::{
+    Number, array, expect_finite, expect_shape, kind_of, matrix, numbers, slice,
+};
+use crate::error::{guarded, invalid, raise_core};
+
+/// An exception of a rule, until somebody asks for it: rules have no way to return one.
+#[derive(Clone, Default)]
+pub struct Failure(Arc<(AtomicBool, Mutex<Option<PyErr>>)>);
+
+impl Failure {
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.0.0.load(Ordering::Acquire)
+    }
+
+    /// The exception, once.
+    pub fn take(&self) -> Option<PyErr> {
+        if !self.0.0.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        self.0.1.lock().ok().and_then(|mut slot| slot.take())
+    }
+
+    fn set(&self, error: PyErr) {
+        if let Ok(mut slot) = self.0.1.lock() {
+            slot.get_or_insert(error);
+            self.0.0.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// A rule whose `step` is a Python method.
+pub struct PythonRule<T> {
+    object: Py<PyAny>,
+    view: Py<PyAny>,
+    failure: Failure,
+    dims: Dims,
+    locality: Locality,
+    name: String,
+    number: std::marker::PhantomData<T>,
+}
+
+/// The locality an object declares.
+pub fn locality_of(object: &Bound<'_, PyAny>) -> PyResult<Locality> {
+    if !object.hasattr("step")? {
+        return Err(PyTypeError::new_err(format!(
+            "rule: got a {}, expected a rule of apical.rules or an object with a method step(view, credit).",
+            kind_of(object)
+        )));
+    }
+    let declared = match object.getattr_opt("locality")? {
+        Some(declared) => declared.extract::<String>()?,
+        None => "synapse".into(),
+    };
+    match declared.as_str() {
+        "synapse" => Ok(Locality::Synapse),
+        "dendrite" => Ok(Locality::Dendrite),
+        "network" => Ok(Locality::Network),
+        other => Err(invalid(
+            "rule.locality",
+            format!("{other:?}"),
+            "\"synapse\", \"dendrite\" or \"network\"",
+            "It says what the rule's view may show.",
+        )),
+    }
+}
+
+impl<T: Number> PythonRule<T> {
+    /// For a network of these sizes.
+    pub fn new(py: Python<'_>, object: Py<PyAny>, failure: Failure, dims: Dims) -> PyResult<Self> {
+        if dims.batch != 1 {
+            return Err(invalid(
+                "batch",
+                dims.batch,
+                "1 with a rule written in Python",
+                "Batches are for rules in Rust.",
+            ));
+        }
+        let bound = object.bind(py);
+        let locality = locality_of(bound)?;
+        let name = kind_of(bound);
+        let class = match locality {
+            Locality::Network => "GlobalView",
+            _ => "LocalView",
+        };
+        Ok(Self {
+            view: py.import("apical._view")?.getattr(class)?.unbind(),
+            failure,
+            dims,
+            locality,
+            name,
+            object,
+            number: std::marker::PhantomData,
+        })
+    }
+
+    /// Name of its class.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn show<'py>(&self, py: Python<'py>, view: &View<'_, T>) -> PyResult<Bound<'py, PyAny>> {
+        let Dims {
+            units,
+            states,
+            currents,
+            ..
+        } = self.dims;
+        let shown = PyDict::new(py);
+        let vector = |values: &[T]| array(py, values, &[values.len()]);
+        // Axes of length one are left out.
+        let stack = |parts: &mut dyn Iterator<Item = &[T]>, axes: &[usize]| {
+            let values: Vec<T> = parts.flatten().copied().collect();
+            let axes = axes.iter().copied().filter(|k| *k > 1).chain([units]);
+            array(py, &values, &axes.collect::<Vec<_>>())
+        };
+        let pairs = |a: usize, b: usize| (0..a).flat_map(move |i| (0..b).map(move |j| (i, j)));
+        shown.set_item("pre", vector(&view.pre(0)[..self.dims.pre()])?)?;
+        shown.set_item("rate", vector(view.rate(0))?)?;
+        shown.set_item("rate_before", vector(view.rate_before(0))?)?;
+        let local = view.local();
+        let mut each = (0..states).map(|s| local.state(s, 0));
+        shown.set_item("state", stack(&mut each, &[states])?)?;
+        let mut each = (0..states).map(|s| local.state_before(s, 0));
+        shown.set_item("state_before", stack(&mut each, &[states])?)?;
+        let mut each = pairs(states, states).map(|(s, before)| local.own(s, before, 0));
+        shown.set_item("own", stack(&mut each, &[states, states])?)?;
+        let mut each = pairs(states, currents).map(|(s, g)| local.gain(s, g, 0));
+        shown.set_item("gain", stack(&mut each, &[states, currents])?)?;
+        let mut each = (0..states).map(|s| local.slope(s, 0));
+        shown.set_item("slope", stack(&mut each, &[states])?)?;
+        let mut each = (0..states).map(|s| local.slope_before(s, 0));
+        shown.set_item("slope_before", stack(&mut each, &[states])?)?;
+        shown.set_item("target", vector(view.target(0))?)?;
+        shown.set_item("loss", view.loss(0).f64())?;
+        shown.set_item("first", view.is_first())?;
+        if self.locality == Locality::Network {
+            let weights = view.synapses().weights();
+            shown.set_item("weights", matrix(py, weights)?)?;
+            shown.set_item("readout", matrix(py, view.network().readout())?)?;
+            let size = states * units;
+            let mut jacobian = Vec::with_capacity(size * size);
+            for row in 0..size {
+                jacobian.extend((0..size).map(|column| view.jacobian(0, row, column)));
+            }
+            shown.set_item("jacobian", array(py, &jacobian, &[size, size])?)?;
+        }
+        self.view.bind(py).call1((shown,))
+    }
+
+    fn gradient(
+        &self,
+        py: Python<'_>,
+        view: &View<'_, T>,
+        signal: &[T],
+        gradient: &mut Matrix<T>,
+    ) -> PyResult<()> {
+        let shown = self.show(py, view)?;
+        let credit = array(py, &signal[..self.dims.units], &[self.dims.units])?;
+        let returned = self.object.bind(py).call_method1("step", (shown, credit))?;
+        if returned.is_none() {
+            return Ok(());
+        }
+        let field = format!("{}.step", self.name);
+        let given = numbers::<T>(&returned, &field)?;
+        let expected = [gradient.rows(), gradient.columns()];
+        let what = "units x (units + inputs + 1), a gradient for each synapse";
+        expect_shape(&field, given.shape(), &expected, what)?;
+        let values = slice(&given)?;
+        expect_finite(&field, values, values.len())?;
+        for (i, row) in values.chunks_exact(expected[1]).enumerate() {
+            let sums = gradient.row_mut(i).iter_mut().zip(row);
+            sums.for_each(|(sum, value)| *sum += *value);
+        }
+        Ok(())
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        Python::attach(|py| {
+            let value = self.object.bind(py).getattr(name).ok()?;
+            match value.getattr("shape") {
+                Ok(shape) => shape.extract().ok(),
+                Err(_) => Some(Vec::new()),
+            }
+        })
+    }
+}
+
+impl<T: Number> Rule<T> for PythonRule<T> {
+    fn reset(&mut self) {
+        let result = Python::attach(|py| {
+            let object = self.object.bind(py);
+            match object.hasattr("reset")? {
+                true => object.call_method0("reset").map(|_| ()),
+                false => Ok(()),
+            }
+        });
+        if let Err(error) = result {
+            self.failure.set(error);
+        }
+    }
+
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+        if self.failure.is_there() {
+            return;
+        }
+        let result = Python::attach(|py| self.gradient(py, view, signal, gradient));
+        if let Err(error) = result {
+            self.failure.set(error);
+        }
+    }
+
+    fn owner(&self, name: &str) -> Owner {
+        if name == "names" || name.starts_with("shape.") {
+            return Owner::Broadcast;
+        }
+        let Dims { units, .. } = self.dims;
+        match self.shape(name).as_deref() {
+            Some([]) => Owner::Broadcast,
+            Some([n]) if *n == units => Owner::Unit,
+            Some([n, m]) if (*n, *m) == (units, self.dims.pre()) => Owner::Synapse { current: 0 },
+            _ => Owner::Network,
+        }
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        let mut kept = match io.is_restoring() {
+            true => BTreeMap::new(),
+            false => Python::attach(|py| self.kept(py)).map_err(|error| self.refused(error))?,
+        };
+        let mut names: Vec<u64> = kept
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+            .bytes()
+            .map(u64::from)
+            .collect();
+        io.list("names", &mut names)?;
+        let names: Vec<u8> = names.iter().map(|byte| *byte as u8).collect();
+        let names = String::from_utf8_lossy(&names).into_owned();
+        for name in names.lines() {
+            let kept = kept.entry(name.to_string()).or_default();
+            io.list(&format!("shape.{name}"), &mut kept.shape)?;
+            io.list(name, &mut kept.values)?;
+        }
+        if io.is_restoring() {
+            Python::attach(|py| self.put_back(py, &kept)).map_err(|error| self.refused(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// An attribute: the code of its type and its sides, and its numbers with rows padded.
+#[derive(Clone, Default)]
+struct Kept {
+    shape: Vec<u64>,
+    values: Vec<f64>,
+}
+
+const FLOAT: u64 = 0;
+const INT: u64 = 1;
+const BOOL: u64 = 2;
+/// Types of arrays, from here on.
+const ARRAYS: [&str; 4] = ["float64", "float32", "int64", "bool"];
+const FIRST_ARRAY: u64 = 3;
+
+impl<T: Number> PythonRule<T> {
+    fn refused(&self, error: PyErr) -> apical::Error {
+        let what = format!("the state of {} cannot be saved or restored", self.name);
+        self.failure.set(error);
+        apical::Error::Snapshot {
+            what,
+            mend: "Keep arrays and numbers in attributes.".into(),
+        }
+    }
+
+    /// Length of the last axis within a checkpoint: that of rows in the kernels, where the audit looks for them.
+    fn stride(&self, shape: &[usize]) -> usize {
+        match shape {
+            [n] if *n == self.dims.units => padded(*n),
+            [n, m] if (*n, *m) == (self.dims.units, self.dims.pre()) => padded(*m),
+            _ => shape.last().copied().unwrap_or(1),
+        }
+    }
+
+    fn kept(&self, py: Python<'_>) -> PyResult<BTreeMap<String, Kept>> {
+        let mut all = BTreeMap::new();
+        let object = self.object.bind(py);
+        let Some(attributes) = object.getattr_opt("__dict__")? else {
+            return Ok(all);
+        };
+        for (name, value) in attributes.cast::<PyDict>()? {
+            let name: String = name.extract()?;
+            let plain = if value.is_instance_of::<PyBool>() {
+                Some(BOOL)
+            } else if value.is_instance_of::<PyInt>() {
+                Some(INT)
+            } else if value.is_instance_of::<PyFloat>() {
+                Some(FLOAT)
+            } else {
+                None
+            };
+            if let Some(code) = plain {
+                let values = vec![value.call_method0("__float__").and_then(|v| v.extract())
+                    .or_else(|_| value.extract::<bool>().map(|b| f64::from(u8::from(b))))?];
+                let shape = vec![code];
+                all.insert(name, Kept { shape, values });
+                continue;
+            }
+            if value.is_none() || value.is_instance_of::<PyString>() || value.is_callable() {
+                continue;
+            }
+            let dtype = match value.getattr_opt("dtype")? {
+                Some(dtype) => dtype.str()?.to_string(),
+                None => String::new(),
+            };
+            let Some(code) = ARRAYS.iter().position(|known| *known == dtype) else {
+                return Err(invalid(
+                    format!("rule.{name}"),
+                    format!("a {} {dtype}", kind_of(&value)).trim_end().to_string(),
+                    "a number or an array of float64, float32, int64 or bool",
+                    "Nothing else has a place in a checkpoint; use copy.deepcopy or pickle for such rules.",
+                ));
+            };
+            let given = numbers::<f64>(&value, &name)?;
+            let shape = given.shape().to_vec();
+            let row = shape.last().copied().unwrap_or(1).max(1);
+            let stride = self.stride(&shape);
+            let mut values = Vec::new();
+            for part in slice(&given)?.chunks(row) {
+                values.extend_from_slice(part);
+                values.resize(values.len() + stride - row.min(stride), 0.0);
+            }
+            let shape = [FIRST_ARRAY + code as u64]
+                .into_iter()
+                .chain(shape.iter().map(|side| *side as u64));
+            let shape = shape.collect();
+            all.insert(name, Kept { shape, values });
+        }
+        Ok(all)
+    }
+
+    fn put_back(&self, py: Python<'_>, all: &BTreeMap<String, Kept>) -> PyResult<()> {
+        let object = self.object.bind(py);
+        // An array that was not there yet is not there again.
+        if let Some(attributes) = object.getattr_opt("__dict__")? {
+            for (name, value) in attributes.cast::<PyDict>()?.copy()? {
+                if value.hasattr("dtype")? && !all.contains_key(&name.extract::<String>()?) {
+                    object.setattr(name.cast::<PyString>()?, py.None())?;
+                }
+            }
+        }
+        for (name, Kept { shape, values }) in all {
+            let code = shape.first().copied().unwrap_or(FLOAT);
+            let value = values.first().copied().unwrap_or(0.0);
+            match code {
+                FLOAT => object.setattr(name, value)?,
+                INT => object.setattr(name, value as i64)?,
+                BOOL => object.setattr(name, value != 0.0)?,
+                _ => {
+                    let sides: Vec<usize> = shape[1..].iter().map(|side| *side as usize).collect();
+                    let row = sides.last().copied().unwrap_or(1).max(1);
+                    let rows = values.chunks(self.stride(&sides).max(1));
+                    let flat: Vec<f64> = rows.flat_map(|part| part[..row].to_vec()).collect();
+                    let dtype = ARRAYS.get((code - FIRST_ARRAY) as usize).unwrap_or(&"float64");
+                    let restored = array(py, &flat, &sides)?.call_method1("astype", (*dtype,))?;
+                    object.setattr(name, restored)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Audits a rule written in Python: whether its synapses see only what `locality` allows. A verdict as JSON.
+#[pyfunction]
+pub fn audit(py: Python<'_>, factory: Py<PyAny>, cases: u64, seed: u64) -> PyResult<String> {
+    const SHAPE: Shape = Shape {
+        units: (2, 5),
+        steps: (2, 6),
+        batch: (1, 1),
+        kinks: false,
+        kind: Kind::Any,
+    };
+    guarded(|| {
+        let failure = Failure::default();
+        let declared = locality_of(factory.bind(py).call0()?.as_any())?;
+        let local = RuleSpec::by_name("rflo").map_err(raise_core)?;
+        let mut drawn = Vec::new();
+        for k in 0..cases {
+            let case = Case::served(seed.wrapping_add(k), SHAPE, &local).map_err(raise_core)?;
+            drawn.push(case);
+        }
+        let build = |site: &apical::rule::Site<'_, f64>| {
+            let rule = Python::attach(|py| {
+                let object = factory.bind(py).call0()?.unbind();
+                PythonRule::<f64>::new(py, object, failure.clone(), site.network.dims())
+            });
+            match rule {
+                Ok(rule) => Ok(Box::new(rule) as Box<dyn Rule<f64>>),
+                Err(error) => {
+                    let text = error.to_string();
+                    failure.set(error);
+                    Err(apical::Error::invalid("rule", text, "an object", ""))
+                }
+            }
+        };
+        let verdict = apical::check::audit(&build, declared, &drawn);
+        if let Some(error) = failure.take() {
+            return Err(error);
+        }
+        let verdict = verdict.map_err(raise_core)?;
+        Ok(serde_json::to_string(&verdict).unwrap_or_default())
+    })
+}

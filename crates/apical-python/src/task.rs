@@ -1,0 +1,172 @@
+//! The built-in tasks as Python iterators.
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use apical::Streams;
+use apical::task::{Sample, Task, TaskSpec};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::arrays::{Number, array};
+use crate::config::named;
+use crate::error::{ApicalError, guarded, raise, raise_core};
+
+/// A task's settings, with the data they name.
+pub fn task_spec(settings: &Bound<'_, PyDict>) -> PyResult<TaskSpec> {
+    let mut spec: TaskSpec = named("task", settings)?;
+    apical_runs::data::load(&mut spec, None).map_err(raise)?;
+    Ok(spec)
+}
+
+/// What is known of a task before it is built: inputs, outputs, whether it has trials, its bounds as JSON.
+#[pyfunction]
+pub fn task_info(settings: &Bound<'_, PyDict>) -> PyResult<(usize, usize, bool, String)> {
+    guarded(|| {
+        let spec = task_spec(settings)?;
+        let (inputs, outputs) = spec.sizes();
+        let bounds = serde_json::to_string(&spec.bounds()).unwrap_or_default();
+        Ok((inputs, outputs, spec.has_trials(), bounds))
+    })
+}
+
+/// A running task with room for a step.
+pub struct Running<T: Number> {
+    /// The task.
+    pub task: Box<dyn Task<T>>,
+    sample: Sample<T>,
+}
+
+/// A running task of either number type.
+pub enum AnyTask {
+    /// 32 bits.
+    F32(Running<f32>),
+    /// 64 bits.
+    F64(Running<f64>),
+}
+
+/// A stream of steps of a built-in task.
+#[pyclass(frozen, module = "apical._core")]
+pub struct TaskStream {
+    running: Mutex<AnyTask>,
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl<T: Number> Running<T> {
+    fn new(
+        spec: &TaskSpec,
+        batch: usize,
+        steps: u64,
+        seed: u64,
+        purpose: &str,
+    ) -> apical::Result<Self> {
+        let task = spec.build(batch, steps, &Streams::new(seed), purpose)?;
+        let (inputs, outputs) = task.sizes();
+        let sample = Sample::new(batch, inputs, outputs);
+        Ok(Self { task, sample })
+    }
+
+    fn next<'py>(
+        &mut self,
+        py: Python<'py>,
+        batch: usize,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if !self.task.next(&mut self.sample) {
+            return Ok(None);
+        }
+        let s = &self.sample;
+        let part = |values: &[T]| match batch {
+            1 => array(py, values, &[values.len()]),
+            _ => array(py, values, &[batch, values.len() / batch]),
+        };
+        let mask = match s.masked {
+            true => Some(part(&s.mask)?),
+            false => None,
+        };
+        let step = (part(&s.x)?, part(&s.y)?, mask, s.first);
+        Ok(Some(step.into_pyobject(py)?))
+    }
+}
+
+#[pymethods]
+impl TaskStream {
+    #[new]
+    fn new(
+        settings: &Bound<'_, PyDict>,
+        batch: usize,
+        steps: u64,
+        seed: u64,
+        purpose: &str,
+        dtype: &str,
+    ) -> PyResult<Self> {
+        guarded(|| {
+            let spec = task_spec(settings)?;
+            let (inputs, outputs) = spec.sizes();
+            let running = match dtype {
+                "float32" => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F32),
+                _ => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F64),
+            };
+            Ok(Self {
+                running: Mutex::new(running.map_err(raise_core)?),
+                batch,
+                inputs,
+                outputs,
+            })
+        })
+    }
+
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        guarded(|| match &mut *self.lock()? {
+            AnyTask::F32(running) => running.next(py, self.batch),
+            AnyTask::F64(running) => running.next(py, self.batch),
+        })
+    }
+
+    /// Inputs of a sample.
+    #[getter]
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Outputs of a sample.
+    #[getter]
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+}
+
+impl TaskStream {
+    /// The task, for as long as nobody else uses it.
+    pub fn lock(&self) -> PyResult<MutexGuard<'_, AnyTask>> {
+        self.running.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => ApicalError::new_err(
+                "the task is in use by another call. Give each thread a stream of its own.",
+            ),
+            TryLockError::Poisoned(_) => {
+                ApicalError::new_err("an internal error broke this task. Build a new one.")
+            }
+        })
+    }
+}
+
+/// A task of the number type of a learner, or the reason why not.
+pub fn matching<T: Number>(task: &mut AnyTask) -> PyResult<&mut dyn Task<T>> {
+    let any: &mut dyn std::any::Any = match task {
+        AnyTask::F32(running) => &mut running.task,
+        AnyTask::F64(running) => &mut running.task,
+    };
+    match any.downcast_mut::<Box<dyn Task<T>>>() {
+        Some(task) => Ok(&mut **task),
+        None => Err(PyTypeError::new_err(format!(
+            "task: its numbers are not those of the learner, expected {}. Write stream(dtype=\"{}\").",
+            T::DTYPE,
+            T::DTYPE
+        ))),
+    }
+}

@@ -1,0 +1,170 @@
+"""Tasks: the built-in ones, iterators of one's own, environments."""
+
+import numpy as np
+import pytest
+
+import apical
+
+MSE = "mean_squared_error"
+
+
+def test_every_built_in_task_streams():
+    for name in apical._spec.REGISTRY["tasks"]:
+        if name in ("data", "sequential_mnist", "multi_task"):
+            continue
+        settings = {"task": apical.tasks.add()} if name == "embedded" else {}
+        task = getattr(apical.tasks, name)(**settings)
+        stream = task.stream(seed=3)
+        for (x, y, mask, first), t in zip(stream, range(5)):
+            assert x.shape == (task.inputs,) and y.shape == (task.outputs,), name
+            assert mask is None or mask.shape == y.shape, name
+            assert first == (t == 0) or task.has_trials, name
+
+
+def test_streams_are_reproducible_and_named():
+    task = apical.tasks.add(lags=[2, 3])
+    a, b = task.sample(50, seed=1), task.sample(50, seed=1)
+    assert np.array_equal(a.X, b.X) and np.array_equal(a.Y, b.Y) and a.trials is None
+    assert not np.array_equal(a.X, task.sample(50, seed=2).X)
+    assert not np.array_equal(a.X, task.sample(50, seed=1, purpose="test").X)
+    assert task.bounds[0]["cross_entropy"] > task.bounds[-1]["cross_entropy"]
+    flip = apical.tasks.delayed_match().sample(100)
+    assert flip.trials is not None and flip.trials[-1] > 1
+
+
+def test_running_a_task_is_fitting_its_sample():
+    task = apical.tasks.add()
+    net = apical.Network(task.inputs, task.outputs, 16, seed=4)
+    a, b, c = (apical.Learner(net, "rflo") for _ in range(3))
+    a.run(task, 600, progress=False)
+    sample = task.sample(600, seed=4)
+    b.fit(sample.X, sample.Y, progress=False)
+    c.run(iter(zip(sample.X, sample.Y)), progress=False)
+    assert np.array_equal(a.W_rec, b.W_rec) and np.array_equal(a.W_rec, c.W_rec)
+
+
+def test_a_stream_goes_on():
+    task = apical.tasks.add()
+    net = apical.Network(task.inputs, task.outputs, 16)
+    a, b = apical.Learner(net, "rflo"), apical.Learner(net, "rflo")
+    stream = task.stream()
+    a.run(stream, 200, progress=False)
+    a.run(stream, 200, progress=False)
+    b.run(task.stream(), 400, progress=False)
+    assert np.array_equal(a.W_rec, b.W_rec)
+
+
+def test_evaluate_leaves_training_alone():
+    task = apical.tasks.add()
+    learner = apical.Learner(apical.Network(task.inputs, task.outputs, 16), "rflo")
+    learner.run(task, 300, progress=False)
+    before = learner.state
+    result = learner.evaluate(task, 500)
+    assert 0 < result.loss < 2 and 0 < result.accuracy < 1 and result.true_loss > 0
+    assert np.array_equal(before, learner.state) and learner.steps == 300
+
+
+def pulses(rng, trials=30):
+    """A task written in Python: hold the pulse until the end of the trial."""
+    for _ in range(trials):
+        sign = rng.choice([-1.0, 1.0])
+        for t in range(6):
+            yield [sign if t == 0 else 0.0], [sign], [float(t == 5)], t == 0
+
+
+def test_iterators_with_masks_and_trials(rng):
+    net = apical.Network(1, 1, 8, neuron=apical.neurons.rate(alpha=0.5))
+    online = apical.Learner(net, "rflo", loss=MSE)
+    history = online.run(pulses(rng), progress=False, every=6)
+    assert online.steps == 180 and len(history["loss"]) == 30
+    by_trial = apical.Learner(net, "rflo", loss=MSE, update="trial")
+    by_trial.run(pulses(rng), 60, progress=False)
+    assert by_trial.steps == 60
+    with pytest.raises(ValueError, match="where they begin"):
+        apical.Learner(net, "rflo", loss=MSE, update="trial").run([([1], [1])], progress=False)
+    with pytest.raises(TypeError, match="step 0"):
+        online.run([3], progress=False)
+    with pytest.raises(TypeError, match="steps"):
+        online.run(apical.tasks.add(), progress=False)
+
+
+def test_iterators_record_what_fit_records(rng):
+    X, Y = rng.normal(size=(90, 1)), rng.normal(size=(90, 1))
+    net = apical.Network(1, 1, 8)
+    a, b = apical.Learner(net, "rflo", loss=MSE), apical.Learner(net, "rflo", loss=MSE)
+    names = ["loss", "rate[2]"]
+    left = a.fit(X, Y, progress=False, monitors=names, every=10)
+    right = b.run(zip(X, Y), progress=False, monitors=names, every=10)
+    for name in names:
+        assert left.at(name).tolist() == right.at(name).tolist()
+        np.testing.assert_allclose(left[name], right[name], rtol=1e-12)
+
+
+def test_an_iterator_may_fail(rng):
+    learner = apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE)
+
+    def broken():
+        yield [1], [1]
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        learner.run(broken(), progress=False)
+    assert learner.steps == learner.history.steps == 1
+
+
+class Choice:
+    """The conventions of NeuroGym, without NeuroGym."""
+
+    class action_space:
+        n = 3
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def seed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    @property
+    def unwrapped(self):
+        return self
+
+    def new_trial(self):
+        right = self.rng.integers(1, 3)
+        self.ob = np.zeros((10, 3), dtype="f4")
+        self.ob[:8, 0] = 1
+        self.ob[2:6, right] = 1
+        self.gt = np.array([0] * 8 + [right] * 2)
+
+
+def test_an_environment_is_a_stream_of_trials():
+    stream = apical.tasks.from_gym(Choice(), seed=1, trials=4)
+    steps = list(stream)
+    assert (stream.inputs, stream.outputs) == (3, 3) and len(steps) == 40
+    assert [t for t, step in enumerate(steps) if step[3]] == [0, 10, 20, 30]
+    assert steps[9][1].sum() == 1 and steps[9][1][0] == 0
+    net = apical.Network(3, 3, 16, neuron=apical.neurons.rate(alpha=0.5), seed=1)
+    learner = apical.Learner(net, "rflo", optimizer=apical.optimizers.adam(rate=1e-2))
+    history = learner.run(apical.tasks.from_gym(Choice(), seed=1, trials=300), progress=False)
+    assert history["loss"][-3:].mean() < 0.3 * history["loss"][0]
+    with pytest.raises(TypeError, match="new_trial"):
+        apical.tasks.from_gym(object())
+
+
+def test_a_neurogym_task():
+    neurogym = pytest.importorskip("neurogym", reason="neurogym is not installed")
+    env = neurogym.make("PerceptualDecisionMaking-v0", dt=100)
+    stream = apical.tasks.from_gym(env, seed=0, trials=50)
+    net = apical.Network(stream.inputs, stream.outputs, 16, neuron=apical.neurons.rate(alpha=0.5))
+    learner = apical.Learner(net, "rflo", optimizer=apical.optimizers.adam(rate=1e-2))
+    history = learner.run(stream, progress=False, every=20)
+    assert history.steps > 500 and history["loss"][-5:].mean() < history["loss"][0]
+
+
+def test_data_files(tmp_path):
+    rows = "\n".join(f"{np.sin(t)},{np.sin(t - 1)}" for t in range(200))
+    (tmp_path / "wave.csv").write_text("x,y\n" + rows + "\n")
+    task = apical.tasks.data(file=tmp_path / "wave.csv", inputs=["x"], targets=["y"])
+    learner = apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE)
+    assert learner.run(task, 100, progress=False).steps == 100
+    with pytest.raises(ValueError, match="task.file"):
+        apical.tasks.data(file="nowhere.csv", inputs=["x"], targets=["y"]).sample(3)
