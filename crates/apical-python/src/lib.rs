@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use crate::python_rule::audit;
     #[pymodule_export]
-    use crate::runs::{check, compare, experiments, papers, reproduce};
+    use crate::runs::{check, compare, experiments, paper_steps, papers, reproduce};
     #[pymodule_export]
     use crate::task::{TaskStream, task_info};
 

@@ -8,7 +8,7 @@ use apical::rule::RuleSpec;
 use apical_runs::compare::Plan;
 use apical_runs::experiment::BUILT_IN;
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::{PAPERS, Paper};
+use apical_runs::reproduce::{Choice, PAPERS, Paper};
 use apical_runs::run::{Environment, write_json};
 use apical_runs::seed_run::Progress;
 use pyo3::prelude::*;
@@ -106,11 +106,29 @@ pub fn compare<'py>(
     })
 }
 
+/// How much of a paper: `part` is the word of its parts (`figure`, `task`) with a name.
+fn choice(paper: &Paper, part: Option<(&str, &str)>, quick: bool) -> PyResult<Choice> {
+    let part = match part {
+        Some((word, name)) => Some(paper.part(word, name).map_err(raise)?),
+        None => None,
+    };
+    Ok(Choice { quick, part })
+}
+
+/// Steps of all runs of a paper, or of a part of it.
+#[pyfunction]
+pub fn paper_steps(paper: &str, part: Option<(&str, &str)>, quick: bool) -> PyResult<u64> {
+    let paper = Paper::by_key(paper).map_err(raise)?;
+    let (_, steps) = (paper.size)(choice(paper, part, quick)?).map_err(raise)?;
+    Ok(steps)
+}
+
 /// A paper, reproduced: claims and reports as JSON, figures (name, SVG, PNG); with `out`, all of it in a folder as well.
 #[pyfunction]
 pub fn reproduce<'py>(
     py: Python<'py>,
     paper: &str,
+    part: Option<(&str, &str)>,
     quick: bool,
     threads: usize,
     out: Option<&str>,
@@ -118,15 +136,17 @@ pub fn reproduce<'py>(
 ) -> PyResult<(String, Bound<'py, PyList>)> {
     guarded(|| {
         let paper = Paper::by_key(paper).map_err(raise)?;
+        let choice = choice(paper, part, quick)?;
         if let Some(out) = out {
             create_run_dir(out).map_err(raise)?;
         }
-        let (seeds, _) = (paper.size)(quick).map_err(raise)?;
-        let command = format!("apical.reproduce({:?}, quick={quick})", paper.key);
+        let (seeds, _) = (paper.size)(choice).map_err(raise)?;
+        let part = part.map_or(String::new(), |(word, name)| format!(", {word}={name:?}"));
+        let command = format!("apical.reproduce({:?}{part}, quick={quick})", paper.key);
         let version = env!("CARGO_PKG_VERSION");
         let environment = Environment::now(version, "unknown", command, seeds, threads);
         let reproduction = interruptible(py, progress, |stop, counter| {
-            (paper.reproduce)(quick, threads, stop, &Counter(counter))
+            (paper.reproduce)(choice, threads, stop, &Counter(counter))
         })?;
         if let Some(out) = out {
             let dir = Path::new(out);
@@ -147,16 +167,12 @@ pub fn reproduce<'py>(
     })
 }
 
-/// Key and title of every paper, and its steps (quick, in full).
+/// Key and title of every paper.
 #[pyfunction]
-pub fn papers() -> PyResult<Vec<(String, String, u64, u64)>> {
-    let steps = |paper: &Paper, quick| (paper.size)(quick).map(|(_, steps)| steps).map_err(raise);
+pub fn papers() -> Vec<(&'static str, &'static str)> {
     PAPERS
         .iter()
-        .map(|paper| {
-            let (quick, full) = (steps(paper, true)?, steps(paper, false)?);
-            Ok((paper.key.into(), paper.title.into(), quick, full))
-        })
+        .map(|paper| (paper.key, paper.title))
         .collect()
 }
 

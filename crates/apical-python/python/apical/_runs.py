@@ -269,6 +269,8 @@ class Reproduction:
 def reproduce(
     paper: str,
     *,
+    figure: Optional[str] = None,
+    task: Optional[str] = None,
     quick: bool = False,
     out: Any = None,
     threads: int = 0,
@@ -280,6 +282,10 @@ def reproduce(
     ----------
     paper : str
         A key of `apical.papers()`.
+    figure : str, optional
+        Only this figure, of papers that are cut into figures ("2d" of "murray2019").
+    task : str, optional
+        Only this task, of papers that are cut into tasks ("xor" of "liu2022").
     quick : bool
         Fewer seeds and steps, in seconds; verdicts are weaker.
     out : path, optional
@@ -287,16 +293,20 @@ def reproduce(
     threads : int
         Runs side by side, 0 for one a processor; results do not depend on it.
     """
-    total = {key: (few if quick else all_) for key, _, few, all_ in _core.papers()}
+    if figure is not None and task is not None:
+        raise ValueError("figure, task: got both, expected one of them. Leave one out.")
+    part = ("figure", figure) if figure is not None else ("task", task) if task is not None else None
     out = None if out is None else os.fspath(out)
-    with Bar(total.get(paper), progress and paper in total) as bar:
-        text, figures = _core.reproduce(paper, quick, whole("threads", threads), out, bar.advance)
+    with Bar(_core.paper_steps(paper, part, quick), progress) as bar:
+        text, figures = _core.reproduce(
+            paper, part, quick, whole("threads", threads), out, bar.advance
+        )
     return Reproduction(json.loads(text), figures)
 
 
 def papers() -> dict[str, str]:
     """Papers that `reproduce` knows: key and title."""
-    return {key: title for key, title, _, _ in _core.papers()}
+    return dict(_core.papers())
 
 
 def experiments() -> list[str]:
