@@ -107,7 +107,7 @@ pub fn compare<'py>(
 }
 
 /// How much of a paper: `part` is the word of its parts (`figure`, `task`) with a name.
-fn choice(paper: &Paper, part: Option<(&str, &str)>, quick: bool) -> PyResult<Choice> {
+fn choice(paper: &Paper, part: Option<&(String, String)>, quick: bool) -> PyResult<Choice> {
     let part = match part {
         Some((word, name)) => Some(paper.part(word, name).map_err(raise)?),
         None => None,
@@ -117,9 +117,9 @@ fn choice(paper: &Paper, part: Option<(&str, &str)>, quick: bool) -> PyResult<Ch
 
 /// Steps of all runs of a paper, or of a part of it.
 #[pyfunction]
-pub fn paper_steps(paper: &str, part: Option<(&str, &str)>, quick: bool) -> PyResult<u64> {
+pub fn paper_steps(paper: &str, part: Option<(String, String)>, quick: bool) -> PyResult<u64> {
     let paper = Paper::by_key(paper).map_err(raise)?;
-    let (_, steps) = (paper.size)(choice(paper, part, quick)?).map_err(raise)?;
+    let (_, steps) = (paper.size)(choice(paper, part.as_ref(), quick)?).map_err(raise)?;
     Ok(steps)
 }
 
@@ -128,7 +128,7 @@ pub fn paper_steps(paper: &str, part: Option<(&str, &str)>, quick: bool) -> PyRe
 pub fn reproduce<'py>(
     py: Python<'py>,
     paper: &str,
-    part: Option<(&str, &str)>,
+    part: Option<(String, String)>,
     quick: bool,
     threads: usize,
     out: Option<&str>,
@@ -136,7 +136,7 @@ pub fn reproduce<'py>(
 ) -> PyResult<(String, Bound<'py, PyList>)> {
     guarded(|| {
         let paper = Paper::by_key(paper).map_err(raise)?;
-        let choice = choice(paper, part, quick)?;
+        let choice = choice(paper, part.as_ref(), quick)?;
         if let Some(out) = out {
             create_run_dir(out).map_err(raise)?;
         }

@@ -38,7 +38,7 @@ pub struct Gradients<'a, T> {
 }
 
 /// Keeps weights where they may be.
-pub trait Constraint<T: Scalar>: Send {
+pub trait Constraint<T: Scalar>: Send + Sync {
     /// The weights have just been drawn: brings them where they may be.
     fn start(&mut self, weights: &mut Weights<'_, T>);
 
