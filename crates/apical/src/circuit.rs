@@ -447,9 +447,10 @@ mod tests {
         let mut chain = SequenceLoop::new(&network, &reach, &spec, &streams).unwrap();
         let early = chain.train(20);
         chain.train(2_000);
-        // A tenth of the choices is random, of which half are right: 0.95 at the best; 1,500 choices, four standard errors.
+        // A tenth of the choices is random, of which half are right, and after a wrong turn nothing is: (0.95 + 0.95² + 0.95³)/3 is
+        // the best. 500 trials of a deviation below 0.26: four standard errors are below 0.047.
         let late = chain.train(500);
-        assert!((late - 0.95).abs() < 0.023, "{early} {late}");
+        assert!((late - 0.9033).abs() < 0.047, "{early} {late}");
         let performance = chain.trial(false, true);
         assert_eq!(performance.directions, spec.sequence);
         assert_eq!(performance.right, (3, 3));

@@ -236,6 +236,7 @@ fn node_perturbation_is_unbiased_without_decay() {
     let mut case = case_of(12, false, false);
     case.data = Data::random(case.loss, 3, 1, case.sizes, 3).repeated(256);
     (case.batch, case.units, case.masked) = (256, 2, false);
+    case.types = vec![0; 2];
     let mut exact = learner_of(&case, RTRL, FeedbackSpec::Symmetric {});
     case.run(&mut exact, usize::MAX).unwrap();
     let exact = flat(exact.gradient());
