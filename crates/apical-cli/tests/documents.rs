@@ -184,6 +184,7 @@ fn links_lead_somewhere() {
         "docs/results/marschall2019.md",
         "docs/results/marschall2020.md",
         "docs/speed.md",
+        "docs/python.md",
     ];
     let documents = documents.into_iter().map(String::from);
     for document in documents

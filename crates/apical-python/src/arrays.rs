@@ -121,10 +121,7 @@ pub fn array<'py, T: Number>(
 }
 
 /// A new array with the numbers of a matrix, without its padding.
-pub fn matrix<'py, T: Number>(
-    py: Python<'py>,
-    matrix: &Matrix<T>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub fn matrix<'py, T: Number>(py: Python<'py>, matrix: &Matrix<T>) -> PyResult<Bound<'py, PyAny>> {
     array(py, &flat(matrix), &[matrix.rows(), matrix.columns()])
 }
 

@@ -180,7 +180,9 @@ fn settings<T: Serialize + DeserializeOwned>(kind: &str) -> serde_json::Value {
     let wrong = serde_json::from_value::<T>(json!({"kind": kind, "?": 0}));
     let names = wrong.err().map(|error| expected(&error.to_string()));
     let default = serde_json::from_value::<T>(json!({"kind": kind}));
-    let default = default.ok().and_then(|spec| serde_json::to_value(spec).ok());
+    let default = default
+        .ok()
+        .and_then(|spec| serde_json::to_value(spec).ok());
     for name in names.unwrap_or_default() {
         known.insert(name, serde_json::Value::Null);
     }

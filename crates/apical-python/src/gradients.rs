@@ -31,8 +31,8 @@ pub fn draw_network<'py>(
         outputs: usize,
         seed: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let network = Network::<T>::new(spec, inputs, outputs, 1, &Streams::new(seed))
-            .map_err(raise_core)?;
+        let network =
+            Network::<T>::new(spec, inputs, outputs, 1, &Streams::new(seed)).map_err(raise_core)?;
         let dims = network.dims();
         let n = dims.units;
         let drawn = PyDict::new(py);
@@ -186,9 +186,19 @@ fn compute<'py, T: Number + Default>(
     let (n, m) = (dims.units, dims.pre());
     let x = numbers::<T>(&request.x, "X")?;
     let steps = x.shape().first().copied().unwrap_or(0);
-    expect_shape("X", x.shape(), &[steps, inputs], "steps x inputs of the network")?;
+    expect_shape(
+        "X",
+        x.shape(),
+        &[steps, inputs],
+        "steps x inputs of the network",
+    )?;
     let y = numbers::<T>(&request.y, "Y")?;
-    expect_shape("Y", y.shape(), &[steps, outputs], "steps of X x outputs of the network")?;
+    expect_shape(
+        "Y",
+        y.shape(),
+        &[steps, outputs],
+        "steps of X x outputs of the network",
+    )?;
     let mask = request.mask.as_ref().map(|mask| numbers::<T>(mask, "mask"));
     let mask = mask.transpose()?;
     if let Some(mask) = &mask {
@@ -200,10 +210,15 @@ fn compute<'py, T: Number + Default>(
     expect_finite("X", x, inputs)?;
     expect_finite("Y", y, outputs)?;
     for (t, target) in y.chunks_exact(outputs).enumerate() {
-        spec.loss.check_target(target, t as u64).map_err(raise_core)?;
+        spec.loss
+            .check_target(target, t as u64)
+            .map_err(raise_core)?;
     }
 
-    let mut feedback = spec.feedback.build::<T>(n, outputs, &streams).map_err(raise_core)?;
+    let mut feedback = spec
+        .feedback
+        .build::<T>(n, outputs, &streams)
+        .map_err(raise_core)?;
     if let (Some(given), Some(weights)) = (&request.feedback, feedback.weights_mut()) {
         let given = numbers::<T>(given, "feedback")?;
         expect_shape("feedback", given.shape(), &[n, outputs], "units x outputs")?;
@@ -255,7 +270,8 @@ fn compute<'py, T: Number + Default>(
 
     let numbered = |rule: &dyn Rule<T>| -> Vec<usize> {
         let all = 0..rule.probes().len();
-        all.filter(|k| matches!(rule.probe(*k), Probe::Number(_))).collect()
+        all.filter(|k| matches!(rule.probe(*k), Probe::Number(_)))
+            .collect()
     };
     let probes = numbered(&*rule);
     let mut records = Records::<T> {

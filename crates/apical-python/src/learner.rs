@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use apical::network::Activity;
+use apical::rule::Rule;
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Sample;
 use apical::{Experiment, Learner, LearnerSpec, Precision, Update};
@@ -96,7 +97,12 @@ impl<T: Number> Slot<T> {
 
     fn set_rule(&mut self, py: Python<'_>, object: &Py<PyAny>, failure: &Failure) -> PyResult<()> {
         let dims = self.learner.network().dims();
-        let rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        let mut rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        // The stream begins as a trial does.
+        Rule::reset(&mut rule);
+        if let Some(error) = failure.take() {
+            return Err(error);
+        }
         let name = rule.name().to_string();
         self.learner
             .set_rule(&name, Box::new(rule))
@@ -156,10 +162,7 @@ impl<T: Number> Slot<T> {
             Some(mut ahead) => {
                 ahead.state.copy_from_slice(&now.state);
                 ahead.rate.copy_from_slice(&now.rate);
-                ahead
-                    .output
-                    .data_mut()
-                    .copy_from_slice(now.output.data());
+                ahead.output.data_mut().copy_from_slice(now.output.data());
                 ahead
             }
         };
@@ -240,7 +243,11 @@ impl<T: Number> Slot<T> {
         let (x, y) = (slice(&x)?, slice(&y)?);
         let mask = mask.as_ref().map(slice).transpose()?;
         let steps = x.len() / width;
-        for (field, values, width) in [("X", Some(x), width), ("Y", Some(y), height), ("mask", mask, height)] {
+        for (field, values, width) in [
+            ("X", Some(x), width),
+            ("Y", Some(y), height),
+            ("mask", mask, height),
+        ] {
             if let Some(values) = values {
                 expect_finite(field, values, width)?;
                 expect_shape(field, &[values.len() / width], &[steps], "steps, as X")?;
@@ -275,7 +282,16 @@ impl<T: Number> Slot<T> {
             Ok(true)
         };
         let all = steps as u64 * epochs;
-        drive(py, &mut self.learner, all, recorder, progress, failure, step).into_python(py)
+        drive(
+            py,
+            &mut self.learner,
+            all,
+            recorder,
+            progress,
+            failure,
+            step,
+        )
+        .into_python(py)
     }
 
     fn run(
@@ -311,14 +327,25 @@ impl<T: Number> Slot<T> {
             }
             Ok(true)
         };
-        drive(py, &mut self.learner, steps, recorder, progress, failure, step).into_python(py)
+        drive(
+            py,
+            &mut self.learner,
+            steps,
+            recorder,
+            progress,
+            failure,
+            step,
+        )
+        .into_python(py)
     }
 
     fn evaluate(&mut self, py: Python<'_>, stream: &TaskStream, steps: u64) -> PyResult<[f64; 4]> {
         let mut running = stream.lock()?;
         let task = matching::<T>(&mut running)?;
         let learner = &mut self.learner;
-        let result = py.detach(|| learner.evaluate(task, steps)).map_err(raise_core)?;
+        let result = py
+            .detach(|| learner.evaluate(task, steps))
+            .map_err(raise_core)?;
         Ok([
             result.loss,
             result.accuracy,
@@ -770,8 +797,7 @@ impl PyLearner {
     fn _to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
             let snapshot = self.snapshot(py)?;
-            let bytes =
-                checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
+            let bytes = checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
             Ok(PyBytes::new(py, &bytes))
         })
     }
@@ -902,10 +928,9 @@ pub fn read_checkpoint(path: &str, bytes: Option<&[u8]>) -> PyResult<String> {
         if let Some(about) = snapshot.texts.get("learner") {
             return Ok(about.clone());
         }
-        let (Some(text), Some(seed)) = (
-            snapshot.texts.get("experiment"),
-            snapshot.texts.get("seed"),
-        ) else {
+        let (Some(text), Some(seed)) =
+            (snapshot.texts.get("experiment"), snapshot.texts.get("seed"))
+        else {
             return Err(PyValueError::new_err(format!(
                 "{path}: got a checkpoint of something else, expected that of a learner or a run. Use a file that \
                  apical.save or `apical run` wrote."

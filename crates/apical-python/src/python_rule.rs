@@ -18,9 +18,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
-use crate::arrays::{
-    Number, array, expect_finite, expect_shape, kind_of, matrix, numbers, slice,
-};
+use crate::arrays::{Number, array, expect_finite, expect_shape, kind_of, matrix, numbers, slice};
 use crate::error::{guarded, invalid, raise_core};
 
 /// An exception of a rule, until somebody asks for it: rules have no way to return one.
@@ -322,8 +320,12 @@ impl<T: Number> PythonRule<T> {
                 None
             };
             if let Some(code) = plain {
-                let values = vec![value.call_method0("__float__").and_then(|v| v.extract())
-                    .or_else(|_| value.extract::<bool>().map(|b| f64::from(u8::from(b))))?];
+                let values = vec![
+                    value
+                        .call_method0("__float__")
+                        .and_then(|v| v.extract())
+                        .or_else(|_| value.extract::<bool>().map(|b| f64::from(u8::from(b))))?,
+                ];
                 let shape = vec![code];
                 all.insert(name, Kept { shape, values });
                 continue;
@@ -338,7 +340,9 @@ impl<T: Number> PythonRule<T> {
             let Some(code) = ARRAYS.iter().position(|known| *known == dtype) else {
                 return Err(invalid(
                     format!("rule.{name}"),
-                    format!("a {} {dtype}", kind_of(&value)).trim_end().to_string(),
+                    format!("a {} {dtype}", kind_of(&value))
+                        .trim_end()
+                        .to_string(),
                     "a number or an array of float64, float32, int64 or bool",
                     "Nothing else has a place in a checkpoint; use copy.deepcopy or pickle for such rules.",
                 ));
@@ -383,7 +387,9 @@ impl<T: Number> PythonRule<T> {
                     let row = sides.last().copied().unwrap_or(1).max(1);
                     let rows = values.chunks(self.stride(&sides).max(1));
                     let flat: Vec<f64> = rows.flat_map(|part| part[..row].to_vec()).collect();
-                    let dtype = ARRAYS.get((code - FIRST_ARRAY) as usize).unwrap_or(&"float64");
+                    let dtype = ARRAYS
+                        .get((code - FIRST_ARRAY) as usize)
+                        .unwrap_or(&"float64");
                     let restored = array(py, &flat, &sides)?.call_method1("astype", (*dtype,))?;
                     object.setattr(name, restored)?;
                 }

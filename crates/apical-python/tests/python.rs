@@ -88,7 +88,10 @@ fn environment() -> PathBuf {
         made.or_else(|_| {
             python(&outside, &["-m", "venv", "--clear", "--without-pip", place])?;
             let there = inside.to_str().unwrap_or_default();
-            python(&outside, &["-m", "pip", "--python", there, "install", "-q", "pip"])
+            python(
+                &outside,
+                &["-m", "pip", "--python", there, "install", "-q", "pip"],
+            )
         })
         .unwrap_or_else(|reason| panic!("the environment for the Python tests: {reason}"));
     }
@@ -167,7 +170,14 @@ fn the_python_package_installs_and_passes_its_tests() {
     let path = std::env::join_paths(path).unwrap();
     let mut install = Command::new(&inside);
     install
-        .args(["-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-build-isolation",
+            "--no-deps",
+        ])
         .args(["--force-reinstall", "--no-cache-dir"])
         .arg(&root)
         .env("CARGO_TARGET_DIR", target)
@@ -180,7 +190,15 @@ fn the_python_package_installs_and_passes_its_tests() {
     let program = target.join("release").join("apical");
     let mut tests = Command::new(&inside);
     tests
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", "-rs"])
+        .args([
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--durations=5",
+            "-rs",
+        ])
         .arg(root.join("crates/apical-python/tests"))
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .env("APICAL_REFERENCE", expected)
