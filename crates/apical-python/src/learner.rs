@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use apical::network::Activity;
+use apical::rule::Rule;
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Sample;
 use apical::{Experiment, Learner, LearnerSpec, Precision, Update};
@@ -96,7 +97,12 @@ impl<T: Number> Slot<T> {
 
     fn set_rule(&mut self, py: Python<'_>, object: &Py<PyAny>, failure: &Failure) -> PyResult<()> {
         let dims = self.learner.network().dims();
-        let rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        let mut rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        // The stream begins as a trial does.
+        Rule::reset(&mut rule);
+        if let Some(error) = failure.take() {
+            return Err(error);
+        }
         let name = rule.name().to_string();
         self.learner
             .set_rule(&name, Box::new(rule))

@@ -73,6 +73,15 @@ def test_gradients_are_those_of_the_built_in_rule(rule, built_in, rng):
     np.testing.assert_allclose(ours["rec"], theirs["rec"], rtol=1e-10, atol=1e-12)
 
 
+def test_reset_is_called_before_the_first_step():
+    class Strict(Trace):
+        def step(self, view, credit):
+            self.trace  # There is none before reset.
+            return super().step(view, credit)
+
+    apical.Learner(network(), Strict(), loss=MSE).learn_one([1, 0], [0, 1])
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_rule_trains(dtype, rng):
     X, Y = data(rng, 200)

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, Iterable, Mapping, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -103,6 +103,21 @@ class Learner(_core.Learner):
         # The initial state counts from the first step on.
         learner._at_start()
         return learner
+
+    if TYPE_CHECKING:
+        # Made below, one line each.
+        W_rec: np.ndarray
+        W_in: np.ndarray
+        b_rec: np.ndarray
+        W_out: np.ndarray
+        b_out: np.ndarray
+        initial_state: np.ndarray
+        state: np.ndarray
+        rate: np.ndarray
+        output: np.ndarray
+        signal: np.ndarray
+        gradient: np.ndarray
+        readout_gradient: np.ndarray
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self.history: Optional[History] = None

@@ -48,6 +48,13 @@ class Network:
     They are ordinary arrays, to be changed at will before a learner is built; a learner takes copies.
     """
 
+    W_rec: np.ndarray
+    W_in: np.ndarray
+    b_rec: np.ndarray
+    W_out: np.ndarray
+    b_out: np.ndarray
+    initial_state: np.ndarray
+
     def __init__(
         self,
         inputs: int,
