@@ -394,9 +394,9 @@ fn bad_arguments_are_refused() {
             ],
         ),
         (
-            "reproduce murray2019 --out r",
+            "reproduce hebb1949 --out r",
             1,
-            &["paper: got `murray2019`", "expected one of marschall2019"],
+            &["paper: got `hebb1949`", "expected one of marschall2019"],
         ),
         ("list nothing", 1, &["`nothing` is neither"]),
         (&format!("{lags46} --set"), 2, &["--set"]),
