@@ -441,6 +441,37 @@ fn forward_and_backward_agree_whatever_is_fed_back() {
 }
 
 #[test]
+fn updates_within_a_trial_leave_the_gradient_by_their_rate() {
+    // The reservation of T2: at every step, with the influence of weights that have moved since, ΔW/η is the gradient to order η only.
+    for setup in SEEDS.map(Setup::new) {
+        let exact = setup.rtrl(&setup.symmetric());
+        let online = |eta: f64| {
+            let spec = LearnerSpec {
+                optimizer: OptimizerSpec {
+                    rate: eta / setup.steps() as f64,
+                    ..OptimizerSpec::default()
+                },
+                update: Update::Step,
+                ..LearnerSpec::default()
+            };
+            let mut learner = setup.learner(RTRL, None, &spec);
+            learner.begin_trial();
+            for t in 1..=setup.steps() {
+                learner.learn(&setup.x[t], &setup.target[t]).unwrap();
+            }
+            let after = learner.parameter("W_rec").unwrap();
+            let moved = after.iter().zip(setup.w.concat());
+            let moved: Vec<f64> = moved.map(|(after, w)| (after - w) / eta).collect();
+            difference(&moved, &exact.w())
+        };
+        let [far, near] = [1e-2, 1e-3].map(online);
+        println!("online {far:.1e} at η 1e-2, {near:.1e} at 1e-3");
+        assert!((far / near - 10.0).abs() < 0.5, "{far} {near}");
+        assert!(far > 1e-5, "{far}");
+    }
+}
+
+#[test]
 fn rflo_is_rtrl_without_the_way_through_other_units() {
     // T4 and T6; T5: nothing is dropped without recurrent weights.
     for setup in SEEDS.map(Setup::new) {
@@ -510,7 +541,8 @@ fn the_printed_input_trace_is_one_step_late() {
 
 #[test]
 fn a_synapse_does_not_ask_for_the_weights_of_others() {
-    // T8. The activity is held, W and what other units receive are altered: row a of RFLO stays, that of RTRL does not.
+    // T8, of the equations: the audit of `check.rs` exchanges the same in the library's rule, bit by bit. The activity is held, W and what
+    // other units receive are altered: row a of RFLO stays, that of RTRL does not.
     for setup in SEEDS.map(Setup::new) {
         let (run, n) = (setup.run(), setup.n());
         for a in 0..n {
