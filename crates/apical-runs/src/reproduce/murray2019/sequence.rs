@@ -11,7 +11,7 @@ use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
 use super::periodic::{Bound, Judged, SEARCH, add_learning, add_spread};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
-use crate::figure::{Colour, Curve, Level, Panel, Weight};
+use crate::figure::{Colour, Curve, Panel, Weight};
 use crate::reproduce::{Choice, Report};
 use crate::seed_run::Progress;
 use crate::statistics::quantile;
@@ -295,11 +295,8 @@ impl Study<'_, '_> {
 
     /// Velocity of the trial after training by rule `rule` of the selectors.
     fn chained(outcome: &Outcome, rule: usize) -> &[f64] {
-        outcome
-            .seen
-            .numbers
-            .get(2 * rule + 1)
-            .map_or(&[], |n| &n[1..])
+        let numbers = outcome.seen.numbers.get(2 * rule + 2);
+        numbers.map_or(&[], |n| &n[1..])
     }
 
     fn right(outcome: &Outcome, rule: usize) -> f64 {
@@ -429,11 +426,6 @@ impl Study<'_, '_> {
             x_label: "trial".into(),
             y_label: "share of right transitions".into(),
             y_range: Some((0.0, 1.05)),
-            levels: vec![Level {
-                y: 0.5,
-                label: Some("one of two".into()),
-                colour: Colour::Grey,
-            }],
             ..Panel::default()
         };
         for (rule, text) in RULES.into_iter().enumerate() {
