@@ -72,6 +72,8 @@ fn needed(name: &str) -> &'static str {
             r#", "shortest": 4, "longest": 9, "first": 6, "tail": 6, "width": 2"#
         }
         "reach" => r#", "movement": 8, "hold": 4"#,
+        "delayed_xor" => r#", "cue": 8, "delay": 30"#,
+        "pattern_generation" => r#", "length": 50"#,
         _ => "",
     }
 }
@@ -224,6 +226,12 @@ fn streams_depend_on_seed_purpose_and_sample_alone() {
         assert_eq!(plain, stream(&spec, 1, 5, "train"), "{spec:?}");
         if is_fixed(&spec) {
             assert_eq!(plain, stream(&spec, 1, 6, "test"), "{spec:?}");
+            continue;
+        }
+        if let TaskSpec::PatternGeneration(_) = spec {
+            // One curve a seed, the same for training and tests.
+            assert_eq!(plain, stream(&spec, 1, 5, "test"), "{spec:?}");
+            assert_ne!(plain, stream(&spec, 1, 6, "train"), "{spec:?}");
             continue;
         }
         if is_dealt(&spec) {
