@@ -161,7 +161,7 @@ def jax_peer(n, dtype, steps=2_000):
 
 
 def braintrace_peer(n, dtype, steps=2_000):
-    """Braintrace's D-RTRL on a vanilla cell, compiled as one loop: its own choice of parameters, a comparable step."""
+    """Braintrace's D-RTRL on a vanilla cell, compiled as one loop: a comparable step, though its readout does not learn."""
     import brainstate
     import braintrace
     import jax
