@@ -61,7 +61,7 @@ def rust_loop(n, dtype):
     """The same stream learned by a loop in Rust: what `fit` is measured against."""
     if shutil.which("cargo") is None:
         return
-    command = ["cargo", "run", "--release", "-q", "-p", "apical-python", "--example", "rust_loop", "--", str(n), dtype]
+    command = ["cargo", "run", "--release", "-q", "-p", "apical", "--example", "rust_loop", "--", str(n), dtype]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         yield "Rust loop", float(done.stdout)

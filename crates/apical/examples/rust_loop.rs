@@ -1,6 +1,6 @@
 //! The stream of `benches/python_peers.py` learned by a loop in Rust: microseconds a step, for `fit` to be measured against.
 //!
-//! `cargo run --release -p apical-python --example rust_loop -- 32 float32`
+//! `cargo run --release -p apical --example rust_loop -- 32 float32`
 
 use std::time::Instant;
 
