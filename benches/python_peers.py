@@ -61,7 +61,7 @@ def rust_loop(n, dtype):
     """The same stream learned by a loop in Rust: what `fit` is measured against."""
     if shutil.which("cargo") is None:
         return
-    command = ["cargo", "run", "--release", "-q", "-p", "apical-python", "--example", "rust_loop", "--", str(n), dtype]
+    command = ["cargo", "run", "--release", "-q", "-p", "apical", "--example", "rust_loop", "--", str(n), dtype]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         yield "Rust loop", float(done.stdout)
@@ -161,31 +161,40 @@ def jax_peer(n, dtype, steps=2_000):
 
 
 def braintrace_peer(n, dtype, steps=2_000):
-    """Braintrace's D-RTRL on a vanilla cell, compiled as one loop: its own choice of parameters, a comparable step."""
+    """Braintrace's D-RTRL on a vanilla cell, compiled as one loop: a comparable step, though its readout does not learn."""
     import brainstate
     import braintrace
+    import jax
     import jax.numpy as jnp
 
     _, _, X, Y = data(n, steps, dtype)
-    cell = braintrace.nn.ValinaRNNCell(2, n)
-    readout = braintrace.nn.Linear(n, 2)
-    brainstate.nn.init_all_states(cell)
-    weights = cell.states(brainstate.ParamState)
-    model = braintrace.D_RTRL(lambda x: readout(cell(x)))
+
+    class Net(brainstate.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = braintrace.nn.ValinaRNNCell(2, n)
+            self.readout = braintrace.nn.Linear(n, 2)
+
+        def update(self, x):
+            return self.readout(self.cell(x))
+
+    net = Net()
+    brainstate.nn.init_all_states(net)
+    weights = net.states(brainstate.ParamState)
+    model = braintrace.D_RTRL(net)
     model.compile_graph(jnp.asarray(X[0]))
 
-    @brainstate.transform.jit
-    def whole(X, Y):
-        def step(_, sample):
-            x, y = sample
-            gradient = brainstate.transform.grad(lambda: 0.5 * jnp.sum((model(x) - y) ** 2), weights)()
-            for key, state in weights.items():
-                state.value = {k: v - RATE * gradient[key][k] for k, v in state.value.items()}
-            return None, 0.0
+    def step(sample):
+        x, y = sample
+        loss = lambda: 0.5 * jnp.sum((model(x) - y) ** 2)
+        gradients, value = brainstate.transform.grad(loss, weights, return_value=True)()
+        for key, state in weights.items():
+            state.value = jax.tree.map(lambda w, g: w - RATE * g, state.value, gradients[key])
+        return value
 
-        return brainstate.transform.scan(step, None, (X, Y))[1]
-
-    whole(X, Y)
+    whole = brainstate.transform.jit(lambda X, Y: brainstate.transform.for_loop(lambda x, y: step((x, y)), X, Y))
+    X, Y = jnp.asarray(X), jnp.asarray(Y)
+    np.asarray(whole(X, Y))
     yield "braintrace D-RTRL, scan", least(lambda: np.asarray(whole(X, Y)), steps, 3)
 
 

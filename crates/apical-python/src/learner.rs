@@ -810,7 +810,7 @@ impl PyLearner {
         })
     }
 
-    /// Goes back to what [`_to_bytes`] or a file gave.
+    /// Goes back to what a file or the bytes of one hold.
     fn _restore(&self, path: &str, bytes: Option<&[u8]>) -> PyResult<()> {
         guarded(|| {
             let snapshot = read(path, bytes)?;

@@ -151,7 +151,7 @@ def test_an_environment_is_a_stream_of_trials():
 
 
 def test_a_neurogym_task():
-    neurogym = pytest.importorskip("neurogym", reason="neurogym is not installed")
+    neurogym = pytest.importorskip("neurogym", reason="neurogym, or torch which it needs, is not installed")
     env = neurogym.make("PerceptualDecisionMaking-v0", dt=100)
     stream = apical.tasks.from_gym(env, seed=0, trials=50)
     net = apical.Network(stream.inputs, stream.outputs, 16, neuron=apical.neurons.rate(alpha=0.5))

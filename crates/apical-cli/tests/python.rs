@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use apical::neuron::{NeuronSpec, RateSpec};
 use apical::rule::{RULES, RuleSpec};
+use apical::task::Sample;
 use apical::{Learner, LearnerSpec, Scalar, Update};
 use serde_json::{Map, Value, json};
 
@@ -102,15 +103,32 @@ fn environment() -> PathBuf {
     inside
 }
 
-/// Losses and weights of one learner, bit by bit: shortest decimals that read back the same.
-fn trace<T: Scalar>(spec: &LearnerSpec, x: &[[f64; 2]], y: &[[f64; 2]], trial: usize) -> Value {
+/// Losses and weights of one learner, bit by bit: shortest decimals that read back the same. Steps come from a stream
+/// whose trials are begun by hand, or as the samples of a task.
+fn trace<T: Scalar>(
+    spec: &LearnerSpec,
+    [x, y]: [&[[f64; 2]]; 2],
+    trial: usize,
+    samples: bool,
+) -> Value {
     let mut learner = Learner::<T>::new(spec, 2, 2, 5).unwrap();
+    let mut sample = Sample::new(1, 2, 2);
     let mut losses = Vec::new();
     for (t, (x, y)) in x.iter().zip(y).enumerate() {
-        if t % trial == 0 {
-            learner.begin_trial();
+        let (x, y) = (x.map(T::of), y.map(T::of));
+        sample.first = t % trial == 0;
+        sample.last = t % trial == trial - 1;
+        if samples {
+            sample.x.copy_from_slice(&x);
+            sample.y.copy_from_slice(&y);
+            learner.learn_sample(&sample).unwrap();
+        } else {
+            if sample.first {
+                learner.begin_trial();
+            }
+            learner.learn(&x, &y).unwrap();
         }
-        losses.push(learner.learn(&x.map(T::of), &y.map(T::of)).unwrap().loss);
+        losses.push(learner.last_loss());
     }
     learner.end_trial();
     let of = |name: &str| -> Vec<f64> {
@@ -144,9 +162,10 @@ fn reference(path: &Path) {
         }
         let update = if every_step { "step" } else { "trial" };
         updates.insert(info.name.into(), update.into());
+        let data = [&x[..], &y[..]];
         let results = json!({
-            "float64": trace::<f64>(&spec, &x, &y, trial),
-            "float32": trace::<f32>(&spec, &x, &y, trial),
+            "float64": [false, true].map(|samples| trace::<f64>(&spec, data, trial, samples)),
+            "float32": [false, true].map(|samples| trace::<f32>(&spec, data, trial, samples)),
         });
         rules.insert(info.name.into(), results);
     }
@@ -187,7 +206,6 @@ fn the_python_package_installs_and_passes_its_tests() {
 
     let expected = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reference.json");
     reference(&expected);
-    let program = target.join("release").join("apical");
     let mut tests = Command::new(&inside);
     tests
         .args([
@@ -202,7 +220,7 @@ fn the_python_package_installs_and_passes_its_tests() {
         .arg(root.join("crates/apical-python/tests"))
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .env("APICAL_REFERENCE", expected)
-        .env("APICAL_PROGRAM", program)
+        .env("APICAL_PROGRAM", env!("CARGO_BIN_EXE_apical"))
         .env("PYTHONNOUSERSITE", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("MPLBACKEND", "Agg")
