@@ -163,10 +163,9 @@ fn reference(path: &Path) {
         let update = if every_step { "step" } else { "trial" };
         updates.insert(info.name.into(), update.into());
         let data = [&x[..], &y[..]];
-        let results = json!({
-            "float64": [false, true].map(|samples| trace::<f64>(&spec, data, trial, samples)),
-            "float32": [false, true].map(|samples| trace::<f32>(&spec, data, trial, samples)),
-        });
+        let wide = [false, true].map(|samples| trace::<f64>(&spec, data, trial, samples));
+        let narrow = [false, true].map(|samples| trace::<f32>(&spec, data, trial, samples));
+        let results = json!({"float64": wide, "float32": narrow});
         rules.insert(info.name.into(), results);
     }
     let all = json!({"x": x, "y": y, "trial": trial, "rules": rules, "updates": updates});
