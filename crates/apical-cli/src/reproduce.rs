@@ -6,15 +6,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Result;
+use apical_runs::Error;
 use apical_runs::claims::{Claim, Claims};
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::{Choice, Paper, Report};
+use apical_runs::reproduce::{Choice, Paper, Report, kept_seeds};
 use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
+use apical_runs::runner::Runner;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print};
+use crate::{COMMIT, VERSION, command_line, print, quoted, tell};
 
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
@@ -36,6 +38,9 @@ pub struct Arguments {
     /// Folder for figures, claims and records [default: a new one under runs/].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the reproduction in --out DIR where it was stopped.
+    #[arg(long, requires = "out")]
+    resume: bool,
     /// Runs side by side, 0 for one a processor; results do not depend on it.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -61,7 +66,9 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| free_run_dir(&arguments.paper));
     let is_new = !dir.exists();
-    create_run_dir(&dir)?;
+    if !arguments.resume {
+        create_run_dir(&dir)?;
+    }
     if let Some(json) = &arguments.json {
         // Now, not after minutes of computing.
         check_writable(json).inspect_err(|_| {
@@ -70,13 +77,28 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
             }
         })?;
     }
+    let keep = kept_seeds(&dir, paper, choice, arguments.resume)?;
     let (seeds, steps) = (paper.size)(choice)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
     let meter = Meter::new(steps, arguments.quiet);
     let begun = Instant::now();
-    let outcome = (paper.reproduce)(choice, arguments.threads, stop, &meter);
+    let runner = Runner {
+        threads: arguments.threads,
+        keep: keep.as_deref(),
+        stop,
+        progress: &meter,
+    };
+    let outcome = (paper.reproduce)(choice, runner);
     meter.finish();
-    // Only now, so that a stopped run leaves the folder empty and can be started again.
+    if let (Err(Error::Stopped), Some(_)) = (&outcome, &keep) {
+        let path = quoted(&dir.to_string_lossy());
+        let command = paper.command(choice);
+        tell(&format!(
+            "stopped; go on with: {command} --resume --out {path}"
+        ));
+        return Ok(ExitCode::from(130));
+    }
+    // Only now, so that a quick version that was stopped leaves the folder empty and can be started again.
     let reproduction = outcome?;
     write_json(&dir.join("environment.json"), &environment)?;
     reproduction.write(&dir)?;

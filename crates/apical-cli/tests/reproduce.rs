@@ -291,3 +291,54 @@ fn a_stopped_reproduction_leaves_its_folder_empty_for_the_next_try() {
     );
     assert!(files(folder.path()).is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_reproduction_names_the_command_that_goes_on_and_finds_what_was_kept() {
+    let folder = tempdir().unwrap();
+    let words = "reproduce marschall2020 --threads 1 --out paper".split_whitespace();
+    let mut command = common::program(folder.path());
+    let child = command
+        .args(words)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let seeds = folder.path().join("paper/seeds");
+    common::wait_for(&seeds.join("command.txt"));
+    let is_seed = |name: &String| name.ends_with(".safetensors");
+    while !files(&seeds).keys().any(is_seed) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = "stopped; go on with: apical reproduce marschall2020 --resume --out paper";
+    assert!(said.contains(line), "{said}");
+    let kept = files(folder.path());
+
+    let again = "reproduce marschall2020 --out paper";
+    apical(folder.path(), again).fails(1, &["paper: is not empty"]);
+    let cases = [
+        (
+            "reproduce murray2019 --resume --out paper",
+            "--resume: got `apical reproduce murray2019`, expected `apical reproduce marschall2020`",
+        ),
+        (
+            "reproduce marschall2020 --quick --resume --out paper",
+            "--resume: got a quick version",
+        ),
+        (
+            "reproduce marschall2020 --resume --out nowhere",
+            "nowhere/seeds/command.txt does not exist",
+        ),
+    ];
+    for (line, reason) in cases {
+        apical(folder.path(), line).fails(1, &[reason]);
+    }
+    assert_same(&kept, &files(folder.path()));
+    apical(folder.path(), "reproduce marschall2020 --resume").fails(2, &["--out"]);
+}

@@ -8,8 +8,9 @@ use apical::rule::RuleSpec;
 use apical_runs::compare::Plan;
 use apical_runs::experiment::BUILT_IN;
 use apical_runs::files::create_run_dir;
-use apical_runs::reproduce::{Choice, PAPERS, Paper};
+use apical_runs::reproduce::{Choice, PAPERS, Paper, kept_seeds};
 use apical_runs::run::{Environment, write_json};
+use apical_runs::runner::Runner;
 use apical_runs::seed_run::Progress;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -132,13 +133,18 @@ pub fn reproduce<'py>(
     quick: bool,
     threads: usize,
     out: Option<&str>,
+    resume: bool,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(String, Bound<'py, PyList>)> {
     guarded(|| {
         let paper = Paper::by_key(paper).map_err(raise)?;
         let choice = choice(paper, part.as_ref(), quick)?;
+        let mut keep = None;
         if let Some(out) = out {
-            create_run_dir(out).map_err(raise)?;
+            if !resume {
+                create_run_dir(out).map_err(raise)?;
+            }
+            keep = kept_seeds(Path::new(out), paper, choice, resume).map_err(raise)?;
         }
         let (seeds, _) = (paper.size)(choice).map_err(raise)?;
         let part = part.map_or(String::new(), |(word, name)| format!(", {word}={name:?}"));
@@ -146,7 +152,13 @@ pub fn reproduce<'py>(
         let version = env!("CARGO_PKG_VERSION");
         let environment = Environment::now(version, "unknown", command, seeds, threads);
         let reproduction = interruptible(py, progress, |stop, counter| {
-            (paper.reproduce)(choice, threads, stop, &Counter(counter))
+            let runner = Runner {
+                threads,
+                keep: keep.as_deref(),
+                stop,
+                progress: &Counter(counter),
+            };
+            (paper.reproduce)(choice, runner)
         })?;
         if let Some(out) = out {
             let dir = Path::new(out);

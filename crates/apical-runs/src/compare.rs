@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::experiment::{check_size, load, parse_unchecked, resolved};
 use crate::figure::{Band, Colour, Curve, Figure, Heat, Panel, Weight};
-use crate::run::pool;
+use crate::runner::pool;
 use crate::seed_run::Progress;
 use crate::statistics::Spread;
 use crate::table::{Column, Table};

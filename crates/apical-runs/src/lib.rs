@@ -13,6 +13,7 @@ pub mod record;
 pub mod reproduce;
 pub mod rule_page;
 pub mod run;
+pub mod runner;
 pub mod seed_run;
 pub mod statistics;
 pub mod table;

@@ -8,7 +8,7 @@ use apical::rule::{COMBINATIONS, RULES, RuleInfo};
 
 use crate::figure::{Colour, Curve, Figure, Panel, Weight};
 use crate::record::SeedRecord;
-use crate::run::run_all;
+use crate::runner::Runner;
 use crate::{Result, experiment};
 
 /// Where the table of a page begins and ends.
@@ -153,7 +153,13 @@ fn experiments(name: &str) -> Result<[Experiment; 3]> {
 /// A name that is not in [`RULES`], or a run that fails.
 pub fn figure(name: &str) -> Result<Figure> {
     let experiments = experiments(name)?;
-    let records = run_all(&experiments, 0, &AtomicBool::new(false), &())?;
+    let runner = Runner {
+        threads: 0,
+        keep: None,
+        stop: &AtomicBool::new(false),
+        progress: &(),
+    };
+    let records = runner.records(&experiments)?;
     let mut curves = Vec::new();
     let looks = [
         ("readout alone", Colour::Grey),

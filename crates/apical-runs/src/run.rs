@@ -1,4 +1,4 @@
-//! Run the seeds of experiments side by side; a run with a folder keeps its settings, records and figures there.
+//! Run an experiment in a folder that keeps its settings, records and figures.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -8,71 +8,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
-use crate::record::{Ending, SeedRecord, metrics_table};
+use crate::record::{SeedRecord, metrics_table};
+use crate::runner::pool;
 use crate::seed_run::{
     Progress, Surroundings, comparable, read_checkpoint, run_seed, same_settings,
 };
 use crate::statistics::mean_curve;
 use crate::{Error, Result, experiment, files};
-
-/// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor, but no more than there are jobs.
-///
-/// # Errors
-/// If the operating system gives no threads.
-pub fn pool(threads: usize, jobs: usize) -> Result<rayon::ThreadPool> {
-    let wanted = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        _ => threads,
-    };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(wanted.min(jobs.max(1)))
-        .build()
-        .map_err(|error| Error::Config {
-            field: "--threads".into(),
-            what: format!("{threads} threads cannot be started: {error}"),
-            mend: "Ask for fewer.".into(),
-        })
-}
-
-/// Runs every seed of every experiment in memory; records come in the order asked for, whatever the threads.
-///
-/// # Errors
-/// The first error of any run; [`Error::Stopped`] if `stop` was set.
-pub fn run_all(
-    experiments: &[Experiment],
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
-) -> Result<Vec<Vec<SeedRecord>>> {
-    let mut jobs: Vec<(usize, u64)> = Vec::new();
-    for (index, experiment) in experiments.iter().enumerate() {
-        jobs.extend((0..experiment.seeds).map(|k| (index, experiment.seed + k)));
-    }
-    // Long runs first, so that no thread is left with one at the end.
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|job| std::cmp::Reverse(experiments[jobs[*job].0].steps));
-    let around = Surroundings::in_memory(stop, progress);
-    let records: Vec<(usize, SeedRecord)> = pool(threads, jobs.len())?.install(|| {
-        order
-            .par_iter()
-            .with_max_len(1)
-            .map(|job| {
-                let (index, seed) = jobs[*job];
-                run_seed(&experiments[index], seed, around).map(|record| (*job, record))
-            })
-            .collect::<Result<_>>()
-    })?;
-    let mut sorted = records;
-    sorted.sort_by_key(|(job, _)| *job);
-    let mut results = vec![Vec::new(); experiments.len()];
-    for (job, record) in sorted {
-        if record.ending == Ending::Stopped {
-            return Err(Error::Stopped);
-        }
-        results[jobs[job].0].push(record);
-    }
-    Ok(results)
-}
 
 /// Where and when a run was made; what is needed to make it again.
 #[derive(Clone, Debug, Serialize)]

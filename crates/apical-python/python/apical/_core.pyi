@@ -118,6 +118,7 @@ def reproduce(
     quick: bool,
     threads: int,
     out: Optional[str],
+    resume: bool,
     progress: Optional[Callable[[int], Any]],
 ) -> tuple[str, list[tuple[str, str, bytes]]]: ...
 def papers() -> list[tuple[str, str]]: ...

@@ -273,6 +273,7 @@ def reproduce(
     task: Optional[str] = None,
     quick: bool = False,
     out: Any = None,
+    resume: bool = False,
     threads: int = 0,
     progress: bool = True,
 ) -> Reproduction:
@@ -290,16 +291,20 @@ def reproduce(
         Fewer seeds and steps, in seconds; verdicts are weaker.
     out : path, optional
         A new folder for figures, claims and tables.
+    resume : bool
+        Go on with the reproduction in `out` where it was interrupted.
     threads : int
         Runs side by side, 0 for one a processor; results do not depend on it.
     """
+    if resume and out is None:
+        raise ValueError("resume: got True without out. Give the folder of the reproduction that was interrupted.")
     if figure is not None and task is not None:
         raise ValueError("figure, task: got both, expected one of them. Leave one out.")
     part = ("figure", figure) if figure is not None else ("task", task) if task is not None else None
     out = None if out is None else os.fspath(out)
     with Bar(_core.paper_steps(paper, part, quick), progress) as bar:
         text, figures = _core.reproduce(
-            paper, part, quick, whole("threads", threads), out, bar.advance
+            paper, part, quick, whole("threads", threads), out, resume, bar.advance
         )
     return Reproduction(json.loads(text), figures)
 

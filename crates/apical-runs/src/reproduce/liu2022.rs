@@ -11,7 +11,6 @@ mod judge;
 mod reference;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use apical::Experiment;
 
@@ -19,8 +18,7 @@ use super::{Choice, Paper, Reproduction, Size};
 use crate::claims::Claims;
 use crate::figure::Colour;
 use crate::record::metrics_table;
-use crate::run::run_all;
-use crate::seed_run::Progress;
+use crate::runner::Runner;
 use crate::table::Column;
 use crate::{Error, Result, experiment};
 use judge::Study;
@@ -274,16 +272,11 @@ fn size(choice: Choice) -> Result<Size> {
     Ok(((first.seed, first.seeds), steps))
 }
 
-fn reproduce(
-    choice: Choice,
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
-) -> Result<Reproduction> {
+fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     let (tasks, quick) = (tasks(choice), choice.quick);
     let plan = plan(&tasks, quick)?;
     let experiments: Vec<Experiment> = plan.iter().map(|cell| cell.experiment.clone()).collect();
-    let records = run_all(&experiments, threads, stop, progress)?;
+    let records = runner.records(&experiments)?;
     let mut claims = Vec::new();
     let mut reports = Vec::new();
     let mut figures = Vec::new();

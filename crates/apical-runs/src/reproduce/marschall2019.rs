@@ -6,8 +6,6 @@
 //! Householder QR, which is not uniform over orthogonal matrices and remembers longer; two further pairs of conditions
 //! take a uniform start, and the target timing of the 2018 scripts.
 
-use std::sync::atomic::AtomicBool;
-
 use apical::Experiment;
 use apical::task::Bound;
 
@@ -15,8 +13,7 @@ use super::{Choice, Paper, Reproduction, Size};
 use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
 use crate::record::{SeedRecord, metrics_table};
-use crate::run::run_all;
-use crate::seed_run::Progress;
+use crate::runner::Runner;
 use crate::statistics::{Spread, mean_curve, paired, resamples, saturation};
 use crate::table::{Column, Table};
 use crate::{Result, experiment};
@@ -71,15 +68,10 @@ fn size(choice: Choice) -> Result<Size> {
     Ok(((experiments[0].seed, experiments[0].seeds), steps))
 }
 
-fn reproduce(
-    choice: Choice,
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
-) -> Result<Reproduction> {
+fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     let quick = choice.quick;
     let experiments = experiments(quick)?;
-    let records = run_all(&experiments, threads, stop, progress)?;
+    let records = runner.records(&experiments)?;
     let study = Study {
         experiments: &experiments,
         records: &records,

@@ -7,8 +7,6 @@
 
 pub mod reference;
 
-use std::sync::atomic::AtomicBool;
-
 use apical::task::Sample;
 use apical::{Experiment, Streams};
 
@@ -18,8 +16,7 @@ use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::compare::{Compared, Plan};
 use crate::figure::{Band, Colour, Curve, Figure, Level, Mark, Panel, Weight};
 use crate::record::{Ending, SeedRecord};
-use crate::run::run_all;
-use crate::seed_run::Progress;
+use crate::runner::Runner;
 use crate::statistics::{
     Spread, mean_curve, paired, permutation_p, pooled_deviation, quartiles, rank_correlation,
     resamples,
@@ -510,16 +507,11 @@ fn size(choice: Choice) -> Result<Size> {
     Ok(((first.seed, first.seeds), training + watching))
 }
 
-fn reproduce(
-    choice: Choice,
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
-) -> Result<Reproduction> {
+fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     let quick = choice.quick;
     let runs = runs(quick)?;
     let experiments: Vec<Experiment> = runs.iter().map(|(.., e)| e.clone()).collect();
-    let records = run_all(&experiments, threads, stop, progress)?;
+    let records = runner.records(&experiments)?;
     let mut results = Vec::new();
     for ((setting, row, experiment), records) in runs.into_iter().zip(records) {
         results.push(Outcome {
@@ -533,7 +525,7 @@ fn reproduce(
     let mut alignments = Vec::new();
     for (setting, plan) in plans(quick)? {
         let steps = plan.experiment.steps;
-        let compared = plan.run(threads, stop, progress)?;
+        let compared = plan.run(runner.threads, runner.stop, runner.progress)?;
         alignments.push(Aligned {
             setting,
             steps,

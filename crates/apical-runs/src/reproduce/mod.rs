@@ -5,8 +5,7 @@ pub mod marschall2019;
 pub mod marschall2020;
 pub mod murray2019;
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -14,7 +13,7 @@ use crate::claims::Claims;
 use crate::experiment::suggestion;
 use crate::figure::Figure;
 use crate::run::{write_figure, write_json};
-use crate::seed_run::Progress;
+use crate::runner::Runner;
 use crate::table::Table;
 use crate::{Error, Result, files};
 
@@ -51,7 +50,7 @@ pub struct Paper {
     /// How much there is to run.
     pub size: fn(Choice) -> Result<Size>,
     /// Runs what was chosen, draws the figures and judges the claims.
-    pub reproduce: fn(Choice, usize, &AtomicBool, &dyn Progress) -> Result<Reproduction>,
+    pub reproduce: fn(Choice, Runner<'_>) -> Result<Reproduction>,
 }
 
 /// Every paper there is.
@@ -123,6 +122,63 @@ impl Paper {
         let quick = if choice.quick { " --quick" } else { "" };
         format!("apical reproduce {}{part}{quick}", self.key)
     }
+}
+
+/// The folder for the seeds of a reproduction in `dir`, made if it is a new one and found again with `resume`. The quick version, which
+/// takes seconds, keeps none.
+///
+/// # Errors
+/// With `resume`, a folder that holds no seeds or those of another command; a folder that cannot be written.
+pub fn kept_seeds(
+    dir: &Path,
+    paper: &Paper,
+    choice: Choice,
+    resume: bool,
+) -> Result<Option<PathBuf>> {
+    let (seeds, command) = (dir.join("seeds"), paper.command(choice));
+    let note = seeds.join("command.txt");
+    let refused = |what: String, mend: &str| {
+        Err(Error::Config {
+            field: "--resume".into(),
+            what,
+            mend: mend.into(),
+        })
+    };
+    if !resume {
+        if choice.quick {
+            return Ok(None);
+        }
+        files::create_run_dir(&seeds)?;
+        files::write_atomic(&note, command.as_bytes())?;
+        return Ok(Some(seeds));
+    }
+    if choice.quick {
+        return refused(
+            "got a quick version, of which nothing is kept".into(),
+            "Leave --resume out, or --quick.",
+        );
+    }
+    if !note.exists() {
+        return refused(
+            format!(
+                "{} does not exist, expected the folder of a reproduction that was stopped",
+                note.display()
+            ),
+            "Check --out, or leave --resume out to begin a new one.",
+        );
+    }
+    let kept = std::fs::read_to_string(&note)
+        .map_err(|error| Error::io(&note, "read what is kept here", &error))?;
+    if kept != command {
+        return refused(
+            format!(
+                "got `{command}`, expected `{kept}` as in {}",
+                note.display()
+            ),
+            "Ask for the same again, or choose another --out and leave --resume out.",
+        );
+    }
+    Ok(Some(seeds))
 }
 
 /// What a reproduction gave.

@@ -1,10 +1,10 @@
 //! "Ready, set, go": repeat the interval between two pulses.
 //!
 //! The input pulses at `first` and again a delay D later; the target pulses once more D after that. Pulses are Gaussian in
-//! time, D is uniform over the whole numbers from `shortest` to `longest`, and all trials are equally long:
+//! time, D is uniform over `shortest`, `shortest` + `spacing`, … up to `longest`, and all trials are equally long:
 //! first + 2 longest + tail steps.
-//! Source: Murray 2019, Figure 3 (deviation of the pulses 15 steps). Amplitude, place of the first pulse, shortest delay,
-//! distribution of delays and length of trials are not stated there; the defaults are ours.
+//! Source: Murray 2019, Figure 3 (deviation of the pulses 15 steps). Amplitude, place of the first pulse, number of inputs,
+//! shortest delay, distribution of delays and length of trials are not stated there; the defaults are ours.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,10 @@ pub struct IntervalMatchingSpec {
     pub width: f64,
     /// Height of the pulses.
     pub amplitude: f64,
+    /// Steps between one delay and the next that can be drawn.
+    pub spacing: u64,
+    /// 1 for both pulses on one input, 2 for one on each.
+    pub inputs: usize,
 }
 
 impl Default for IntervalMatchingSpec {
@@ -41,6 +45,8 @@ impl Default for IntervalMatchingSpec {
             tail: 60,
             width: 15.0,
             amplitude: 1.0,
+            spacing: 1,
+            inputs: 1,
         }
     }
 }
@@ -61,9 +67,11 @@ impl IntervalMatchingSpec {
         self.amplitude * (-0.5 * z * z).exp()
     }
 
-    /// x(t) of a trial with this delay, t counted from 1.
-    pub fn input(&self, t: u64, delay: u64) -> f64 {
-        self.pulse(t, self.first) + self.pulse(t, self.first + delay)
+    /// x(t) of a trial with this delay, t counted from 1; where there is one input, the second number is 0.
+    pub fn input(&self, t: u64, delay: u64) -> [f64; 2] {
+        let mut x = [self.pulse(t, self.first), 0.0];
+        x[self.inputs - 1] += self.pulse(t, self.first + delay);
+        x
     }
 
     /// y*(t) of a trial with this delay, t counted from 1.
@@ -74,7 +82,16 @@ impl IntervalMatchingSpec {
     fn check(&self) -> Result<()> {
         check::count("task.shortest", self.shortest, 1)?;
         check::count("task.longest", self.longest, self.shortest)?;
+        check::count("task.spacing", self.spacing, 1)?;
         check::finite("task.amplitude", self.amplitude)?;
+        if !(1..=2).contains(&self.inputs) {
+            return Err(Error::invalid(
+                "task.inputs",
+                self.inputs,
+                "1 or 2",
+                "Both pulses share one input, or have one each.",
+            ));
+        }
         if !(self.width.is_finite() && self.width > 0.0) {
             return Err(Error::invalid(
                 "task.width",
@@ -105,13 +122,13 @@ impl Settings for IntervalMatchingSpec {
     const INFO: TaskInfo = TaskInfo {
         name: "interval_matching",
         summary: "repeat the interval between two pulses",
-        sizes: "1 input, 1 output",
-        options: "shortest = 50, longest = 150, first = 50, tail = 60, width = 15, amplitude = 1",
+        sizes: "1 or 2 inputs, 1 output",
+        options: "shortest = 50, longest = 150, spacing = 1, first = 50, tail = 60, width = 15, amplitude = 1, inputs = 1",
         source: "Murray 2019, Figure 3",
     };
 
     fn sizes(&self) -> (usize, usize) {
-        (1, 1)
+        (self.inputs, 1)
     }
 
     fn has_trials(&self) -> bool {
@@ -144,7 +161,7 @@ struct IntervalMatching {
 
 impl Generator for IntervalMatching {
     fn sizes(&self) -> (usize, usize) {
-        (1, 1)
+        self.spec.sizes()
     }
 
     fn advance(&mut self) -> Option<Edge> {
@@ -155,10 +172,11 @@ impl Generator for IntervalMatching {
         let (spec, source) = (&self.spec, &mut self.sources[b]);
         let step = self.clock.step();
         if step == 0 {
-            let count = spec.longest - spec.shortest + 1;
-            source.delay = spec.shortest + draw::below(&mut source.stream, count);
+            let count = (spec.longest - spec.shortest) / spec.spacing + 1;
+            source.delay = spec.shortest + spec.spacing * draw::below(&mut source.stream, count);
         }
-        row.x[0] = spec.input(step + 1, source.delay);
+        let x = spec.input(step + 1, source.delay);
+        row.x.copy_from_slice(&x[..spec.inputs]);
         row.y[0] = spec.target(step + 1, source.delay);
     }
 
@@ -210,6 +228,24 @@ mod tests {
     }
 
     #[test]
+    fn pulses_have_inputs_of_their_own_and_delays_a_spacing() {
+        let spec = IntervalMatchingSpec {
+            spacing: 40,
+            inputs: 2,
+            ..IntervalMatchingSpec::default()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for trial in run(&TaskSpec::IntervalMatching(spec), 1, 410 * 60).chunks_exact(410) {
+            assert!((trial[49].x[0] - 1.0).abs() < 1e-12);
+            let set: Vec<usize> = (0..410).filter(|t| trial[*t].x[1] == 1.0).collect();
+            assert_eq!(set.len(), 1);
+            assert!(trial[set[0]].x[0] < 0.01);
+            seen.insert(set[0] + 1 - 50);
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [50, 90, 130]);
+    }
+
+    #[test]
     fn bad_settings_are_named() {
         let of = |json: &str| TaskSpec::IntervalMatching(serde_json::from_str(json).unwrap());
         for (json, reason) in [
@@ -218,6 +254,8 @@ mod tests {
             (r#"{"width": 0}"#, "task.width: got 0"),
             (r#"{"longest": 40}"#, "task.longest: got 40"),
             (r#"{"shortest": 0}"#, "task.shortest: got 0"),
+            (r#"{"spacing": 0}"#, "task.spacing: got 0"),
+            (r#"{"inputs": 3}"#, "task.inputs: got 3, expected 1 or 2"),
             (r#"{"longest": 9000}"#, "task: got trials of 18110 steps"),
         ] {
             refused(&of(json), reason);

@@ -1,17 +1,17 @@
 //! Train networks once for all the figures that need them, and keep what the figures show.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use apical::monitor::{Monitor, Recorder};
 use apical::network::Activity;
+use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
-use rayon::prelude::*;
 
-use crate::run::pool;
-use crate::seed_run::Progress;
-use crate::{Error, Result, experiment};
+use crate::runner::Runner;
+use crate::{Error, Result, checkpoint_file, experiment};
 
 /// Losses above this, those of diverged runs among them, count as this: a silent output has 0.328 at figure 2's task.
 pub const WORST: f64 = 1.0;
@@ -70,6 +70,36 @@ impl Outcome {
         let last = &self.losses[self.losses.len().saturating_sub(count)..];
         let sum: f64 = last.iter().map(|loss| loss.min(WORST)).sum();
         sum / last.len() as f64
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        io.list("losses", &mut self.losses)?;
+        io.list("alignment_steps", &mut self.alignments.0)?;
+        io.list("alignments", &mut self.alignments.1)?;
+        let mut wrong = self.wrong_signs as u64;
+        io.counter("wrong_signs", &mut wrong)?;
+        self.wrong_signs = wrong as usize;
+        io.list("output", &mut self.seen.output)?;
+        let mut lengths: Vec<u64> = self.seen.numbers.iter().map(|n| n.len() as u64).collect();
+        io.list("lengths", &mut lengths)?;
+        self.seen.numbers.resize(lengths.len(), Vec::new());
+        for (index, numbers) in self.seen.numbers.iter_mut().enumerate() {
+            io.list(&format!("numbers.{index}"), numbers)?;
+        }
+        Ok(())
+    }
+
+    fn write(mut self, path: &Path) -> Result<()> {
+        let mut snapshot = Snapshot::default();
+        self.state(&mut StateIo::save(&mut snapshot))?;
+        checkpoint_file::write(path, &snapshot)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let snapshot = checkpoint_file::read(path)?;
+        let mut outcome = Self::default();
+        outcome.state(&mut StateIo::restore(&snapshot))?;
+        Ok(outcome)
     }
 
     /// Alignment at the end.
@@ -168,9 +198,9 @@ fn train<T: Scalar>(
     experiment: &Experiment,
     seed: u64,
     look: &impl Look,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
+    runner: Runner<'_>,
 ) -> Result<Outcome> {
+    let Runner { stop, progress, .. } = runner;
     let mut learner = experiment.learner::<T>(seed)?;
     let streams = Streams::new(seed);
     let mut task =
@@ -242,9 +272,7 @@ fn train<T: Scalar>(
 
 /// Networks that were trained, by their settings.
 pub struct Lab<'a> {
-    threads: usize,
-    stop: &'a AtomicBool,
-    progress: &'a dyn Progress,
+    runner: Runner<'a>,
     done: BTreeMap<String, Vec<Outcome>>,
 }
 
@@ -257,68 +285,48 @@ fn key(experiment: &Experiment) -> Result<String> {
 
 impl<'a> Lab<'a> {
     /// An empty one.
-    pub fn new(threads: usize, stop: &'a AtomicBool, progress: &'a dyn Progress) -> Self {
+    pub fn new(runner: Runner<'a>) -> Self {
         Self {
-            threads,
-            stop,
-            progress,
+            runner,
             done: BTreeMap::new(),
         }
     }
 
-    /// Set when everything should stop.
-    pub fn stop(&self) -> &'a AtomicBool {
-        self.stop
-    }
-
-    /// Told of steps that are done.
-    pub fn progress(&self) -> &'a dyn Progress {
-        self.progress
+    /// How its networks are trained.
+    pub fn runner(&self) -> Runner<'a> {
+        self.runner
     }
 
     /// Trains every seed of every experiment that was not trained before, and looks at each network.
     pub fn run(&mut self, experiments: &[Experiment], look: &impl Look) -> Result<()> {
-        let mut new: Vec<(String, &Experiment)> = Vec::new();
+        let mut new: Vec<(String, Experiment)> = Vec::new();
         for experiment in experiments {
             let key = key(experiment)?;
             if self.done.contains_key(&key) || new.iter().any(|(known, _)| *known == key) {
                 // Counted where the steps were planned.
-                self.progress.advance(experiment.steps * experiment.seeds);
+                let steps = experiment.steps * experiment.seeds;
+                self.runner.progress.advance(steps);
             } else {
-                new.push((key, experiment));
+                new.push((key, experiment.clone()));
             }
         }
-        let mut jobs: Vec<(usize, u64)> = Vec::new();
-        for (index, (_, experiment)) in new.iter().enumerate() {
-            jobs.extend((0..experiment.seeds).map(|k| (index, experiment.seed + k)));
-        }
-        // Long runs first, so that no thread is left with one at the end.
-        let mut order: Vec<usize> = (0..jobs.len()).collect();
-        order.sort_by_key(|job| std::cmp::Reverse(new[jobs[*job].0].1.steps));
-        let (stop, progress) = (self.stop, self.progress);
-        let mut outcomes: Vec<(usize, Outcome)> =
-            pool(self.threads, jobs.len())?.install(|| {
-                order
-                    .par_iter()
-                    .with_max_len(1)
-                    .map(|job| {
-                        let (index, seed) = jobs[*job];
-                        let experiment = new[index].1;
-                        let outcome = match experiment.precision {
-                            Precision::F32 => train::<f32>(experiment, seed, look, stop, progress),
-                            Precision::F64 => train::<f64>(experiment, seed, look, stop, progress),
-                        };
-                        outcome.map(|outcome| (*job, outcome))
-                    })
-                    .collect::<Result<_>>()
-            })?;
-        outcomes.sort_by_key(|(job, _)| *job);
-        let mut sorted = vec![Vec::new(); new.len()];
-        for (job, outcome) in outcomes {
-            sorted[jobs[job].0].push(outcome);
-        }
-        let keys = new.into_iter().map(|(key, _)| key);
-        self.done.extend(keys.zip(sorted));
+        let (keys, new): (Vec<String>, Vec<Experiment>) = new.into_iter().unzip();
+        let outcomes = self.runner.each_seed(&new, |experiment, seed| {
+            let kept = self.runner.file(experiment, seed)?;
+            if let Some(path) = kept.as_deref().filter(|path| path.exists()) {
+                self.runner.progress.skip(experiment.steps);
+                return Outcome::read(path);
+            }
+            let outcome = match experiment.precision {
+                Precision::F32 => train::<f32>(experiment, seed, look, self.runner),
+                Precision::F64 => train::<f64>(experiment, seed, look, self.runner),
+            }?;
+            if let Some(path) = kept {
+                outcome.clone().write(&path)?;
+            }
+            Ok(outcome)
+        })?;
+        self.done.extend(keys.into_iter().zip(outcomes));
         Ok(())
     }
 
@@ -334,5 +342,35 @@ impl<'a> Lab<'a> {
     /// One number of each network of an experiment that was trained.
     pub fn each(&self, experiment: &Experiment, number: impl Fn(&Outcome) -> f64) -> Vec<f64> {
         self.of(experiment).iter().map(number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn a_network_that_was_kept_is_not_trained_again() {
+        let changes = ["steps=4000".to_string(), "seeds=2".into()];
+        let experiment = experiment::load("murray2019/periodic-200", &changes).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let train = |stopped: bool, keep| {
+            let stop = AtomicBool::new(stopped);
+            let mut lab = Lab::new(Runner {
+                threads: 1,
+                keep,
+                stop: &stop,
+                progress: &(),
+            });
+            lab.run(std::slice::from_ref(&experiment), &OneTrial)?;
+            Ok::<_, Error>(format!("{:?}", lab.of(&experiment)))
+        };
+        let first = train(false, Some(folder.path())).unwrap();
+        assert!(first.contains("losses: [") && first.contains("output: ["));
+        // Training would stop at once.
+        assert!(matches!(train(true, None), Err(Error::Stopped)));
+        assert_eq!(train(true, Some(folder.path())).unwrap(), first);
     }
 }

@@ -9,15 +9,13 @@ mod lab;
 mod periodic;
 mod sequence;
 
-use std::sync::atomic::AtomicBool;
-
 use lab::{Lab, WORST};
 
 use super::{Choice, Paper, Report, Reproduction, Size};
 use crate::Result;
 use crate::claims::{Claim, Claims};
 use crate::figure::{Figure, Panel};
-use crate::seed_run::Progress;
+use crate::runner::Runner;
 use crate::table::Table;
 
 /// The paper.
@@ -83,13 +81,8 @@ fn size(choice: Choice) -> Result<Size> {
     Ok(((0, if choice.quick { 3 } else { 9 }), steps))
 }
 
-fn reproduce(
-    choice: Choice,
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &dyn Progress,
-) -> Result<Reproduction> {
-    let mut lab = Lab::new(threads, stop, progress);
+fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
+    let mut lab = Lab::new(runner);
     let mut sections = periodic::Study::new(choice).run(&mut lab)?;
     if choice.has("3") {
         sections.extend(interval::run(choice, &mut lab)?);

@@ -217,8 +217,8 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Section> {
         rows,
     };
     let circuits = Circuits {
-        stop: lab.stop(),
-        progress: lab.progress(),
+        stop: lab.runner().stop,
+        progress: lab.runner().progress,
     };
     lab.run(&chosen[..1], &circuits)?;
     lab.run(&chosen[1..], &OneTrial)?;
