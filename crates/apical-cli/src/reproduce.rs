@@ -26,7 +26,7 @@ pub struct Arguments {
     /// Only this figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4 and reference.
     #[arg(long, value_name = "FIGURE")]
     figure: Option<String>,
-    /// Only this task: liu2022 has xor, pattern and smnist.
+    /// Only this task: liu2022 has xor, mu, pattern and smnist.
     #[arg(long, value_name = "TASK", conflicts_with = "figure")]
     task: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.

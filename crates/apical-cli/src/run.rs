@@ -94,6 +94,9 @@ pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     if !arguments.quiet && !experiment.title.is_empty() {
         meter.say(&experiment.title);
     }
+    if let (false, Some((train, test))) = (arguments.quiet, experiment.task.split()) {
+        meter.say(&format!("{train} examples to train on, {test} for tests"));
+    }
     let outcome = dir.run(
         &experiment,
         arguments.threads,

@@ -265,6 +265,14 @@ registry! {
 }
 
 impl TaskSpec {
+    /// Examples to train on and for tests, of a task made of a fixed set that has been read.
+    pub fn split(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::SequentialMnist(spec) => spec.digits.get().map(|digits| digits.counts()),
+            _ => None,
+        }
+    }
+
     /// Builds the task; `purpose` names its random stream (`train`, `test`).
     ///
     /// # Errors

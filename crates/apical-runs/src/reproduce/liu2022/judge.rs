@@ -8,7 +8,7 @@ use apical::{Experiment, Streams};
 use super::{CONDITIONS, Cell, Condition, Task, reference};
 use crate::Result;
 use crate::claims::{Claim, Verdict, counted, measured};
-use crate::figure::{Band, Curve, Figure, Panel, Weight};
+use crate::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
 use crate::record::SeedRecord;
 use crate::reproduce::Report;
 use crate::statistics::{Spread, mean_curve, median, paired, resamples};
@@ -17,6 +17,10 @@ use crate::statistics::{Spread, mean_curve, median, paired, resamples};
 const WINDOW: usize = 15;
 /// Points whose mean chooses the learning rate of a rule.
 const LAST: usize = 50;
+/// Drives of ModProp, as the keys of its conditions have them.
+const DRIVES: [&str; 2] = ["paper", "code"];
+/// The μ of the released script, which keys leave out.
+const PUBLISHED_MU: f64 = 0.25;
 /// Resamples of the seeds.
 const DRAWS: usize = 4_000;
 
@@ -135,6 +139,9 @@ impl<'a> Study<'a> {
     }
 
     pub fn claims(&self) -> Vec<Claim> {
+        if self.task == Task::Mu {
+            return DRIVES.map(|drive| self.best_mu(drive)).into();
+        }
         let order =
             "paper, as far as it could be read: BPTT < ModProp < MDGL < three-factor in loss";
         let types = "title of the paper: modulators of types suffice; which of its runs used means of types is not known";
@@ -166,7 +173,7 @@ impl<'a> Study<'a> {
         let spread = Spread::of(&differences);
         let (low, high) = interval(&differences);
         let rates = [better, worse].map(|rule| format!("{:e}", self.better_rate(rule)));
-        let criterion = if self.task == Task::Xor {
+        let criterion = if self.task.is_xor() {
             let middle = |records: &[SeedRecord]| {
                 let all: Vec<f64> = records.iter().map(|r| self.sustained(r)).collect();
                 iterations(median(&all))
@@ -200,6 +207,100 @@ impl<'a> Study<'a> {
             ),
             verdict: Verdict::below(&spread, 0.0),
             ..measured(&spread)
+        }
+    }
+
+    /// Keys of ModProp with this drive, by μ.
+    fn grid(&self, drive: &str) -> Vec<(f64, &'a str)> {
+        let key = format!("modprop_typed_{drive}");
+        let mut grid = Vec::new();
+        for (cell, _) in &self.cells {
+            let mu = match cell.rule.strip_prefix(&key) {
+                Some("") => PUBLISHED_MU,
+                Some(rest) => rest.trim_start_matches(" mu=").parse().unwrap_or(f64::NAN),
+                None => continue,
+            };
+            if !grid.contains(&(mu, cell.rule.as_str())) {
+                grid.push((mu, cell.rule.as_str()));
+            }
+        }
+        grid.sort_by(|a, b| a.0.total_cmp(&b.0));
+        grid
+    }
+
+    /// The best μ of a drive against the three-factor rule, each at its better rate.
+    fn best_mu(&self, drive: &str) -> Claim {
+        let area = |rule: &str| mean(&self.areas(self.best(rule)));
+        let grid = self.grid(drive);
+        let best = grid.iter().min_by(|a, b| area(a.1).total_cmp(&area(b.1)));
+        let (mu, rule) = best.copied().unwrap_or((f64::NAN, ""));
+        let claim = self.order(
+            rule,
+            "three_factor",
+            "title of the paper; the best of a grid of ours, chosen on the same seeds",
+        );
+        Claim {
+            id: format!("mu.best_{drive}_before_three_factor"),
+            figure: "mu".into(),
+            statement: format!(
+                "delayed XOR: {} with the best mu of the grid ({mu}) learns better than three-factor",
+                label(&format!("modprop_typed_{drive}"))
+            ),
+            ..claim
+        }
+    }
+
+    /// The loss over training by μ: a panel for each rate, the three-factor rule as a level.
+    fn mu_figure(&self) -> Figure {
+        let mut panels = Vec::new();
+        for rate in self.rates() {
+            let mut panel = Panel {
+                title: format!("rate {rate:e}"),
+                x_label: "mu".into(),
+                y_label: "loss over training".into(),
+                ..Panel::default()
+            };
+            for (drive, colour) in DRIVES.into_iter().zip([Colour::Vermilion, Colour::Orange]) {
+                let grid = self.grid(drive);
+                let all: Vec<Spread> = grid
+                    .iter()
+                    .map(|(_, rule)| Spread::of(&self.areas(self.at(rule, *rate))))
+                    .collect();
+                let x: Vec<f64> = grid.iter().map(|(mu, _)| *mu).collect();
+                panel.bands.push(Band {
+                    label: None,
+                    x: x.clone(),
+                    low: all.iter().map(|s| s.mean - s.error).collect(),
+                    high: all.iter().map(|s| s.mean + s.error).collect(),
+                    colour,
+                });
+                panel.curves.push(Curve {
+                    label: Some(label(&format!("modprop_typed_{drive}"))),
+                    x,
+                    y: all.iter().map(|s| s.mean).collect(),
+                    colour,
+                    weight: Weight::Dark,
+                });
+            }
+            let yardstick = Spread::of(&self.areas(self.at("three_factor", *rate)));
+            panel.levels.push(Level {
+                y: yardstick.mean,
+                label: Some(format!(
+                    "three-factor, {:.3} ± {:.3}",
+                    yardstick.mean, yardstick.error
+                )),
+                colour: Colour::Grey,
+            });
+            panels.push(panel);
+        }
+        Figure {
+            title: format!(
+                "{}: mean and standard error of {} seeds",
+                self.task.title(),
+                self.cells.first().map_or(0, |(_, records)| records.len())
+            ),
+            columns: panels.len(),
+            panels,
         }
     }
 
@@ -305,6 +406,15 @@ impl<'a> Study<'a> {
         claims
     }
 
+    /// How many examples there are, where they are a fixed set.
+    fn split(&self) -> String {
+        let task = self.cells.first().map(|(cell, _)| &cell.experiment.task);
+        task.and_then(|task| task.split())
+            .map_or_else(String::new, |(train, test)| {
+                format!("; {train} images to train on, {test} for tests")
+            })
+    }
+
     /// Every rule at every rate.
     pub fn report(&self) -> Report {
         let loss = match self.task {
@@ -312,7 +422,7 @@ impl<'a> Study<'a> {
             _ => "cross-entropy",
         };
         let mut header = vec!["rule", "rate", "seeds"];
-        if self.task == Task::Xor {
+        if self.task.is_xor() {
             header.extend(["iterations to 0.95, sorted", "median"]);
         }
         if self.task != Task::Pattern {
@@ -330,7 +440,7 @@ impl<'a> Study<'a> {
                 format!("{:e}", cell.rate),
                 records.len().to_string(),
             ];
-            if self.task == Task::Xor {
+            if self.task.is_xor() {
                 let mut reached: Vec<f64> = records.iter().map(|r| self.sustained(r)).collect();
                 let middle = median(&reached);
                 reached.sort_by(f64::total_cmp);
@@ -372,10 +482,15 @@ impl<'a> Study<'a> {
         Report {
             name: match self.task {
                 Task::Xor => "xor-table",
+                Task::Mu => "mu-table",
                 Task::Pattern => "pattern-table",
                 Task::Smnist => "smnist-table",
             },
-            title: format!("{}: every rule at every rate ({loss})", self.task.title()),
+            title: format!(
+                "{}: every rule at every rate ({loss}{})",
+                self.task.title(),
+                self.split()
+            ),
             on_screen: true,
             header: header.into_iter().map(String::from).collect(),
             rows,
@@ -383,6 +498,9 @@ impl<'a> Study<'a> {
     }
 
     pub fn figure(&self) -> Figure {
+        if self.task == Task::Mu {
+            return self.mu_figure();
+        }
         let mut published = Panel {
             title: format!("{}, as the authors plot", self.task.title()),
             ..self.panel()
