@@ -268,10 +268,10 @@ fn what_cannot_be_written_is_refused_before_anything_is_computed() {
 
 #[cfg(unix)]
 #[test]
-fn a_stopped_reproduction_leaves_its_folder_empty_for_the_next_try() {
+fn a_stopped_quick_reproduction_leaves_its_folder_empty_for_the_next_try() {
     let folder = tempdir().unwrap();
     let mut command = common::program(folder.path());
-    let words = "reproduce marschall2019 --out paper --json claims.json --threads 1";
+    let words = "reproduce marschall2019 --quick --out paper --json claims.json --threads 1";
     command
         .args(words.split_whitespace())
         .stderr(std::process::Stdio::piped());
@@ -321,7 +321,7 @@ fn a_stopped_reproduction_names_the_command_that_goes_on_and_finds_what_was_kept
     let kept = files(folder.path());
 
     let again = "reproduce marschall2020 --out paper";
-    apical(folder.path(), again).fails(1, &["paper: is not empty"]);
+    apical(folder.path(), again).fails(1, &["paper: already exists and is not empty", "--resume"]);
     let cases = [
         (
             "reproduce murray2019 --resume --out paper",

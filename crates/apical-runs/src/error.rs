@@ -40,7 +40,7 @@ pub enum Error {
     /// A run folder that already holds something.
     #[error(
         "{path}: already exists and {holds}, expected a new or an empty folder. Choose another \
-         --out, or go on with it by `apical run --resume`; nothing in it was changed.",
+         --out, or go on with it by --resume; nothing in it was changed.",
         path = path.display()
     )]
     RunDirTaken {

@@ -82,7 +82,7 @@ fn a_run_folder_in_use_is_refused_untouched() {
         message.contains("already exists and is not empty"),
         "{message}"
     );
-    assert!(message.contains("Choose another --out, or go on with it by `apical run --resume`"));
+    assert!(message.contains("Choose another --out, or go on with it by --resume"));
     assert_eq!(names(folder.path()), ["log.csv"]);
     let file = folder.path().join("log.csv");
     assert!(
