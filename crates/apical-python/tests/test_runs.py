@@ -71,3 +71,11 @@ def test_checkpoints_of_the_command_line_are_read(tmp_path):
     )
     own.run(apical.tasks.add(lags=[4, 6]), 300, progress=False)
     assert np.array_equal(own.W_rec, learner.W_rec) and np.array_equal(own.W_out, learner.W_out)
+
+
+def test_a_reproduction_to_go_on_with_must_be_there(tmp_path):
+    with pytest.raises(ValueError, match="resume: got True without out"):
+        apical.reproduce("marschall2019", resume=True)
+    with pytest.raises(ValueError, match="command.txt does not exist, expected the folder of a reproduction"):
+        apical.reproduce("marschall2019", out=tmp_path, resume=True)
+    assert not list(tmp_path.iterdir())
