@@ -78,6 +78,8 @@ class History:
             at, values = self._channels[name]
             ax.plot(at, values)
             ax.set(xlabel="step", ylabel=name)
+            # Numbers of many digits would run into each other.
+            ax.locator_params(axis="x", nbins=5)
         for ax in list(axes.flat)[len(names) :]:
             ax.set_visible(False)
         return axes
