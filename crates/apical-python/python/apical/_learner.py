@@ -305,6 +305,7 @@ class Learner(_core.Learner):
             isinstance(self.settings["update"], dict) and "trials" in self.settings["update"]
         )
         recorder = Recorder(self, specs)
+        before = self.steps
         done = 0
         opened = False
         try:
@@ -329,7 +330,8 @@ class Learner(_core.Learner):
                     if opened:
                         self.end_trial()
         finally:
-            self.history = History(recorder.channels(), done)
+            # Ctrl-C may come between a step and its count.
+            self.history = History(recorder.channels(), self.steps - before)
         self._warn()
         return self.history
 
@@ -583,7 +585,7 @@ class Recorder:
     def __init__(self, learner: Learner, specs: list) -> None:
         self.learner = learner
         self.specs = specs
-        self.kept: list = [([], []) for _ in specs]
+        self.kept: list = [[] for _ in specs]
         self.sums: list = [(0.0, 0) for _ in specs]
         for spec in specs:
             learner.read(spec["quantity"])
@@ -599,16 +601,19 @@ class Recorder:
             total, count = self.sums[k]
             total, count = total + self.learner.read(spec["quantity"]), count + 1
             if due:
-                self.kept[k][0].append(step)
-                self.kept[k][1].append(total / count)
+                self.kept[k].append((step, total / count))
                 total, count = 0.0, 0
             self.sums[k] = (total, count)
 
     def channels(self) -> list:
         """As the compiled recorder gives them."""
         return [
-            (spec["quantity"], np.array(at, dtype=np.int64), np.array(values, dtype=float))
-            for spec, (at, values) in zip(self.specs, self.kept)
+            (
+                spec["quantity"],
+                np.array([step for step, _ in kept], dtype=np.int64),
+                np.array([value for _, value in kept], dtype=float),
+            )
+            for spec, kept in zip(self.specs, self.kept)
         ]
 
 
