@@ -44,6 +44,28 @@ impl Verdict {
         }
     }
 
+    /// Of a quantity that is claimed to be negative, by its 95 % interval.
+    pub fn negative((low, high): (f64, f64)) -> Self {
+        if high < 0.0 {
+            Self::Reproduced
+        } else if low > 0.0 {
+            Self::NotReproduced
+        } else {
+            Self::Inconclusive
+        }
+    }
+
+    /// Of a quantity that is claimed to be near 0, by its 95 % interval: within the margin, beside 0, or neither.
+    pub fn near((low, high): (f64, f64), margin: f64) -> Self {
+        if -margin < low && high < margin {
+            Self::Reproduced
+        } else if low > 0.0 || high < 0.0 {
+            Self::NotReproduced
+        } else {
+            Self::Inconclusive
+        }
+    }
+
     /// Of a quantity that is claimed to lie above `threshold`.
     pub fn above(spread: &Spread, threshold: f64) -> Self {
         let mirrored = Spread {
