@@ -4,6 +4,7 @@ mod common;
 
 use apical::constraint::{CellTypes, DaleMethod, DaleSpec, RewiringSpec, SparsitySpec, TypesSpec};
 use apical::network::NetworkSpec;
+use apical::neuron::NEURONS;
 use apical::optimizer::{Method, OptimizerSpec};
 use apical::rule::RULES;
 use apical::task::{DelayedMatchSpec, Sample, TaskSpec};
@@ -212,6 +213,45 @@ fn no_self_connections_and_no_synapses_outside_of_the_mask() {
     // Of 90, 36 are expected; the standard error is 4.6.
     let count = exists.unwrap().iter().filter(|e| **e).count();
     assert!((18..=54).contains(&count), "{count}");
+}
+
+/// Dale's law, no self-connections, a mask and rewiring, all at once.
+#[test]
+fn every_rule_and_neuron_keeps_all_constraints() {
+    for info in RULES {
+        for neuron in NEURONS {
+            let json = format!(r#"{{"kind": "{}"}}"#, info.name);
+            let what = format!("{json} on {}", neuron.name);
+            let spec = spec(|s| {
+                s.rule = rule(&json);
+                s.network.neuron =
+                    serde_json::from_str(&format!(r#"{{"kind": "{}"}}"#, neuron.name)).unwrap();
+                s.network.dale = dale(DaleMethod::Magnitude, true);
+                s.network.self_connections = false;
+                s.network.sparsity = Some(SparsitySpec {
+                    density: 0.6,
+                    rewiring: Some(RewiringSpec {
+                        connected: 0.8,
+                        shrink: 0.05,
+                    }),
+                });
+            });
+            let mut drawn: Option<Vec<bool>> = None;
+            train(&spec, 60, |rec, out| {
+                for (k, w) in rec.iter().chain(out).enumerate() {
+                    assert!(w * sign(k % UNITS) >= 0.0, "{what}: sign of {k}");
+                }
+                let now = rec.iter().map(|w| *w != 0.0);
+                let drawn = drawn.get_or_insert_with(|| now.clone().collect());
+                let outside = drawn
+                    .iter()
+                    .zip(now)
+                    .filter(|(drawn, now)| !**drawn && *now);
+                assert_eq!(outside.count(), 0, "{what}: a synapse outside of the mask");
+                assert!((0..UNITS).all(|i| rec[i * UNITS + i] == 0.0), "{what}");
+            });
+        }
+    }
 }
 
 fn rewired(connected: f64, readout: bool) -> LearnerSpec {
