@@ -2,7 +2,7 @@
 
 mod common;
 
-use apical::constraint::{CellTypes, DaleMethod, DaleSpec, RewiringSpec, SparsitySpec, TypesSpec};
+use apical::constraint::{DaleMethod, DaleSpec, RewiringSpec, SparsitySpec, TypesSpec};
 use apical::network::NetworkSpec;
 use apical::neuron::NEURONS;
 use apical::optimizer::{Method, OptimizerSpec};
@@ -351,22 +351,6 @@ fn types_cut_the_units_as_told() {
         by_default.unwrap().network().constraints().types().sizes(),
         [4, 6]
     );
-}
-
-#[test]
-fn averages_count_zeros_and_are_indexed_post_then_pre() {
-    let types = CellTypes::given(&[0, 0, 1]).unwrap();
-    let mut band = apical::kernel::Matrix::<f64>::zeros(3, 4);
-    for (i, row) in [[0.0, 2.0, 5.0], [4.0, 0.0, 7.0], [1.0, 3.0, 0.0]]
-        .iter()
-        .enumerate()
-    {
-        band.row_mut(i)[..3].copy_from_slice(row);
-    }
-    let mut averages = [0.0; 4];
-    types.average(band.data(), band.stride(), &mut averages);
-    assert_eq!(averages, [1.5, 6.0, 2.0, 0.0]);
-    assert_eq!(types.spread(&averages).row(2), [2.0, 2.0, 0.0]);
 }
 
 #[track_caller]

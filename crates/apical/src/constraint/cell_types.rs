@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Matrix;
-use crate::{Error, Result, Scalar};
+use crate::{Error, Result};
 
 /// Configuration of the types of units. Without one the types are the two signs where Dale's law holds, else all units are of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,36 +166,6 @@ impl CellTypes {
             first = units.end;
             (run[0], units)
         })
-    }
-
-    /// W_αβ: mean weight onto units of type α from units of type β, [post type, pre type], zeros counted.
-    ///
-    /// `band` holds the rows of one current, `stride` apart; `averages` has C × C numbers, row by row.
-    pub fn average<T: Scalar>(&self, band: &[T], stride: usize, averages: &mut [T]) {
-        let count = self.count();
-        averages[..count * count].fill(T::ZERO);
-        for (row, post) in band.chunks_exact(stride).zip(&self.of) {
-            let sums = &mut averages[post * count..][..count];
-            for (w, pre) in row.iter().zip(&self.of) {
-                sums[*pre] += *w;
-            }
-        }
-        for (k, average) in averages[..count * count].iter_mut().enumerate() {
-            let pairs = self.sizes[k / count] * self.sizes[k % count];
-            *average = *average / T::of(pairs as f64);
-        }
-    }
-
-    /// The matrix in which every weight is the average of its block.
-    pub fn spread<T: Scalar>(&self, averages: &[T]) -> Matrix<T> {
-        let (n, count) = (self.of.len(), self.count());
-        let mut matrix = Matrix::zeros(n, n);
-        for (i, post) in self.of.iter().enumerate() {
-            for (w, pre) in matrix.row_mut(i).iter_mut().zip(&self.of) {
-                *w = averages[post * count + pre];
-            }
-        }
-        matrix
     }
 }
 

@@ -187,3 +187,43 @@ impl<T: Scalar> Way<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::constraint::TypesSpec;
+    use crate::{Learner, LearnerSpec};
+
+    #[test]
+    fn means_count_zeros_and_are_indexed_post_then_pre() {
+        let mut spec = LearnerSpec::default();
+        spec.network.units = 3;
+        spec.network.types = Some(TypesSpec::Given { of: vec![0, 0, 1] });
+        let mut learner = Learner::<f64>::new(&spec, 2, 1, 0).unwrap();
+        let w = [0.0, 2.0, 5.0, 4.0, 0.0, 7.0, 1.0, 3.0, 0.0];
+        learner.set_parameter("W_rec", &w).unwrap();
+        let network = learner.network();
+        for zero_diagonal in [false, true] {
+            let mut way = Way::new(FeedbackWeights::Typed, zero_diagonal, network);
+            way.refresh(network.simd(), network.synapses());
+            assert_eq!(way.means(), [1.5, 6.0, 2.0, 0.0]);
+            let mut row = [0.0; 3];
+            way.row(network.synapses(), 1, &mut row);
+            let own = if zero_diagonal { 0.0 } else { 1.5 };
+            assert_eq!(row, [1.5, own, 6.0]);
+            // Back through Ŵᵀ: the credit of unit 2 reaches the units of type 0 alone.
+            let sample = learner.network().dims().sample();
+            let (mut factors, mut back) = (vec![0.0; sample], vec![0.0; sample]);
+            factors[2] = 1.0;
+            way.back(
+                network.simd(),
+                network.synapses(),
+                0,
+                &factors,
+                &mut back,
+                sample,
+            );
+            assert_eq!(&back[..3], [2.0, 2.0, 0.0]);
+        }
+    }
+}
