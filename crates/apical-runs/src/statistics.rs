@@ -62,7 +62,7 @@ pub fn student(freedom: usize) -> f64 {
         2.262,
         2.228,
     ];
-    let many = |f: f64| 1.96 + 2.3723 / f + 2.8225 / (f * f);
+    let many = |f: f64| 1.96 + 2.3723 / f + 2.8225 / (f * f) + 2.556 / (f * f * f);
     FEW.get(freedom)
         .copied()
         .unwrap_or_else(|| many(freedom as f64))

@@ -203,8 +203,14 @@ impl<'a> Study<'a> {
     }
 
     fn order(&self, better: &str, worse: &str, source: &str) -> Claim {
-        let areas = |rule| self.areas(self.best(rule));
+        // Squared errors span decades, over which one run that fails would hide what all others do.
+        let log = self.task == Task::Pattern;
+        let areas = |rule| -> Vec<f64> {
+            let areas = self.areas(self.best(rule)).into_iter();
+            areas.map(|a| if log { a.log10() } else { a }).collect()
+        };
         let differences = paired(&areas(better), &areas(worse));
+        let what = if log { "log10 of the " } else { "" };
         let rates = [better, worse].map(|rule| format!("{:e}", self.better_rate(rule)));
         Claim {
             id: format!("{}.{better}_before_{worse}", self.task.name()),
@@ -215,7 +221,7 @@ impl<'a> Study<'a> {
                 label(worse)
             ),
             expected: format!(
-                "loss averaged over training (at most {:.2}), first - second, below 0 (same seeds; rates {} and {})",
+                "{what}loss averaged over training (at most {:.2}), first - second, below 0 (same seeds; rates {} and {})",
                 self.ceiling, rates[0], rates[1]
             ),
             measured: counted(&Spread::of(&differences), &differences, |d| d < 0.0),
@@ -503,7 +509,7 @@ impl<'a> Study<'a> {
             header.push("accuracy at the end: median; worst");
         }
         header.extend([
-            "loss over training: mean ± sd",
+            "loss over training: mean ± sd; median",
             "loss at the end: mean ± sd; median",
             "warnings",
         ]);
@@ -530,7 +536,10 @@ impl<'a> Study<'a> {
                 Spread::of(&self.areas(records)),
                 Spread::of(&self.finals(records)),
             );
-            row.push(format!("{:.4} ± {:.4}", area.mean, area.deviation));
+            row.push(format!(
+                "{:.4} ± {:.4}; {:.4}",
+                area.mean, area.deviation, area.median
+            ));
             row.push(format!(
                 "{:.4} ± {:.4}; {:.4}",
                 end.mean, end.deviation, end.median
@@ -633,22 +642,26 @@ impl<'a> Study<'a> {
         let Some(length) = kept.iter().map(Vec::len).min() else {
             return;
         };
-        let at = |k: usize| Spread::of(&kept.iter().map(|run| run[k]).collect::<Vec<_>>());
+        // On a logarithmic axis the mean and the deviation are those of logarithms.
+        let log = panel.log_y;
+        let seen = |loss: f64| if log { loss.log10() } else { loss };
+        let shown = |value: f64| if log { 10f64.powf(value) } else { value };
+        let at = |k: usize| Spread::of(&kept.iter().map(|run| seen(run[k])).collect::<Vec<_>>());
         let all: Vec<Spread> = (0..length).map(at).collect();
         let x = &x[..length];
         if kept.len() > 1 {
             panel.bands.push(Band {
                 label: None,
                 x: x.to_vec(),
-                low: all.iter().map(|s| s.mean - s.deviation).collect(),
-                high: all.iter().map(|s| s.mean + s.deviation).collect(),
+                low: all.iter().map(|s| shown(s.mean - s.deviation)).collect(),
+                high: all.iter().map(|s| shown(s.mean + s.deviation)).collect(),
                 colour: condition.colour,
             });
         }
         panel.curves.push(Curve {
             label: Some(name.into()),
             x: x.to_vec(),
-            y: all.iter().map(|s| s.mean).collect(),
+            y: all.iter().map(|s| shown(s.mean)).collect(),
             colour: condition.colour,
             weight: Weight::Dark,
         });
@@ -687,9 +700,16 @@ fn add_whole(panel: &mut Panel, condition: &Condition, name: &str, runs: &[(Vec<
     }
     let whole: Vec<(Vec<u64>, Vec<f64>)> = runs
         .iter()
-        .map(|(x, y)| (x.iter().map(|x| x.round() as u64).collect(), y.clone()))
+        .map(|(x, y)| {
+            let seen = |y: &f64| if panel.log_y { y.log10() } else { *y };
+            let x = x.iter().map(|x| x.round() as u64);
+            (x.collect(), y.iter().map(seen).collect())
+        })
         .collect();
-    let (x, y) = mean_curve(&whole);
+    let (x, mut y) = mean_curve(&whole);
+    if panel.log_y {
+        y.iter_mut().for_each(|y| *y = 10f64.powf(*y));
+    }
     panel.curves.push(Curve {
         label: Some(name.into()),
         x,
