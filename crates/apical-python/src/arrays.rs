@@ -110,6 +110,30 @@ pub fn expect_finite<T: Number>(field: &str, values: &[T], row: usize) -> PyResu
     }))
 }
 
+/// Refuses NaN and infinities in an array that is no sample; the index has the array's axes.
+pub fn expect_finite_at<T: Number>(field: &str, values: &[T], shape: &[usize]) -> PyResult<()> {
+    let Some(at) = values.iter().position(|v| !v.finite()) else {
+        return Ok(());
+    };
+    let mut rest = at;
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|side| {
+            let k = rest % side.max(&1);
+            rest /= side.max(&1);
+            k
+        })
+        .collect();
+    index.reverse();
+    Err(invalid(
+        field,
+        format!("{} at {}", values[at].f64(), shape_text(&index)),
+        "finite numbers",
+        "Nothing was changed; mend this number.",
+    ))
+}
+
 /// A new array with these numbers and this shape.
 pub fn array<'py, T: Number>(
     py: Python<'py>,

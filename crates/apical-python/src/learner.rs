@@ -16,7 +16,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use serde_json::json;
 
 use crate::arrays::{
-    Number, array, expect_finite, expect_shape, fill, flat, kind_of, numbers, slice,
+    Number, array, expect_finite, expect_finite_at, expect_shape, fill, flat, kind_of, numbers,
+    slice,
 };
 use crate::config::{LearnerConfig, typed};
 use crate::drive::{drive, recorder};
@@ -95,11 +96,20 @@ impl<T: Number> Slot<T> {
         })
     }
 
-    fn set_rule(&mut self, py: Python<'_>, object: &Py<PyAny>, failure: &Failure) -> PyResult<()> {
+    /// Takes the rule of `object`; one that has begun, as a copy has, goes on from where it is.
+    fn set_rule(
+        &mut self,
+        py: Python<'_>,
+        object: &Py<PyAny>,
+        failure: &Failure,
+        begun: bool,
+    ) -> PyResult<()> {
         let dims = self.learner.network().dims();
         let mut rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
         // The stream begins as a trial does.
-        Rule::reset(&mut rule);
+        if !begun {
+            Rule::reset(&mut rule);
+        }
         if let Some(error) = failure.take() {
             return Err(error);
         }
@@ -392,7 +402,7 @@ impl<T: Number> Slot<T> {
             _ => "outputs",
         };
         expect_shape(name, &shape, &expected, what)?;
-        expect_finite(name, values, values.len())?;
+        expect_finite_at(name, values, &shape)?;
         match name {
             "initial_state" => fill(self.learner.network_mut().initial_mut(), values),
             "state" => self.set_state(py, values)?,
@@ -517,7 +527,7 @@ impl PyLearner {
         outputs: usize,
         seed: u64,
         dtype: &str,
-        rule: Option<Py<PyAny>>,
+        rule: Option<(Py<PyAny>, bool)>,
     ) -> PyResult<Self> {
         let mut inner = match dtype {
             "float32" => Inner::F32(Slot::new(&config, inputs, outputs, seed)?),
@@ -531,9 +541,10 @@ impl PyLearner {
                 ));
             }
         };
-        let rule = rule.map(|object| (object, Failure::default()));
+        let begun = rule.as_ref().is_some_and(|(_, begun)| *begun);
+        let rule = rule.map(|(object, _)| (object, Failure::default()));
         if let Some((object, failure)) = &rule {
-            with!(&mut inner, slot => slot.set_rule(py, object, failure))?;
+            with!(&mut inner, slot => slot.set_rule(py, object, failure, begun))?;
         }
         Ok(Self {
             inner: Mutex::new(inner),
@@ -582,7 +593,8 @@ fn name_of<T: Number>(_: &Slot<T>) -> &'static str {
 #[pymethods]
 impl PyLearner {
     #[new]
-    #[pyo3(signature = (settings, inputs, outputs, seed, dtype, rule=None))]
+    #[pyo3(signature = (settings, inputs, outputs, seed, dtype, rule=None, begun=false))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         settings: &Bound<'_, PyDict>,
         inputs: usize,
@@ -590,9 +602,11 @@ impl PyLearner {
         seed: u64,
         dtype: &str,
         rule: Option<Py<PyAny>>,
+        begun: bool,
     ) -> PyResult<Self> {
         guarded(|| {
             let config: LearnerConfig = typed(settings)?;
+            let rule = rule.map(|object| (object, begun));
             Self::build(settings.py(), config, inputs, outputs, seed, dtype, rule)
         })
     }
@@ -738,6 +752,8 @@ impl PyLearner {
     fn _set(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         guarded(|| {
             let mut guard = self.lock()?;
+            // Only the activity and the weights change: the object of a rule written in Python stays as it is.
+            let _apart = Failure::apart(self.failure());
             with!(guard, slot => slot.set(value.py(), name, value))
         })
     }
@@ -764,7 +780,8 @@ impl PyLearner {
             with!(guard, slot => {
                 let snapshot = slot.learner.snapshot().map_err(|error| self.failed(error))?;
                 for (name, stored) in &snapshot.arrays {
-                    if let Some(short) = name.strip_prefix(prefix) {
+                    // Starred: what tells the attributes of a rule written in Python apart.
+                    if let Some(short) = name.strip_prefix(prefix).filter(|short| !short.starts_with('*')) {
                         let layout = Layout::of(&mut slot.learner, name, stored.len());
                         arrays.set_item(short, layout.unpack(py, stored)?)?;
                     }
@@ -793,9 +810,11 @@ impl PyLearner {
         })
     }
 
-    /// The whole state as the bytes of a checkpoint.
+    /// The whole state as the bytes of a checkpoint, but for that of a rule written in Python.
     fn _to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
+            // The object of a rule written in Python travels beside them, as Python copies it.
+            let _apart = Failure::apart(self.failure());
             let snapshot = self.snapshot(py)?;
             let bytes = checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
             Ok(PyBytes::new(py, &bytes))

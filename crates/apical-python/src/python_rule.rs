@@ -13,36 +13,64 @@ use apical::network::Dims;
 use apical::rule::{Locality, Rule, RuleSpec};
 use apical::snapshot::{Owner, StateIo};
 use apical::view::View;
-use numpy::PyUntypedArrayMethods;
+use numpy::{PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
-use crate::arrays::{Number, array, expect_finite, expect_shape, kind_of, matrix, numbers, slice};
+use crate::arrays::{
+    Number, array, expect_finite_at, expect_shape, kind_of, matrix, numbers, slice,
+};
 use crate::error::{guarded, invalid, raise_core};
 
 /// An exception of a rule, until somebody asks for it: rules have no way to return one.
 #[derive(Clone, Default)]
-pub struct Failure(Arc<(AtomicBool, Mutex<Option<PyErr>>)>);
+pub struct Failure(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    is_there: AtomicBool,
+    slot: Mutex<Option<PyErr>>,
+    apart: AtomicBool,
+}
+
+/// For as long as it lives, a snapshot leaves the rule's own state out: the object itself stays, or is carried by Python.
+pub struct Apart<'a>(Option<&'a Failure>);
+
+impl Drop for Apart<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.0 {
+            failure.0.apart.store(false, Ordering::Release);
+        }
+    }
+}
 
 impl Failure {
+    /// Keeps the state of the rule, if there is one, out of snapshots.
+    pub fn apart(of: Option<&Self>) -> Apart<'_> {
+        if let Some(failure) = of {
+            failure.0.apart.store(true, Ordering::Release);
+        }
+        Apart(of)
+    }
+
     /// Whether there is one.
     pub fn is_there(&self) -> bool {
-        self.0.0.load(Ordering::Acquire)
+        self.0.is_there.load(Ordering::Acquire)
     }
 
     /// The exception, once.
     pub fn take(&self) -> Option<PyErr> {
-        if !self.0.0.swap(false, Ordering::AcqRel) {
+        if !self.0.is_there.swap(false, Ordering::AcqRel) {
             return None;
         }
-        self.0.1.lock().ok().and_then(|mut slot| slot.take())
+        self.0.slot.lock().ok().and_then(|mut slot| slot.take())
     }
 
     fn set(&self, error: PyErr) {
-        if let Ok(mut slot) = self.0.1.lock() {
+        if let Ok(mut slot) = self.0.slot.lock() {
             slot.get_or_insert(error);
-            self.0.0.store(true, Ordering::Release);
+            self.0.is_there.store(true, Ordering::Release);
         }
     }
 }
@@ -185,7 +213,7 @@ impl<T: Number> PythonRule<T> {
         let what = "units x (units + inputs + 1), a gradient for each synapse";
         expect_shape(&field, given.shape(), &expected, what)?;
         let values = slice(&given)?;
-        expect_finite(&field, values, values.len())?;
+        expect_finite_at(&field, values, given.shape())?;
         for (i, row) in values.chunks_exact(expected[1]).enumerate() {
             let sums = gradient.row_mut(i).iter_mut().zip(row);
             sums.for_each(|(sum, value)| *sum += *value);
@@ -229,9 +257,14 @@ impl<T: Number> Rule<T> for PythonRule<T> {
     }
 
     fn owner(&self, name: &str) -> Owner {
-        if name == "names" || name.starts_with("shape.") {
-            return Owner::Broadcast;
-        }
+        let name = match name.strip_prefix('*') {
+            // Digits of whole numbers belong to their attribute, all else to nobody.
+            Some(rest) => match rest.strip_prefix("whole.") {
+                Some(attribute) => attribute,
+                None => return Owner::Broadcast,
+            },
+            None => name,
+        };
         let Dims { units, .. } = self.dims;
         match self.shape(name).as_deref() {
             Some([]) => Owner::Broadcast,
@@ -242,6 +275,11 @@ impl<T: Number> Rule<T> for PythonRule<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        let mut apart = self.failure.0.apart.load(Ordering::Acquire);
+        io.flag("*apart", &mut apart)?;
+        if apart {
+            return Ok(());
+        }
         let mut kept = match io.is_restoring() {
             true => BTreeMap::new(),
             false => Python::attach(|py| self.kept(py)).map_err(|error| self.refused(error))?,
@@ -254,13 +292,17 @@ impl<T: Number> Rule<T> for PythonRule<T> {
             .bytes()
             .map(u64::from)
             .collect();
-        io.list("names", &mut names)?;
+        // A star is in no name of Python's.
+        io.list("*names", &mut names)?;
         let names: Vec<u8> = names.iter().map(|byte| *byte as u8).collect();
         let names = String::from_utf8_lossy(&names).into_owned();
         for name in names.lines() {
             let kept = kept.entry(name.to_string()).or_default();
-            io.list(&format!("shape.{name}"), &mut kept.shape)?;
-            io.list(name, &mut kept.values)?;
+            io.list(&format!("*shape.{name}"), &mut kept.shape)?;
+            match kept.shape.first() {
+                Some(&INT | &INTS) => io.list(&format!("*whole.{name}"), &mut kept.whole)?,
+                _ => io.list(name, &mut kept.values)?,
+            }
         }
         if io.is_restoring() {
             Python::attach(|py| self.put_back(py, &kept)).map_err(|error| self.refused(error))?;
@@ -274,6 +316,8 @@ impl<T: Number> Rule<T> for PythonRule<T> {
 struct Kept {
     shape: Vec<u64>,
     values: Vec<f64>,
+    /// The bits of whole numbers, of which a float would drop some.
+    whole: Vec<u64>,
 }
 
 const FLOAT: u64 = 0;
@@ -282,6 +326,7 @@ const BOOL: u64 = 2;
 /// Types of arrays, from here on.
 const ARRAYS: [&str; 4] = ["float64", "float32", "int64", "bool"];
 const FIRST_ARRAY: u64 = 3;
+const INTS: u64 = FIRST_ARRAY + 2;
 
 impl<T: Number> PythonRule<T> {
     fn refused(&self, error: PyErr) -> apical::Error {
@@ -320,14 +365,18 @@ impl<T: Number> PythonRule<T> {
                 None
             };
             if let Some(code) = plain {
-                let values = vec![
-                    value
-                        .call_method0("__float__")
-                        .and_then(|v| v.extract())
-                        .or_else(|_| value.extract::<bool>().map(|b| f64::from(u8::from(b))))?,
-                ];
-                let shape = vec![code];
-                all.insert(name, Kept { shape, values });
+                let mut kept = Kept {
+                    shape: vec![code],
+                    ..Kept::default()
+                };
+                match code {
+                    INT => kept.whole.push(whole(&name, &value)?),
+                    BOOL => kept
+                        .values
+                        .push(f64::from(u8::from(value.extract::<bool>()?))),
+                    _ => kept.values.push(value.extract()?),
+                }
+                all.insert(name, kept);
                 continue;
             }
             if value.is_none() || value.is_instance_of::<PyString>() || value.is_callable() {
@@ -347,22 +396,53 @@ impl<T: Number> PythonRule<T> {
                     "Nothing else has a place in a checkpoint; use copy.deepcopy or pickle for such rules.",
                 ));
             };
-            let given = numbers::<f64>(&value, &name)?;
-            let shape = given.shape().to_vec();
-            let row = shape.last().copied().unwrap_or(1).max(1);
-            let stride = self.stride(&shape);
-            let mut values = Vec::new();
-            for part in slice(&given)?.chunks(row) {
-                values.extend_from_slice(part);
-                values.resize(values.len() + stride - row.min(stride), 0.0);
-            }
-            let shape = [FIRST_ARRAY + code as u64]
+            let code = FIRST_ARRAY + code as u64;
+            let (mut values, mut whole) = (Vec::new(), Vec::new());
+            let shape = if code == INTS {
+                let flat: Vec<i64> = value.call_method0("ravel")?.extract()?;
+                let shape: Vec<usize> = value.getattr("shape")?.extract()?;
+                let bits: Vec<u64> = flat.iter().map(|v| v.cast_unsigned()).collect();
+                whole = self.padded(&shape, &bits);
+                shape
+            } else {
+                let given = numbers::<f64>(&value, &name)?;
+                let shape = given.shape().to_vec();
+                values = self.padded(&shape, slice(&given)?);
+                shape
+            };
+            let shape = [code]
                 .into_iter()
                 .chain(shape.iter().map(|side| *side as u64));
             let shape = shape.collect();
-            all.insert(name, Kept { shape, values });
+            all.insert(
+                name,
+                Kept {
+                    shape,
+                    values,
+                    whole,
+                },
+            );
         }
         Ok(all)
+    }
+
+    /// Numbers row by row, with the room between rows that a checkpoint has.
+    fn padded<V: Copy + Default>(&self, shape: &[usize], values: &[V]) -> Vec<V> {
+        let row = shape.last().copied().unwrap_or(1).max(1);
+        let stride = self.stride(shape);
+        let mut all = Vec::new();
+        for part in values.chunks(row) {
+            all.extend_from_slice(part);
+            all.resize(all.len() + stride - row.min(stride), V::default());
+        }
+        all
+    }
+
+    /// The numbers without that room.
+    fn dense<V: Copy>(&self, shape: &[usize], values: &[V]) -> Vec<V> {
+        let row = shape.last().copied().unwrap_or(1).max(1);
+        let rows = values.chunks(self.stride(shape).max(1));
+        rows.flat_map(|part| part[..row].to_vec()).collect()
     }
 
     fn put_back(&self, py: Python<'_>, all: &BTreeMap<String, Kept>) -> PyResult<()> {
@@ -375,18 +455,28 @@ impl<T: Number> PythonRule<T> {
                 }
             }
         }
-        for (name, Kept { shape, values }) in all {
+        for (name, kept) in all {
+            let Kept {
+                shape,
+                values,
+                whole,
+            } = kept;
             let code = shape.first().copied().unwrap_or(FLOAT);
             let value = values.first().copied().unwrap_or(0.0);
             match code {
                 FLOAT => object.setattr(name, value)?,
-                INT => object.setattr(name, value as i64)?,
+                INT => object.setattr(name, whole.first().map_or(0, |bits| bits.cast_signed()))?,
                 BOOL => object.setattr(name, value != 0.0)?,
                 _ => {
                     let sides: Vec<usize> = shape[1..].iter().map(|side| *side as usize).collect();
-                    let row = sides.last().copied().unwrap_or(1).max(1);
-                    let rows = values.chunks(self.stride(&sides).max(1));
-                    let flat: Vec<f64> = rows.flat_map(|part| part[..row].to_vec()).collect();
+                    if code == INTS {
+                        let flat = self.dense(&sides, whole);
+                        let flat: Vec<i64> = flat.iter().map(|bits| bits.cast_signed()).collect();
+                        let flat = numpy::PyArray1::from_vec(py, flat);
+                        object.setattr(name, flat.reshape(sides)?)?;
+                        continue;
+                    }
+                    let flat = self.dense(&sides, values);
                     let dtype = ARRAYS
                         .get((code - FIRST_ARRAY) as usize)
                         .unwrap_or(&"float64");
@@ -397,6 +487,19 @@ impl<T: Number> PythonRule<T> {
         }
         Ok(())
     }
+}
+
+/// The bits of a whole number.
+fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let number = value.extract::<i64>().map_err(|_| {
+        invalid(
+            format!("rule.{name}"),
+            "a whole number beyond 64 bits",
+            "one between -2^63 and 2^63 - 1",
+            "A checkpoint has no room for more; keep it as a float.",
+        )
+    })?;
+    Ok(number.cast_unsigned())
 }
 
 /// Audits a rule written in Python: whether its synapses see only what `locality` allows. A verdict as JSON.

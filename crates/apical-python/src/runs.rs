@@ -126,6 +126,7 @@ pub fn paper_steps(paper: &str, part: Option<(String, String)>, quick: bool) -> 
 
 /// A paper, reproduced: claims and reports as JSON, figures (name, SVG, PNG); with `out`, all of it in a folder as well.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)]
 pub fn reproduce<'py>(
     py: Python<'py>,
     paper: &str,

@@ -473,6 +473,14 @@ impl<T: Scalar> Learner<T> {
                 });
             }
         }
+        if let Some(weight) = mask.and_then(|(_, mask, ..)| mask.iter().find(|w| **w < T::ZERO)) {
+            return Err(Error::invalid(
+                "mask",
+                weight.f64(),
+                "weights of 0 or more",
+                "A negative weight would raise the loss; 0 leaves an output out.",
+            ));
+        }
         self.loss.check_target(y, self.step)
     }
 

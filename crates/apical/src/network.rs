@@ -142,6 +142,7 @@ impl<T: Scalar> Network<T> {
         streams: &Streams,
     ) -> Result<Self> {
         check_sizes(spec.units, inputs, outputs, batch)?;
+        check_memory::<T>(spec.units, inputs)?;
         let neuron = spec.neuron.build::<T>()?;
         let dims = Dims {
             batch,
@@ -545,4 +546,23 @@ fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Res
         }
     }
     Ok(())
+}
+
+/// Refuses before anything is allocated what the machine has no room for: an allocation that fails ends the process.
+fn check_memory<T>(units: usize, inputs: usize) -> Result<()> {
+    let weights = units.saturating_mul(units.saturating_add(inputs).saturating_add(1));
+    // The weights, their gradient, and an optimizer's memory.
+    let bytes = weights.saturating_mul(3 * size_of::<T>());
+    if Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "network.units",
+        units,
+        format!(
+            "few enough for the memory there is: these need about {:.0} GB",
+            bytes as f64 / 1e9
+        ),
+        "Use fewer units; did a digit slip in?",
+    ))
 }

@@ -47,6 +47,11 @@ impl<T: Scalar> Noise<T> {
         self.next = 0;
     }
 
+    /// Whether numbers were injected.
+    pub fn is_injected(&self) -> bool {
+        self.injected.is_some()
+    }
+
     /// Refuses a step for which fewer than `count` injected numbers are left.
     ///
     /// # Errors

@@ -96,7 +96,10 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
             for g in 0..dims.currents {
                 let at = g * dims.plane() + b * dims.sample();
                 for u in &mut currents[at..at + dims.units] {
-                    if self.stream.uniform() < self.spec.probability {
+                    // Injected numbers are one for each unit, mostly 0: when a unit is pushed is theirs too.
+                    let pushed =
+                        self.noise.is_injected() || self.stream.uniform() < self.spec.probability;
+                    if pushed {
                         self.noise.fill(&mut self.push);
                         *u += sigma * self.push[0];
                     }
@@ -161,6 +164,11 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
 
     fn is_late(&self) -> bool {
         true
+    }
+
+    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+        let count = self.dims.batch * self.dims.currents * self.dims.units;
+        Some((&mut self.noise, count))
     }
 
     fn needs_trials(&self) -> bool {

@@ -288,6 +288,10 @@ impl TaskSpec {
             let mend = "Set it to 1 or more.";
             return Err(Error::invalid("batch", 0, "at least 1", mend));
         }
+        if batch > 1 << 20 {
+            let mend = "That would not fit in memory; did a digit slip in?";
+            return Err(Error::invalid("batch", batch, "at most 1048576", mend));
+        }
         self.build_for(&Request {
             batch,
             steps,
