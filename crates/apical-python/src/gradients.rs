@@ -53,7 +53,7 @@ pub fn draw_network<'py>(
             };
             drawn.set_item(name, array(py, &values, &shape)?)?;
         }
-        let initial = vec![T::ZERO; dims.states * n];
+        let initial = vec![T::of(spec.initial_state); dims.states * n];
         let shape = match dims.states {
             1 => vec![n],
             states => vec![states, n],

@@ -46,7 +46,7 @@ def test_numbers_that_are_not_finite_name_their_index(learner, bad):
     refused(ValueError, "X: element 1 is .* at step 7", lambda: learner.fit(X, Y))
     Y[3, 2] = bad
     refused(ValueError, "Y: element 2 is .* at step 3", lambda: learner.fit(np.ones((9, 2)), Y))
-    refused(ValueError, "W_rec: element 0 is", lambda: setattr(learner, "W_rec", np.full((4, 4), bad)))
+    refused(ValueError, r"W_rec: got (NaN|-?inf) at \(0, 0\)", lambda: setattr(learner, "W_rec", np.full((4, 4), bad)))
     refused(ValueError, "X: element 1 is .* at step 7", lambda: apical.gradients(learner.network, "rflo", X, np.ones((9, 3)), loss=MSE))
     assert learner.steps == 0 and np.array_equal(before, learner.W_rec)
 
@@ -181,3 +181,25 @@ def test_panics_do_not_cross(learner):
             with pytest.raises((ValueError, TypeError, apical.ApicalError)):
                 call()
     learner.learn_one([1, 0], [0, 0, 0])
+
+
+def test_what_is_no_plain_array_or_weight_is_refused(learner):
+    X = np.ones((4, learner.inputs))
+    Y = np.ones((4, learner.outputs))
+    masked = np.ma.array(X, mask=X > 0)
+    with pytest.raises(TypeError, match="X: got a masked array, expected a plain one"):
+        learner.fit(masked, Y, progress=False)
+    with pytest.raises(ValueError, match="X: got rows that make no array"):
+        learner.fit([[1, 2], [3]], Y, progress=False)
+    with pytest.raises(ValueError, match="mask: got -1, expected weights of 0 or more"):
+        learner.learn_one(X[0], Y[0], [-1.0] * learner.outputs)
+    bad = np.array(learner.W_rec)
+    bad[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"W_rec: got NaN at \(2, 1\), expected finite numbers"):
+        learner.W_rec = bad
+    with pytest.raises(ValueError, match="monitors.every: got 0"):
+        learner.run(zip(X, Y), progress=False, monitors=[{"quantity": "loss", "every": 0}])
+    with pytest.raises(ValueError, match="expected quantity and"):
+        learner.run(zip(X, Y), progress=False, monitors=[{"quantitty": "loss"}])
+    with pytest.raises(ValueError, match="batch: got 1099511627776, expected at most 1048576"):
+        apical.tasks.add().stream(batch=2**40, steps=10)

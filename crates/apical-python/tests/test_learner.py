@@ -263,3 +263,89 @@ def test_warnings_reach_python(rng):
     one = learner(feedback="none")
     with pytest.warns(apical.ApicalWarning, match="no error ever came back|never received"):
         one.fit(*data(rng, 2000), progress=False)
+
+
+def test_none_is_no_choice():
+    network = apical.Network(2, 1, 4)
+    for name in ("rule", "loss", "feedback", "optimizer", "update"):
+        with pytest.raises(TypeError, match=f"{name}: got None, expected"):
+            apical.Learner(network, **{name: None})
+
+
+def test_a_copy_cannot_be_mistaken_for_the_learner(rng):
+    one = apical.Learner(apical.Network(2, 1, 4), loss=MSE)
+    with pytest.raises(ValueError, match="read-only"):
+        one.W_rec[0, 0] = 99.0
+    one.network.W_rec[0, 0] = 99.0  # A network is one's own.
+    assert one.W_rec[0, 0] != 99.0
+
+
+def test_constraints_of_a_network():
+    network = apical.Network(
+        2,
+        1,
+        10,
+        dale={"excitatory": 0.6, "readout": True},
+        self_connections=False,
+        sparsity={"density": 0.5},
+        types={"kind": "contiguous", "count": 2},
+        initial_state=0.1,
+    )
+    signs = np.where(np.arange(10) < 6, 1.0, -1.0)
+    assert (network.W_rec * signs >= 0).all() and (network.W_out * signs >= 0).all()
+    assert (np.diag(network.W_rec) == 0).all() and 10 < (network.W_rec != 0).sum() < 80
+    assert (network.initial_state == 0.1).all()
+    one = apical.Learner(network, "modprop", loss=MSE, feedback="symmetric", update="trial")
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    one.fit(X, X[:, :1], trials=20, progress=False)
+    assert (one.W_rec * signs >= 0).all() and (np.diag(one.W_rec) == 0).all()
+    assert not np.array_equal(one.W_rec, network.W_rec)
+    given = apical.Network.from_arrays(
+        np.eye(3), np.ones((3, 2)), W_out=np.ones((1, 3)), types={"kind": "given", "of": [0, 1, 0]}
+    )
+    assert apical.gradients(given, "modprop", X, X[:, :1], loss=MSE)["rec"].shape == (200, 3, 6)
+
+
+def test_histories_tell_what_is_recorded_twice_and_what_is_not(rng):
+    X, Y = rng.normal(size=(40, 2)), rng.normal(size=(40, 1))
+    monitors = ["loss", {"quantity": "loss", "every": 10, "window": 1}]
+    for learn in (
+        lambda one: one.fit(X, Y, progress=False, monitors=monitors, every=5),
+        lambda one: one.run(zip(X, Y), progress=False, monitors=monitors, every=5),
+    ):
+        one = apical.Learner(apical.Network(2, 1, 4), loss=MSE)
+        history = learn(one)
+        assert list(history) == ["loss", "loss_2"]
+        assert len(history["loss"]) == 8 and history.at("loss_2").tolist() == [10, 20, 30, 40]
+        with pytest.raises(KeyError, match="got 'acc', expected one of loss, loss_2"):
+            history["acc"]
+        kept = dict(history.items())
+        last = kept["loss_2"][-1]
+        assert last == one.read("loss")
+    empty = one.fit(X[:0], Y[:0], progress=False)
+    assert empty["loss"].size == 0 and one.history is empty
+
+
+def test_an_iterator_goes_on_within_its_trial():
+    def trials(seed):
+        rng = np.random.default_rng(seed)
+        for t in range(40):
+            yield rng.normal(size=2), rng.normal(size=1), None, t % 5 == 0
+
+    def one():
+        return apical.Learner(apical.Network(2, 1, 4), loss=MSE, update="trial")
+
+    whole, parts = one(), one()
+    whole.run(trials(1), progress=False)
+    stream = trials(1)
+    for steps in (7, 8, 25):
+        parts.run(stream, steps, progress=False)
+    assert not np.array_equal(whole.W_rec, parts.W_rec)  # The last trial is open.
+    parts.end_trial()
+    assert np.array_equal(whole.W_rec, parts.W_rec)
+
+
+def test_predictions_have_the_axes_of_targets(rng):
+    one = apical.Learner(apical.Network(2, 1, 4), loss=MSE, batch=3)
+    assert one.predict(rng.normal(size=(2, 5, 3, 2))).shape == (2, 5, 3, 1)
+    assert one.predict(rng.normal(size=(5, 3, 2))).shape == (5, 3, 1)

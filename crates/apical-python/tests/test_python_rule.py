@@ -137,7 +137,7 @@ def test_exceptions_of_a_rule_come_back(rng):
     "returned, kind, text",
     [
         (np.zeros((6, 3)), ValueError, r"Wrong.step: got shape \(6, 3\), expected \(6, 9\)"),
-        (np.full((6, 9), np.nan), ValueError, "Wrong.step: element 0"),
+        (np.full((6, 9), np.nan), ValueError, r"Wrong.step: got NaN at \(0, 0\)"),
         ("gradient", TypeError, "Wrong.step"),
     ],
 )
@@ -219,3 +219,48 @@ def test_a_learner_inside_its_own_rule_says_so():
     rule.learner = learner = apical.Learner(network(), rule, loss=MSE)
     with pytest.raises(apical.ApicalError, match="in use by another call"):
         learner.learn_one([1, 0], [0, 1])
+
+
+class Drawing:
+    """Keeps what no checkpoint has a place for."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(3)
+        self.steps = 2**60 + 1
+
+    def step(self, view, credit):
+        self.steps += 1
+        return credit[:, None] * self.rng.normal(size=view.pre.size)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_carries_the_object_of_the_rule(way, rng):
+    one = apical.Learner(apical.Network(2, 1, 4, initial_state=0.2), Drawing(), loss="mean_squared_error")
+    X, Y = rng.normal(size=(10, 2)), rng.normal(size=(10, 1))
+    one.fit(X, Y, progress=False)
+    other = way(one)
+    for learner in (one, other):
+        learner.fit(X, Y, progress=False)
+    assert np.array_equal(one.W_rec, other.W_rec)
+    assert one.rule.steps == other.rule.steps == 2**60 + 21
+
+
+class Counting:
+    def __init__(self):
+        self.counts = np.array([2**60 + 1])
+        self.names = 3.0
+        self.whole = 2**60 + 1
+
+    def step(self, view, credit):
+        self.counts = self.counts + 1
+
+
+def test_whole_numbers_are_kept_to_the_last_digit(tmp_path):
+    one = apical.Learner(apical.Network(2, 1, 4), Counting(), loss="mean_squared_error")
+    one.learn_one([1, 0], [0])
+    one.save(tmp_path / "one.safetensors")
+    again = apical.load(tmp_path / "one.safetensors", rule=Counting()).rule
+    assert again.counts[0] == 2**60 + 2 and again.whole == 2**60 + 1 and again.names == 3.0
+    assert again.counts.dtype == np.int64
+    with pytest.raises(TypeError, match="rule: got an object of Drawing, expected one of Counting"):
+        apical.load(tmp_path / "one.safetensors", rule=Drawing())

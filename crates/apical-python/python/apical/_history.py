@@ -15,11 +15,20 @@ class History:
     """
 
     def __init__(self, channels: list, steps: int) -> None:
-        self._channels = {name: (at, values) for name, at, values in channels}
+        self._channels: dict = {}
+        for name, at, values in channels:
+            # A quantity recorded a second time ends in _2.
+            earlier = sum(1 for known, *_ in channels[: len(self._channels)] if known == name)
+            self._channels[f"{name}_{earlier + 1}" if earlier else name] = (at, values)
         self.steps = steps
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._channels[name][1]
+        return self._channel(name)[1]
+
+    def _channel(self, name: str) -> tuple:
+        if name not in self._channels:
+            raise KeyError(f"got {name!r}, expected one of {', '.join(self._channels) or 'nothing: no monitors'}")
+        return self._channels[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._channels)
@@ -34,9 +43,13 @@ class History:
         """Names of the recorded quantities."""
         return self._channels.keys()
 
+    def items(self):
+        """Names and values of the recorded quantities."""
+        return [(name, values) for name, (_, values) in self._channels.items()]
+
     def at(self, name: str) -> np.ndarray:
         """Steps at which `name` was recorded."""
-        return self._channels[name][0]
+        return self._channel(name)[0]
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` with one column a quantity, indexed by step."""
@@ -75,7 +88,7 @@ class History:
             )
         axes = np.atleast_1d(axes)
         for name, ax in zip(names, axes.flat):
-            at, values = self._channels[name]
+            at, values = self._channel(name)
             ax.plot(at, values)
             ax.set(xlabel="step", ylabel=name)
             # Numbers of many digits would run into each other.

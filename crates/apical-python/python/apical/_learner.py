@@ -8,13 +8,14 @@ import os
 import sys
 import time
 import warnings
+from collections import deque
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _core
 from ._history import History
-from ._network import PARAMETERS, Network, numbers, whole
+from ._network import PARAMETERS, Network, numbers, plain, whole
 from ._spec import Rule, Spec, as_spec
 
 
@@ -85,6 +86,12 @@ class Learner(_core.Learner):
                 f"network: got a {type(network).__name__}, expected an apical.Network. "
                 "Write for example apical.Learner(apical.Network(inputs=2, outputs=2))."
             )
+        chosen = {"rule": rule, "loss": loss, "feedback": feedback, "optimizer": optimizer, "update": update}
+        for name, value in chosen.items():
+            if value is None:
+                raise TypeError(
+                    f"{name}: got None, expected a name or settings. Leave it out for the default."
+                )
         settings, rule_object, weights = assemble(network, rule, loss, feedback)
         settings.update(
             optimizer=as_spec(optimizer, "optimizer"),
@@ -122,6 +129,8 @@ class Learner(_core.Learner):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self.history: Optional[History] = None
         self._told: set = set()
+        # Whether an iterator has begun a trial that is still open.
+        self._opened = False
 
     def _at_start(self) -> None:
         initial = self.initial_state
@@ -141,7 +150,10 @@ class Learner(_core.Learner):
         return np.asarray(self._view(name))
 
     def _copy(self, name: str) -> np.ndarray:
-        return np.array(self._view(name), order="C")
+        # Read-only, for a change of the copy alone would go unnoticed.
+        copied = np.array(self._view(name), order="C")
+        copied.flags.writeable = False
+        return copied
 
     def traces(self) -> dict[str, np.ndarray]:
         """Copies of everything the rule carries from step to step, by name: traces, learned matrices, factors.
@@ -173,13 +185,13 @@ class Learner(_core.Learner):
         network.inputs, network.outputs = self.inputs, self.outputs
         network.seed, network.dtype = self.seed, self.dtype
         for name in (*PARAMETERS, "initial_state"):
-            setattr(network, name, self._copy(name))
+            setattr(network, name, np.array(self._view(name), order="C"))
         return network
 
     @property
     def rule(self) -> Any:
         """Settings of the rule, or the object of a rule written in Python."""
-        return self._rule_object or Rule(json.loads(self._settings)["rule"])
+        return self._rule_object if self._rule_object is not None else Rule(json.loads(self._settings)["rule"])
 
     @property
     def settings(self) -> dict:
@@ -238,7 +250,7 @@ class Learner(_core.Learner):
         total = len(X) * epochs
         specs = monitor_specs(monitors, every or max(1, min(100, total // 200)))
         if total == 0:
-            return History([], 0)
+            return self._finish((0, Recorder(self, specs).channels(), None))
         with Bar(total, progress) as bar:
             result = self._fit(X, Y, mask, edges, epochs, specs, bar.advance)
         return self._finish(result)
@@ -262,7 +274,8 @@ class Learner(_core.Learner):
         task : task, stream or iterable
             Settings of `apical.tasks` start their stream from the learner's seed; hand in `task.stream(..)` to go on with one.
         steps : int, optional
-            All there are for an iterator; needed for a built-in task, which does not end.
+            All there are for an iterator; needed for a built-in task, which does not end. A trial of an iterator that is not
+            over then stays open for the next call; `end_trial()` closes it.
         progress, monitors, every
             As for `fit`.
 
@@ -307,15 +320,14 @@ class Learner(_core.Learner):
         recorder = Recorder(self, specs)
         before = self.steps
         done = 0
-        opened = False
         try:
             with Bar(steps, progress) as bar:
                 for step in task if steps is None or steps > 0 else ():
                     x, y, mask, start = unpack_step(step, done)
                     if start:
                         self.begin_trial()
-                        opened = True
-                    elif by_trial and not opened:
+                        self._opened = True
+                    elif by_trial and not self._opened:
                         raise ValueError(
                             "update: got the end of trials, expected an iterator that says where they begin, "
                             '(x, y, mask, trial_start). Give them, or set update="step".'
@@ -327,8 +339,9 @@ class Learner(_core.Learner):
                     if steps is not None and done >= steps:
                         break
                 else:
-                    if opened:
+                    if self._opened:
                         self.end_trial()
+                        self._opened = False
         finally:
             # Ctrl-C may come between a step and its count.
             self.history = History(recorder.channels(), self.steps - before)
@@ -347,7 +360,7 @@ class Learner(_core.Learner):
         for text in self.warnings():
             if text not in self._told:
                 self._told.add(text)
-                warnings.warn(text, ApicalWarning, stacklevel=3)
+                warnings.warn(text, ApicalWarning, stacklevel=4)
 
     def evaluate(self, task: Any, steps: int = 1000) -> Evaluation:
         """Loss and accuracy on held-out steps of a built-in task: weights stand still, training activity is untouched."""
@@ -374,14 +387,14 @@ class Learner(_core.Learner):
         Returns a dictionary of arrays `rates` (steps, units), `outputs` (steps, outputs), `predictions`
         (steps, outputs), with the axes of X. The learner's own activity is untouched.
         """
-        given = np.asarray(X)
+        given = plain("X", X)
         X, _, _, edges = sequences(self, X, None, None, trials)
         first = None if edges is None else edges[0]
         rates, outputs, predictions = self._simulate(X, first)
         shown = {"rates": rates, "outputs": outputs, "predictions": predictions}
-        if self.batch == 1 and given.ndim == 3:
+        if given.ndim == (3 if self.batch == 1 else 4):
             shown = {
-                name: a.reshape(*given.shape[:2], a.shape[-1]) for name, a in shown.items()
+                name: a.reshape(*given.shape[:2], *a.shape[1:]) for name, a in shown.items()
             }
         return shown
 
@@ -406,13 +419,13 @@ class Learner(_core.Learner):
     def __deepcopy__(self, memo: dict) -> "Learner":
         rule = copy.deepcopy(self._rule_object, memo)
         twin = from_bytes(type(self), self._to_bytes(), rule)
-        twin._told = set(self._told)
+        twin._told, twin._opened = set(self._told), self._opened
         return twin
 
     __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
 
     def __reduce__(self):
-        return (from_bytes, (type(self), self._to_bytes(), self._rule_object))
+        return (from_bytes, (type(self), self._to_bytes(), self._rule_object), {"_opened": self._opened})
 
     def __repr__(self) -> str:
         settings = self.settings
@@ -492,14 +505,28 @@ def monitor_specs(monitors: Iterable, every: int) -> list:
                 f"monitors: got a {type(monitor).__name__}, expected names or tables. "
                 'Write for example monitors=["loss", "W_rec.norm"].'
             )
-        specs.append({"every": whole("every", every), **monitor})
+        unknown = [key for key in monitor if key not in ("quantity", "every", "window")]
+        if unknown or "quantity" not in monitor:
+            raise ValueError(
+                f"monitors: got the keys {list(monitor)}, expected quantity and, if wished, every and window. "
+                'Write for example {"quantity": "loss", "every": 10}.'
+            )
+        spec = {"every": every, **monitor}
+        for key in ("every", "window"):
+            if key in spec:
+                spec[key] = whole(f"monitors.{key}", spec[key])
+                if spec[key] == 0:
+                    raise ValueError(
+                        f"monitors.{key}: got 0, expected at least 1 step. Leave it out for the default."
+                    )
+        specs.append(spec)
     return specs
 
 
 def sequences(learner: Learner, X: Any, Y: Any, mask: Any, trials: Any) -> tuple:
     """Arrays (steps, ..) and trial edges, or the reason why not."""
     batch = learner.batch
-    X = np.asarray(X)
+    X = plain("X", X)
     given = X.shape
     own_axis = X.ndim == 3 if batch == 1 else X.ndim == 4
     tail = (learner.inputs,) if batch == 1 else (batch, learner.inputs)
@@ -517,7 +544,7 @@ def sequences(learner: Learner, X: Any, Y: Any, mask: Any, trials: Any) -> tuple
     steps = int(np.prod(lead))
     outputs = (learner.outputs,) if batch == 1 else (batch, learner.outputs)
     if Y is not None:
-        Y = np.asarray(Y)
+        Y = plain("Y", Y)
         if Y.shape != lead + outputs:
             raise ValueError(
                 f"Y: got shape {Y.shape}, expected {lead + outputs}: X has shape {given}, the network "
@@ -525,7 +552,7 @@ def sequences(learner: Learner, X: Any, Y: Any, mask: Any, trials: Any) -> tuple
             )
         Y = Y.reshape((steps,) + outputs)
     if mask is not None:
-        mask = np.asarray(mask)
+        mask = plain("mask", mask)
         if mask.shape == lead:
             mask = np.broadcast_to(mask.reshape(lead + (1,) * len(outputs)), lead + outputs)
         if mask.shape != lead + outputs:
@@ -586,7 +613,7 @@ class Recorder:
         self.learner = learner
         self.specs = specs
         self.kept: list = [[] for _ in specs]
-        self.sums: list = [(0.0, 0) for _ in specs]
+        self.last: list = [deque(maxlen=spec.get("window", spec["every"])) for spec in specs]
         for spec in specs:
             learner.read(spec["quantity"])
 
@@ -598,12 +625,11 @@ class Recorder:
             number = "." not in spec["quantity"] and "[" not in spec["quantity"]
             if not (due or number):
                 continue
-            total, count = self.sums[k]
-            total, count = total + self.learner.read(spec["quantity"]), count + 1
+            self.last[k].append(self.learner.read(spec["quantity"]))
             if due:
-                self.kept[k].append((step, total / count))
-                total, count = 0.0, 0
-            self.sums[k] = (total, count)
+                self.kept[k].append((step, sum(self.last[k]) / len(self.last[k])))
+                if "window" not in spec:
+                    self.last[k].clear()
 
     def channels(self) -> list:
         """As the compiled recorder gives them."""
@@ -662,14 +688,20 @@ class Bar:
             print(file=sys.stderr)
 
 
-def rebuild(cls: type, about: dict, rule: Any) -> Learner:
-    """A learner of these settings, before its state is restored."""
+def rebuild(cls: type, about: dict, rule: Any, begun: bool = False) -> Learner:
+    """A learner of these settings, before its state is restored; a rule that has begun goes on from where it is."""
     if about["rule"] and rule is None:
         raise TypeError(
             f"rule: got None, expected an object of {about['rule']}, the rule written in Python that this learner was "
             "saved with. Hand it in: apical.load(path, rule=...)."
         )
     rule_object = rule() if isinstance(rule, type) else rule
+    if rule_object is not None and type(rule_object).__name__ != about["rule"]:
+        raise TypeError(
+            f"rule: got an object of {type(rule_object).__name__}, expected "
+            + (f"one of {about['rule']}" if about["rule"] else "None: it was saved with a built-in rule")
+            + ". Hand in what the learner was saved with."
+        )
     learner = _core.Learner.__new__(
         cls,
         about["config"],
@@ -677,16 +709,17 @@ def rebuild(cls: type, about: dict, rule: Any) -> Learner:
         about["outputs"],
         about["seed"],
         about["dtype"],
-        rule_object if about["rule"] else None,
+        rule_object,
+        begun,
     )
-    learner.history, learner._told = None, set()
+    learner.history, learner._told, learner._opened = None, set(), False
     return learner
 
 
 def from_bytes(cls: type, data: bytes, rule: Any = None) -> Learner:
     """What `pickle` and `copy` go through."""
     about = json.loads(_core.read_checkpoint("learner", data))
-    learner = rebuild(cls, about, rule)
+    learner = rebuild(cls, about, rule, begun=True)
     learner._restore("learner", data)
     return learner
 

@@ -30,6 +30,16 @@ class Network:
         How W_rec, W_in, b_rec, W_out and b_out start.
     output_feedback : settings of `apical.init`, optional
         Fixed weights through which the network hears its last output.
+    initial_state : float
+        State of every unit at the start of a trial.
+    self_connections : bool
+        Whether a unit may have a synapse onto itself.
+    dale : dict, optional
+        Signs of units: {"method": "clip" or "magnitude", "excitatory": 0.8, "inhibitory_first": .., "readout": ..}.
+    sparsity : dict, optional
+        {"density": 0.3, "rewiring": {"connected": 0.99, "shrink": 0.01}}; see docs/how-to/constrain-weights.md.
+    types : dict, optional
+        Cell types for `mdgl` and `modprop`: {"kind": "contiguous", "count": 3}, {"kind": "by_sign"}, {"kind": "given", "of": [0, 0, 1]}.
     seed : int
         All randomness comes from it.
     dtype : "float64" or "float32"
@@ -68,6 +78,11 @@ class Network:
         readout: Union[str, Mapping, None] = None,
         readout_bias: Union[str, Mapping, None] = None,
         output_feedback: Union[str, Mapping, None] = None,
+        initial_state: float = 0.0,
+        self_connections: bool = True,
+        dale: Optional[Mapping] = None,
+        sparsity: Optional[Mapping] = None,
+        types: Optional[Mapping] = None,
         seed: int = 0,
         dtype: Any = "float64",
     ) -> None:
@@ -76,6 +91,10 @@ class Network:
         for name, value in zip(_INITS, given):
             if value is not None:
                 settings[name] = as_spec(value, name)
+        settings.update(initial_state=initial_state, self_connections=self_connections)
+        for name, value in (("dale", dale), ("sparsity", sparsity), ("types", types)):
+            if value is not None:
+                settings[name] = dict(value)
         self.settings = settings
         self.inputs = whole("inputs", inputs)
         self.outputs = whole("outputs", outputs)
@@ -100,6 +119,9 @@ class Network:
         alpha: Optional[float] = None,
         activation: Optional[str] = None,
         initial_state: Any = None,
+        self_connections: bool = True,
+        dale: Optional[Mapping] = None,
+        types: Optional[Mapping] = None,
         seed: int = 0,
         dtype: Any = "float64",
     ) -> "Network":
@@ -121,6 +143,8 @@ class Network:
             "tanh", "relu", ...
         initial_state : array of shape (n,), optional
             State at the start of a trial.
+        self_connections, dale, types
+            As for `Network`; weights stay as they are given until the first update.
         dtype : "float64" or "float32"
 
         Raises
@@ -155,6 +179,9 @@ class Network:
             recurrent=zero,
             input=zero,
             readout=zero,
+            self_connections=self_connections,
+            dale=dale,
+            types=types,
             seed=seed,
             dtype=dtype,
         )
@@ -225,7 +252,7 @@ def whole(field: str, value: Any) -> int:
     """A whole number that is not negative."""
     try:
         number = value.__index__()
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise TypeError(
             f"{field}: got a {type(value).__name__}, expected a whole number. Write for example {field}=32."
         ) from None
@@ -236,9 +263,23 @@ def whole(field: str, value: Any) -> int:
     return number
 
 
+def plain(field: str, value: Any) -> np.ndarray:
+    """An array, if it is one without a mask of its own and with rows of equal lengths."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{field}: got a masked array, expected a plain one. Write {field}.filled(0.0), and mask= for what does not count."
+        )
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{field}: got rows that make no array, expected equal lengths: {error}. Hand in a NumPy array."
+        ) from None
+
+
 def numbers(field: str, value: Any, dtype: str, axes: int) -> np.ndarray:
     """A copy as a contiguous array, if it is one of finite numbers with so many axes."""
-    array = np.asarray(value)
+    array = plain(field, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{field}: got an array of {array.dtype}, expected numbers ({dtype}). Convert it to numbers first."

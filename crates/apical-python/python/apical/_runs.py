@@ -192,8 +192,8 @@ def compare(
     experiment : str
         A built-in experiment (see `apical.experiments()`) or a TOML file.
     rules : list or comma-separated names
-        Rules that watch, each "KIND" or "KIND.KEY=VALUE+KEY=VALUE".
-    train : str, optional
+        Rules that watch, each of `apical.rules`, or "KIND" or "KIND.KEY=VALUE+KEY=VALUE".
+    train : str or settings of `apical.rules`, optional
         The rule that trains; that of the experiment if left out.
     changes : dictionary, optional
         Settings to change, for example {"network.units": 16}.
@@ -211,12 +211,25 @@ def compare(
         if value is not None:
             settings[name] = whole(name, value)
     listed = [f"{key}={_toml(value)}" for key, value in settings.items()]
-    names = rules if isinstance(rules, str) else ",".join(rules)
+    names = rules if isinstance(rules, str) else ",".join(map(_rule_text, [rules] if isinstance(rules, Mapping) else rules))
+    train = None if train is None else _rule_text(train)
     with Bar(None, progress) as bar:
         text, svg, png = _core.compare(
             os.fspath(experiment), listed, train, names, whole("threads", threads), bar.advance
         )
     return Comparison(json.loads(text), svg, png)
+
+
+def _rule_text(rule: Any) -> str:
+    """A rule as the command line writes it: KIND.KEY=VALUE+KEY=VALUE."""
+    if isinstance(rule, str):
+        return rule
+    if not isinstance(rule, Mapping):
+        raise TypeError(
+            f"rules: got a {type(rule).__name__}, expected names or rules of apical.rules. Write for example rules=[\"rtrl\", \"rflo\"]."
+        )
+    settings = "+".join(f"{key}={_toml(value)}" for key, value in rule.items() if key != "kind" and value is not None)
+    return f"{rule['kind']}.{settings}" if settings else rule["kind"]
 
 
 def _toml(value: Any) -> str:
