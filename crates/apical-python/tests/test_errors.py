@@ -203,3 +203,20 @@ def test_what_is_no_plain_array_or_weight_is_refused(learner):
         learner.run(zip(X, Y), progress=False, monitors=[{"quantitty": "loss"}])
     with pytest.raises(ValueError, match="batch: got 1099511627776, expected at most 1048576"):
         apical.tasks.add().stream(batch=2**40, steps=10)
+
+
+def test_what_is_no_task_is_refused(learner):
+    for task in (5, None, "add", {"kind": "add"}, apical.tasks.add):
+        with pytest.raises(TypeError, match="task: got a .*, expected one of apical.tasks"):
+            learner.run(task, 10, progress=False)
+    for task in ("add", iter([])):
+        with pytest.raises(TypeError, match="task: got a .*, expected one of apical.tasks or its stream"):
+            learner.evaluate(task)
+    X, Y = np.ones((4, learner.inputs)), np.ones((4, learner.outputs))
+    with pytest.raises(TypeError, match="steps: got a float, expected a whole number"):
+        learner.run(zip(X, Y), 2.5, progress=False)
+    for wrong in ({"steps": -1}, {"batch": -1}, {"purpose": "tset"}, {"dtype": "int32"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}: got"):
+            apical.tasks.add().stream(**wrong)
+    with pytest.raises(TypeError, match="W_rec: got a masked array"):
+        learner.W_rec = np.ma.array(learner.W_rec, mask=learner.W_rec > 0)

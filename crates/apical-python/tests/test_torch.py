@@ -44,3 +44,20 @@ def test_what_cannot_be_taken_over_is_refused():
         apical.from_torch_rnn(torch.nn.GRU(2, 3))
     with pytest.raises(ValueError, match="layers"):
         apical.from_torch_rnn(torch.nn.RNN(2, 3, num_layers=2))
+
+
+def test_what_torch_does_not_compute_is_not_exported():
+    for settings, name in (
+        ({"neuron": "voltage"}, "neuron"),
+        ({"neuron": apical.neurons.rate(alpha=0.5)}, "alpha"),
+        ({"output_feedback": "gaussian"}, "output_feedback"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: got"):
+            apical.Network(2, 2, 3, **settings).to_torch_state_dict()
+    with pytest.raises(TypeError, match="readout: got a int, expected a torch.nn.Linear"):
+        apical.from_torch_rnn(torch.nn.RNN(2, 3), 3)
+
+    class Mine(torch.nn.RNN):
+        pass
+
+    assert apical.from_torch_rnn(Mine(2, 3)).units == 3

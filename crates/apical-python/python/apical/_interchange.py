@@ -11,6 +11,8 @@ import numpy as np
 
 from ._network import Network, dtype_name
 
+# Of rate units, where settings leave it out.
+_ALPHA = 1.0
 _TYPES = {"F32": "<f4", "F64": "<f8"}
 
 
@@ -27,7 +29,9 @@ def from_torch_rnn(module: Any, readout: Any = None, *, dtype: Any = None) -> Ne
     dtype : "float64" or "float32", optional
         That of the module if left out.
     """
-    kind = type(module).__name__
+    # Subclasses count; nothing of torch is needed to see them.
+    names = [cls.__name__ for cls in type(module).__mro__]
+    kind = next((name for name in names if name in ("RNN", "RNNCell")), names[0])
     if kind not in ("RNN", "RNNCell"):
         raise TypeError(
             f"module: got a {kind}, expected a torch.nn.RNN or RNNCell. For other cells, hand the weights to apical.Network.from_arrays."
@@ -49,6 +53,10 @@ def from_torch_rnn(module: Any, readout: Any = None, *, dtype: Any = None) -> Ne
     n = len(W_rec)
     W_out, b_out = np.zeros((1, n)), np.zeros(1)
     if readout is not None:
+        if not hasattr(readout, "weight"):
+            raise TypeError(
+                f"readout: got a {type(readout).__name__}, expected a torch.nn.Linear. Leave it out for zero weights."
+            )
         W_out = readout.weight.detach().cpu().numpy()
         b_out = None if readout.bias is None else readout.bias.detach().cpu().numpy()
     return Network.from_arrays(
@@ -64,8 +72,20 @@ def from_torch_rnn(module: Any, readout: Any = None, *, dtype: Any = None) -> Ne
     )
 
 
-def to_torch_state_dict(arrays: Mapping[str, np.ndarray]) -> dict:
-    """Weights under torch's names."""
+def to_torch_state_dict(arrays: Mapping[str, np.ndarray], settings: Mapping) -> dict:
+    """Weights under torch's names, of a network that torch computes alike."""
+    neuron = settings["neuron"]
+    found = {
+        "neuron": neuron["kind"],
+        "alpha": neuron.get("alpha", _ALPHA),
+        "output_feedback": settings.get("output_feedback"),
+    }
+    for name, expected in (("neuron", "rate"), ("alpha", 1.0), ("output_feedback", None)):
+        if found[name] != expected:
+            raise ValueError(
+                f"{name}: got {found[name]!r}, expected {expected!r}: an RNN of torch computes nothing else. "
+                "Hand the arrays over one by one to a cell of your own."
+            )
     try:
         import torch
     except ImportError:

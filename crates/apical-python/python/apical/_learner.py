@@ -165,7 +165,7 @@ class Learner(_core.Learner):
 
     def set_trace(self, name: str, value: Any) -> None:
         """Sets one of `traces()`, for example `learner.set_trace("eligibility.trace.0", array)`."""
-        self._set_array(f"rule.{name}", value)
+        self._set_array(f"rule.{name}", plain(name, value))
 
     @property
     def feedback_weights(self) -> Optional[np.ndarray]:
@@ -303,6 +303,12 @@ class Learner(_core.Learner):
             with Bar(steps, progress) as bar:
                 result = self._run(task, steps, specs, bar.advance)
             return self._finish(result)
+        if isinstance(task, (str, Mapping)) or not hasattr(task, "__iter__"):
+            raise TypeError(
+                f"task: got a {type(task).__name__}, expected one of apical.tasks, its stream, or an iterator of (x, y). "
+                "Write for example learner.run(apical.tasks.add(), steps=20_000)."
+            )
+        steps = None if steps is None else whole("steps", steps)
         return self._iterate(task, steps, progress, monitors, every or 100)
 
     def _iterate(
@@ -375,6 +381,11 @@ class Learner(_core.Learner):
                 dtype=self.dtype,
                 purpose="test",
             )
+        if not isinstance(task, _core.TaskStream):
+            raise TypeError(
+                f"task: got a {type(task).__name__}, expected one of apical.tasks or its stream. "
+                "For data of your own, compare learner.predict(X) with Y."
+            )
         return Evaluation(*self._evaluate(task, steps))
 
     def predict(self, X: Any, trials: Any = None) -> np.ndarray:
@@ -441,7 +452,7 @@ def _parameter(name: str, document: str) -> property:
         return self._copy(name)
 
     def put(self: Learner, value: Any) -> None:
-        self._set(name, value)
+        self._set(name, plain(name, value))
 
     return property(get, put, doc=document)
 

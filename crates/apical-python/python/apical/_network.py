@@ -219,7 +219,7 @@ class Network:
         """As `Learner.to_torch_state_dict`."""
         from ._interchange import to_torch_state_dict
 
-        return to_torch_state_dict(self.arrays())
+        return to_torch_state_dict(self.arrays(), self.settings)
 
     def save_weights(self, path: Any) -> None:
         """Weights as a safetensors file, read back by `apical.load_weights`."""

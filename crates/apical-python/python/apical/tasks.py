@@ -12,6 +12,7 @@ from typing import Any, Iterator, NamedTuple, Optional
 import numpy as np
 
 from . import _core
+from ._network import dtype_name, whole
 from ._spec import Spec, fill
 
 
@@ -65,7 +66,12 @@ class Task(Spec):
 
         The stream "train" of a seed is the one `apical run` trains on, "test" the one it tests on.
         """
-        return _core.TaskStream(dict(self), batch, steps, seed, purpose, str(np.dtype(dtype)))
+        if purpose not in ("train", "test"):
+            raise ValueError(
+                f'purpose: got {purpose!r}, expected "train" or "test". For another stream take another seed.'
+            )
+        sizes = [whole(name, value) for name, value in (("batch", batch), ("steps", steps), ("seed", seed))]
+        return _core.TaskStream(dict(self), *sizes, purpose, dtype_name(dtype))
 
     def sample(self, steps: int, seed: int = 0, **settings: Any) -> Sample:
         """The first steps of a stream as arrays X (steps, inputs), Y (steps, outputs), mask and trials, for `fit`."""
