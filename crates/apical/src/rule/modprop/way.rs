@@ -199,7 +199,7 @@ mod tests {
         let mut spec = LearnerSpec::default();
         spec.network.units = 3;
         spec.network.types = Some(TypesSpec::Given { of: vec![0, 0, 1] });
-        let mut learner = Learner::<f64>::new(&spec, 2, 1, 0).unwrap();
+        let mut learner = Learner::<f64>::new(&spec, 2, 2, 0).unwrap();
         let w = [0.0, 2.0, 5.0, 4.0, 0.0, 7.0, 1.0, 3.0, 0.0];
         learner.set_parameter("W_rec", &w).unwrap();
         let network = learner.network();
