@@ -36,8 +36,8 @@ fn a_task_alone_gives_its_claims_and_curves_whatever_the_threads() {
         let column = |name: &str| table[0].iter().position(|n| n == name).unwrap();
         let of = |seed: &str| {
             let rows = table.iter().filter(|row| row[column("seed")] == seed);
-            let losses = rows.filter_map(|row| row[column("loss")].parse().ok());
-            losses.last().unwrap()
+            let mut losses = rows.filter_map(|row| row[column("loss")].parse().ok());
+            losses.next_back().unwrap()
         };
         ["0", "1", "2"].map(of).into()
     };
