@@ -188,3 +188,56 @@ def test_exact_rules_agree_with_finite_differences(rng):
         slope = (slopes[0] - slopes[1]) / 2e-5
         for rule, gradient in exact.items():
             assert gradient[i, j] == pytest.approx(slope, rel=1e-6, abs=1e-9), rule
+
+
+CELL = {"feedback_weights": "cell"}
+MODPROP = {
+    "exact": "rtrl",
+    "three_factor": "three_factor",
+    "mdgl_cell": {"kind": "mdgl", **CELL},
+    "mdgl_typed": {"kind": "mdgl"},
+    "modprop_cell_code": {"drive": "code", **CELL},
+    "modprop_cell_paper": {"drive": "paper", **CELL},
+    "modprop_typed_code": {"drive": "code"},
+    "modprop_typed_paper": {"drive": "paper"},
+    "modprop_typed_paper_taps3": {"drive": "paper", "taps": 3},
+}
+
+
+@pytest.mark.parametrize("key", MODPROP)
+@pytest.mark.parametrize("when", ["last", "every"])
+def test_modprop_and_what_it_is_compared_with(key, when):
+    golden = load("modprop_2types.npz")
+    own = apical.Network.from_arrays(
+        W_rec=golden["W"],
+        W_in=golden["U"],
+        W_out=golden["V"],
+        b_out=golden["b"],
+        neuron="voltage",
+        alpha=1 - float(golden["a"]),
+        activation="relu",
+        types={"kind": "given", "of": [int(t) for t in golden["types"]]},
+    )
+    rule = MODPROP[key]
+    if key.startswith("modprop"):
+        rule = {"kind": "modprop", "mu": float(golden["mu"]), **rule}
+    X = golden["x"]
+    Y = np.tile(np.eye(own.outputs)[int(golden["target"])], (len(X), 1))
+    mask = np.ones(len(X)) if when == "every" else (np.arange(len(X)) == len(X) - 1).astype(float)
+    got = apical.gradients(own, rule, X, Y, loss="softmax_cross_entropy", mask=mask)
+    total = got["rec"].sum(0) + got["rest"]
+    n = own.units
+    for name, part in (("dW", total[:, :n]), ("dU", total[:, n:-1])):
+        expected = golden[f"{when}/{key}/{name}"]
+        assert np.abs(part - expected).max() <= 1e-9 * np.abs(expected).max()
+
+
+def test_miconi_is_replayed_from_injected_pushes(rng):
+    own = apical.Network(2, 1, 4, seed=1)
+    X, Y = rng.normal(size=(12, 2)), rng.normal(size=(12, 1))
+    pushes = rng.normal(size=(12, 4)) * (rng.uniform(size=(12, 4)) < 0.2)
+    one, same, none = (
+        apical.gradients(own, "miconi", X, Y, loss="mean_squared_error", noise=noise, seed=seed)
+        for noise, seed in ((pushes, 1), (pushes, 2), (0 * pushes, 1))
+    )
+    assert np.array_equal(one["rates"], same["rates"]) and not np.array_equal(one["rates"], none["rates"])
