@@ -3,7 +3,8 @@
 use apical::Scalar;
 use apical::kernel::Matrix;
 use numpy::{
-    Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+    Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -30,13 +31,20 @@ pub fn numbers<'py, T: Number>(
     value: &Bound<'py, PyAny>,
     field: &str,
 ) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    if let Ok(array) = value.cast::<PyArrayDyn<T>>()
+    // A subclass may mean more than its numbers.
+    if value.is_exact_instance_of::<PyUntypedArray>()
+        && let Ok(array) = value.cast::<PyArrayDyn<T>>()
         && array.is_c_contiguous()
     {
         return Ok(array.readonly());
     }
     let py = value.py();
     let numpy = py.import(intern!(py, "numpy"))?;
+    if value.is_instance(&numpy.getattr(intern!(py, "ma"))?.getattr("MaskedArray")?)? {
+        return Err(PyTypeError::new_err(format!(
+            "{field}: got a masked array, expected a plain one. Write {field}.filled(0.0), and mask= for what does not count."
+        )));
+    }
     let array = numpy
         .call_method1(intern!(py, "asarray"), (value,))
         .map_err(|error| {

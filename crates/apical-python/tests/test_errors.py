@@ -189,6 +189,8 @@ def test_what_is_no_plain_array_or_weight_is_refused(learner):
     masked = np.ma.array(X, mask=X > 0)
     with pytest.raises(TypeError, match="X: got a masked array, expected a plain one"):
         learner.fit(masked, Y, progress=False)
+    with pytest.raises(TypeError, match="x: got a masked array, expected a plain one"):
+        learner.learn_one(masked[0], Y[0])
     with pytest.raises(ValueError, match="X: got rows that make no array"):
         learner.fit([[1, 2], [3]], Y, progress=False)
     with pytest.raises(ValueError, match="mask: got -1, expected weights of 0 or more"):
