@@ -326,7 +326,7 @@ def test_histories_tell_what_is_recorded_twice_and_what_is_not(rng):
     assert empty["loss"].size == 0 and one.history is empty
 
 
-def test_an_iterator_goes_on_within_its_trial():
+def test_an_iterator_goes_on_within_its_trial(tmp_path):
     def trials(seed):
         rng = np.random.default_rng(seed)
         for t in range(40):
@@ -340,6 +340,8 @@ def test_an_iterator_goes_on_within_its_trial():
     stream = trials(1)
     for steps in (7, 8, 25):
         parts.run(stream, steps, progress=False)
+        parts.save(tmp_path / "within.safetensors")
+        parts = apical.load(tmp_path / "within.safetensors")
     assert not np.array_equal(whole.W_rec, parts.W_rec)  # The last trial is open.
     parts.end_trial()
     assert np.array_equal(whole.W_rec, parts.W_rec)

@@ -80,7 +80,7 @@ def test_iterators_with_masks_and_trials(rng):
     by_trial = apical.Learner(net, "rflo", loss=MSE, update="trial")
     by_trial.run(pulses(rng), 60, progress=False)
     assert by_trial.steps == 60
-    with pytest.raises(ValueError, match="where they begin"):
+    with pytest.raises(ValueError, match="begin_trial before the first step"):
         apical.Learner(net, "rflo", loss=MSE, update="trial").run([([1], [1])], progress=False)
     with pytest.raises(TypeError, match="step 0"):
         online.run([3], progress=False)

@@ -320,9 +320,6 @@ class Learner(_core.Learner):
         every: int,
     ) -> History:
         specs = monitor_specs(monitors, every)
-        by_trial = self.settings["update"] == "trial" or (
-            isinstance(self.settings["update"], dict) and "trials" in self.settings["update"]
-        )
         recorder = Recorder(self, specs)
         before = self.steps
         done = 0
@@ -333,11 +330,6 @@ class Learner(_core.Learner):
                     if start:
                         self.begin_trial()
                         self._opened = True
-                    elif by_trial and not self._opened:
-                        raise ValueError(
-                            "update: got the end of trials, expected an iterator that says where they begin, "
-                            '(x, y, mask, trial_start). Give them, or set update="step".'
-                        )
                     self.learn_one(x, y, mask)
                     done += 1
                     recorder.record()
