@@ -165,12 +165,7 @@ fn a_stopped_comparison_leaves_its_folder_empty_for_the_next_try() {
     let child = command.spawn().unwrap();
     common::wait_for(&folder.path().join("a"));
     std::thread::sleep(std::time::Duration::from_millis(100));
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    let output = common::interrupt(child);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("stopped before the end"), "{said}");
     assert!(files(folder.path()).is_empty());

@@ -278,12 +278,7 @@ fn a_stopped_quick_reproduction_leaves_its_folder_empty_for_the_next_try() {
     let child = command.spawn().unwrap();
     common::wait_for(&folder.path().join("paper"));
     std::thread::sleep(std::time::Duration::from_millis(100));
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    let output = common::interrupt(child);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
         said.contains("stopped before the end. Nothing was written"),
@@ -309,12 +304,7 @@ fn a_stopped_reproduction_names_the_command_that_goes_on_and_finds_what_was_kept
     while !files(&seeds).keys().any(is_seed) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    let output = common::interrupt(child);
     let said = String::from_utf8(output.stderr).unwrap();
     let line = "stopped; go on with: apical reproduce marschall2020 --resume --out paper";
     assert!(said.contains(line), "{said}");

@@ -29,12 +29,7 @@ fn a_run_stopped_by_ctrl_c_goes_on_with_the_command_it_names() {
         .spawn()
         .unwrap();
     common::wait_for(&checkpoint(&broken, 0));
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    let output = common::interrupt(child);
     let said = String::from_utf8(output.stderr).unwrap();
     let line = said
         .lines()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Two seeds of 1000 steps, in a few milliseconds.
@@ -119,6 +119,18 @@ pub fn wait_for(path: &Path) {
         assert!(begun.elapsed() < Duration::from_secs(60), "{path:?}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Ctrl-C: the program stops by itself and says so by its code.
+#[track_caller]
+pub fn interrupt(child: Child) -> Output {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    output
 }
 
 /// The checkpoint of a seed of the run in `folder`.
