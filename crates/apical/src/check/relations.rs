@@ -116,19 +116,17 @@ pub const RELATIONS: &[Relation] = &[
         shape: Shape::ANY,
         expect: Within(ROUNDING),
         error: |case, _| {
-            let mut largest = 0.0_f64;
-            for spec in modprops() {
-                for taps in [None, Some(2)] {
-                    let rule = RuleSpec::ModProp(ModPropSpec {
-                        taps,
-                        ..spec.clone()
-                    });
-                    let mut learner = case.trial_learner(&rule)?;
-                    let late = case.gradient_of(&mut learner)?;
-                    largest = largest.max(apart(case, &rule, late)?);
-                }
-            }
-            Ok(largest)
+            let with = |spec: ModPropSpec| {
+                [None, Some(2)].map(|taps| ModPropSpec {
+                    taps,
+                    ..spec.clone()
+                })
+            };
+            largest(modprops().into_iter().flat_map(with), |spec| {
+                let rule = RuleSpec::ModProp(spec);
+                let mut learner = case.trial_learner(&rule)?;
+                apart(case, &rule, case.gradient_of(&mut learner)?)
+            })
         },
     },
     Relation {
@@ -142,17 +140,15 @@ pub const RELATIONS: &[Relation] = &[
         expect: Within(ROUNDING),
         error: |case, _| {
             let case = linear(case);
-            let mut largest = 0.0_f64;
-            for drive in [Drive::Paper, Drive::Code] {
+            largest([Drive::Paper, Drive::Code], |drive| {
                 let rule = RuleSpec::ModProp(ModPropSpec {
                     drive,
                     feedback_weights: FeedbackWeights::Cell,
                     mu: 1.0,
                     ..ModPropSpec::default()
                 });
-                largest = largest.max(apart(&case, &rule, rtrl(&case)?)?);
-            }
-            Ok(largest)
+                apart(&case, &rule, rtrl(&case)?)
+            })
         },
     },
     Relation {
@@ -161,13 +157,7 @@ pub const RELATIONS: &[Relation] = &[
         says: "with a filter of no taps = rflo (the three-factor rule), either drive, through types or cells",
         shape: Shape::ANY,
         expect: Within(ROUNDING),
-        error: |case, _| {
-            let mut largest = 0.0_f64;
-            for spec in modprops() {
-                largest = largest.max(with_taps(case, 0, spec, rflo_spec())?);
-            }
-            Ok(largest)
-        },
+        error: |case, _| largest(modprops(), |spec| with_taps(case, 0, spec, rflo_spec())),
     },
     Relation {
         name: "all taps",
@@ -176,13 +166,10 @@ pub const RELATIONS: &[Relation] = &[
         shape: Shape::ANY,
         expect: Within(ROUNDING),
         error: |case, _| {
-            let mut largest = 0.0_f64;
-            for spec in modprops() {
+            largest(modprops(), |spec| {
                 let all = RuleSpec::ModProp(spec.clone());
-                let error = with_taps(case, case.data.steps() as i64, spec, all)?;
-                largest = largest.max(error);
-            }
-            Ok(largest)
+                with_taps(case, case.data.steps() as i64, spec, all)
+            })
         },
     },
     Relation {
@@ -196,16 +183,13 @@ pub const RELATIONS: &[Relation] = &[
         expect: Within(ROUNDING),
         error: |case, _| {
             let case = on_voltage(case);
-            let mut largest = 0.0_f64;
-            for weights in [FeedbackWeights::Typed, FeedbackWeights::Cell] {
+            largest([FeedbackWeights::Typed, FeedbackWeights::Cell], |weights| {
                 let spec = ModPropSpec {
                     feedback_weights: weights,
                     ..ModPropSpec::default()
                 };
-                let error = with_taps(&case, 1, spec, mdgl(weights))?;
-                largest = largest.max(error);
-            }
-            Ok(largest)
+                with_taps(&case, 1, spec, mdgl(weights))
+            })
         },
     },
     Relation {
@@ -787,6 +771,12 @@ fn rflo_spec() -> RuleSpec {
     RuleSpec::Rflo(Default::default())
 }
 
+/// The largest error of several settings.
+fn largest<S>(all: impl IntoIterator<Item = S>, error: impl Fn(S) -> Result<f64>) -> Result<f64> {
+    all.into_iter()
+        .try_fold(0.0_f64, |largest, one| Ok(largest.max(error(one)?)))
+}
+
 /// Both drives, through types with and without a unit's way onto itself, and through cells.
 fn modprops() -> Vec<ModPropSpec> {
     let mut all = Vec::new();
@@ -863,8 +853,7 @@ fn with_types(case: &Case, rule: &RuleSpec, of: Vec<usize>) -> Result<Vec<f64>> 
 }
 
 fn types_of_their_own(case: &Case, rule: &RuleSpec) -> Result<f64> {
-    let mut largest = 0.0_f64;
-    for drive in [Drive::Paper, Drive::Code] {
+    largest([Drive::Paper, Drive::Code], |drive| {
         let rule = match rule {
             RuleSpec::ModProp(spec) => RuleSpec::ModProp(ModPropSpec {
                 drive,
@@ -874,9 +863,8 @@ fn types_of_their_own(case: &Case, rule: &RuleSpec) -> Result<f64> {
         };
         let typed = with_types(case, &rule, (0..case.units).collect())?;
         let cells = case.gradient(&through_cells(&rule), &case.feedback)?;
-        largest = largest.max(difference(&typed, &cells));
-    }
-    Ok(largest)
+        Ok(difference(&typed, &cells))
+    })
 }
 
 /// RFLO with everything that can be set.
@@ -974,8 +962,7 @@ fn pruned(case: &Case, order: u64, prune: Prune, reference: RuleSpec) -> Result<
 
 /// KeRNL that does not learn, in both orders, against RFLO.
 fn fixed_kernel(case: &Case, timescale: f64) -> Result<f64> {
-    let mut largest = 0.0_f64;
-    for order in [Order::Corrected, Order::Published] {
+    largest([Order::Corrected, Order::Published], |order| {
         let kernl = RuleSpec::Kernl(KernlSpec {
             order,
             rate: 0.0,
@@ -983,9 +970,8 @@ fn fixed_kernel(case: &Case, timescale: f64) -> Result<f64> {
             ..KernlSpec::default()
         });
         let rflo = case.gradient(&rflo_spec(), &case.feedback)?;
-        largest = largest.max(apart(case, &kernl, rflo)?);
-    }
-    Ok(largest)
+        apart(case, &kernl, rflo)
+    })
 }
 
 fn combined(eligibility: EligibilitySpec, credit: CreditSpec) -> RuleSpec {
@@ -1030,13 +1016,11 @@ fn named_rules(case: &Case, _: &RuleSpec) -> Result<f64> {
             RuleSpec::Kernl(Default::default()),
         ),
     ];
-    let mut largest = 0.0_f64;
-    for (eligibility, named) in pairs {
+    largest(pairs, |(eligibility, named)| {
         let rule = combined(eligibility, CreditSpec::Immediate(Default::default()));
         let named = case.gradient(&named, &case.feedback)?;
-        largest = largest.max(apart(case, &rule, named)?);
-    }
-    Ok(largest)
+        apart(case, &rule, named)
+    })
 }
 
 /// Node perturbation with noise that is known, written out step by step.
