@@ -42,18 +42,6 @@ pub struct Surroundings<'a> {
     pub progress: &'a dyn Progress,
 }
 
-impl<'a> Surroundings<'a> {
-    /// No files.
-    pub fn in_memory(stop: &'a AtomicBool, progress: &'a dyn Progress) -> Self {
-        Self {
-            checkpoint: None,
-            resume: false,
-            stop,
-            progress,
-        }
-    }
-}
-
 /// Trains one seed of `experiment`.
 ///
 /// # Errors

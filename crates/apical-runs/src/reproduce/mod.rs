@@ -67,8 +67,7 @@ impl Paper {
     /// # Errors
     /// A key that is not in [`PAPERS`]; the nearest one is suggested.
     pub fn by_key(key: &str) -> Result<&'static Self> {
-        let keys = PAPERS.iter().map(|paper| paper.key);
-        let keys: Vec<&str> = keys.filter(|key| !key.contains('/')).collect();
+        let keys: Vec<&str> = PAPERS.iter().map(|paper| paper.key).collect();
         PAPERS.iter().find(|paper| paper.key == key).ok_or_else(|| {
             let example = format!("Write for example: apical reproduce {}", keys[0]);
             Error::Config {
