@@ -873,6 +873,13 @@ impl PyLearner {
         Ok(with!(guard, slot => slot.learner.steps()))
     }
 
+    /// Whether a trial was begun that has not ended.
+    #[getter]
+    fn _trial_is_open(&self) -> PyResult<bool> {
+        let mut guard = self.lock()?;
+        Ok(with!(guard, slot => slot.learner.trial_is_open()))
+    }
+
     /// "online" or "trial": how the rule works out its gradient.
     #[getter]
     fn mode(&self) -> PyResult<&'static str> {

@@ -301,6 +301,11 @@ impl<T: Scalar> Learner<T> {
         self.trial_is_open = true;
     }
 
+    /// Whether a trial was begun by [`Learner::begin_trial`] that has not ended.
+    pub fn trial_is_open(&self) -> bool {
+        self.trial_is_open
+    }
+
     /// Ends a trial, if one is open, with the update that is due.
     pub fn end_trial(&mut self) {
         if self.in_trial {

@@ -129,8 +129,6 @@ class Learner(_core.Learner):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self.history: Optional[History] = None
         self._told: set = set()
-        # Whether an iterator has begun a trial that is still open.
-        self._opened = False
 
     def _at_start(self) -> None:
         initial = self.initial_state
@@ -165,7 +163,7 @@ class Learner(_core.Learner):
 
     def set_trace(self, name: str, value: Any) -> None:
         """Sets one of `traces()`, for example `learner.set_trace("eligibility.trace.0", array)`."""
-        self._set_array(f"rule.{name}", plain(name, value))
+        self._set_array(f"rule.{name}", value)
 
     @property
     def feedback_weights(self) -> Optional[np.ndarray]:
@@ -329,7 +327,6 @@ class Learner(_core.Learner):
                     x, y, mask, start = unpack_step(step, done)
                     if start:
                         self.begin_trial()
-                        self._opened = True
                     self.learn_one(x, y, mask)
                     done += 1
                     recorder.record()
@@ -337,9 +334,8 @@ class Learner(_core.Learner):
                     if steps is not None and done >= steps:
                         break
                 else:
-                    if self._opened:
+                    if self._trial_is_open:
                         self.end_trial()
-                        self._opened = False
         finally:
             # Ctrl-C may come between a step and its count.
             self.history = History(recorder.channels(), self.steps - before)
@@ -422,13 +418,13 @@ class Learner(_core.Learner):
     def __deepcopy__(self, memo: dict) -> "Learner":
         rule = copy.deepcopy(self._rule_object, memo)
         twin = from_bytes(type(self), self._to_bytes(), rule)
-        twin._told, twin._opened = set(self._told), self._opened
+        twin._told = set(self._told)
         return twin
 
     __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
 
     def __reduce__(self):
-        return (from_bytes, (type(self), self._to_bytes(), self._rule_object), {"_opened": self._opened})
+        return (from_bytes, (type(self), self._to_bytes(), self._rule_object))
 
     def __repr__(self) -> str:
         settings = self.settings
@@ -444,7 +440,7 @@ def _parameter(name: str, document: str) -> property:
         return self._copy(name)
 
     def put(self: Learner, value: Any) -> None:
-        self._set(name, plain(name, value))
+        self._set(name, value)
 
     return property(get, put, doc=document)
 
@@ -715,7 +711,7 @@ def rebuild(cls: type, about: dict, rule: Any, begun: bool = False) -> Learner:
         rule_object,
         begun,
     )
-    learner.history, learner._told, learner._opened = None, set(), False
+    learner.history, learner._told = None, set()
     return learner
 
 
