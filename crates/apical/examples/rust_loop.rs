@@ -10,9 +10,9 @@ use apical::neuron::{NeuronSpec, RateSpec};
 use apical::rule::RuleSpec;
 use apical::{Learner, LearnerSpec, Scalar, Streams};
 
-/// So short that other programs rarely come in between: the least time is that of an idle machine.
-const STEPS: usize = 500;
-const BURSTS: usize = 2_000;
+/// As long and as many as those of `fit`: the least of shorter ones would be less for being shorter.
+const STEPS: usize = 20_000;
+const BURSTS: usize = 15;
 
 fn least<T: Scalar>(units: usize) -> apical::Result<f64> {
     let mut spec = LearnerSpec {
