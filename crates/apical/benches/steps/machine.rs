@@ -52,8 +52,8 @@ impl<T: Scalar> LaneKernel for MultiplyAdds<T> {
             (a, b, c, d) = (a.fma(f, f), b.fma(f, f), c.fma(f, f), d.fma(f, f));
             (e, g, h, i) = (e.fma(f, f), g.fma(f, f), h.fma(f, f), i.fma(f, f));
         }
-        let [a, b, c, d, e, g, h, i] = [a, b, c, d, e, g, h, i].map(L::Lanes::sum);
-        a + b + c + d + e + g + h + i
+        let (a, b, c, d) = (a.fma(f, e), b.fma(f, g), c.fma(f, h), d.fma(f, i));
+        a.sum() + b.sum() + c.sum() + d.sum()
     }
 }
 

@@ -53,7 +53,16 @@ impl<T: Scalar> LaneKernel for Products<'_, T> {
         while i + 4 <= rows {
             let w = [0, 1, 2, 3].map(|k| lines(matrix.row(i + k, length)));
             let mut b = 0;
-            while b + 4 <= samples {
+            // Without room for sixteen sums two rows times three vectors are what the registers hold.
+            while L::Lanes::<T>::ROOM == 8 && b + 3 <= samples {
+                let x = [0, 1, 2].map(|k| lines(vectors.row(b + k, length)));
+                let sums = small_tiles::<T, L>(w, x);
+                for (k, sums) in sums.iter().enumerate() {
+                    result[(b + k) * result_stride + i..][..4].copy_from_slice(sums);
+                }
+                b += 3;
+            }
+            while L::Lanes::<T>::ROOM > 8 && b + 4 <= samples {
                 let x = [0, 1, 2, 3].map(|k| lines(vectors.row(b + k, length)));
                 let sums = tile::<T, L>(w, x);
                 for (k, sums) in sums.iter().enumerate() {
@@ -124,6 +133,41 @@ fn tile<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 4]) -> [[T; 4];
     ]
 }
 
+/// Four rows times three vectors, two rows at a time: one row of sums a vector.
+#[inline(always)]
+fn small_tiles<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 3]) -> [[T; 4]; 3] {
+    let (a0, a1, b0, b1, c0, c1) = small_tile::<T, L>(w[0], w[1], x);
+    let (a2, a3, b2, b3, c2, c3) = small_tile::<T, L>(w[2], w[3], x);
+    [
+        L::Lanes::sums([a0, a1, a2, a3]),
+        L::Lanes::sums([b0, b1, b2, b3]),
+        L::Lanes::sums([c0, c1, c2, c3]),
+    ]
+}
+
+type Six<T> = (T, T, T, T, T, T);
+
+#[inline(always)]
+fn small_tile<T: Scalar, L: Level>(
+    w0: &[Line<T>],
+    w1: &[Line<T>],
+    x: [&[Line<T>]; 3],
+) -> Six<L::Lanes<T>> {
+    let z = L::Lanes::<T>::splat(T::ZERO);
+    let (mut a0, mut a1, mut b0, mut b1, mut c0, mut c1) = (z, z, z, z, z, z);
+    let vectors = x[0].iter().zip(x[1]).zip(x[2]);
+    for ((w0, w1), ((p, q), r)) in w0.iter().zip(w1).zip(vectors) {
+        let (w0, w1) = (L::Lanes::load(w0), L::Lanes::load(w1));
+        let x = L::Lanes::load(p);
+        (a0, a1) = (w0.fma(x, a0), w1.fma(x, a1));
+        let x = L::Lanes::load(q);
+        (b0, b1) = (w0.fma(x, b0), w1.fma(x, b1));
+        let x = L::Lanes::load(r);
+        (c0, c1) = (w0.fma(x, c0), w1.fma(x, c1));
+    }
+    (a0, a1, b0, b1, c0, c1)
+}
+
 /// Y = X Wᵀ: for every sample b, y_b = W x_b with the first `rows` rows of W. Vectors must reach to the end of W's padding.
 pub fn products<T: Scalar>(
     simd: Simd,
@@ -167,31 +211,28 @@ impl<T: Scalar> LaneKernel for AddTransposedProducts<'_, T> {
             result_stride,
             columns,
         } = self;
-        // Two lines of columns for eight samples at a time; then one line; then single samples.
+        // Two lines of columns for eight samples at a time where the registers have room, else one line for four.
         let lines = columns.div_ceil(LANES);
+        let (tile, width) = match L::Lanes::<T>::ROOM {
+            0..=16 => (4, 1),
+            _ => (8, 2),
+        };
         let mut b = 0;
         while b < samples {
-            let count = if b + 8 <= samples { 8 } else { 1 };
+            let count = if b + tile <= samples { tile } else { 1 };
             let mut line = 0;
             while line < lines {
                 let at = line * LANES;
-                let wide = line + 1 < lines;
+                let wide = width.min(lines - line);
+                let out = &mut *result;
                 match (count, wide) {
-                    (8, true) => {
-                        wide_tile::<T, L>(matrix, rows, factors, b, at, result, result_stride)
-                    }
-                    (_, true) => {
-                        for k in b..b + count {
-                            narrow::<T, L, 2>(matrix, rows, factors, k, at, result, result_stride);
-                        }
-                    }
-                    _ => {
-                        for k in b..b + count {
-                            narrow::<T, L, 1>(matrix, rows, factors, k, at, result, result_stride);
-                        }
-                    }
+                    (8, 2) => tile8x2::<T, L>(matrix, rows, factors, b, at, out, result_stride),
+                    (8, _) => tile8::<T, L>(matrix, rows, factors, b, at, out, result_stride),
+                    (4, _) => tile4::<T, L>(matrix, rows, factors, b, at, out, result_stride),
+                    (_, 2) => tile1x2::<T, L>(matrix, rows, factors, b, at, out, result_stride),
+                    _ => tile1::<T, L>(matrix, rows, factors, b, at, out, result_stride),
                 }
-                line += 2;
+                line += wide;
             }
             b += count;
         }
@@ -214,103 +255,41 @@ fn line_at_mut<T>(values: &mut [T], at: usize) -> &mut Line<T> {
     }
 }
 
-#[inline(always)]
-fn narrow<T: Scalar, L: Level, const WIDTH: usize>(
-    matrix: Rows<'_, T>,
-    rows: usize,
-    factors: Rows<'_, T>,
-    b: usize,
-    at: usize,
-    result: &mut [T],
-    stride: usize,
-) {
-    let out = b * stride + at;
-    let mut sum = L::Lanes::<T>::load(line_at(result, out));
-    let mut more = if WIDTH == 2 {
-        L::Lanes::<T>::load(line_at(result, out + LANES))
-    } else {
-        sum
-    };
-    for (j, f) in factors.row(b, rows).iter().enumerate() {
-        let f = L::Lanes::splat(*f);
-        let row = j * matrix.stride + at;
-        sum = f.fma(L::Lanes::load(line_at(matrix.data, row)), sum);
-        if WIDTH == 2 {
-            more = f.fma(L::Lanes::load(line_at(matrix.data, row + LANES)), more);
+/// Some samples and lines of columns, all sums in registers: of each line its place, and of each of its samples the place and a
+/// name. Names, not arrays: an array indexed in a loop would live in memory.
+macro_rules! tile {
+    ($name:ident, $samples:literal: $($l:literal $x:ident [$($k:literal $sum:ident),*]),*) => {
+        #[inline(always)]
+        fn $name<T: Scalar, L: Level>(
+            matrix: Rows<'_, T>,
+            rows: usize,
+            factors: Rows<'_, T>,
+            b: usize,
+            at: usize,
+            result: &mut [T],
+            stride: usize,
+        ) {
+            $($(let mut $sum = L::Lanes::load(line_at(result, (b + $k) * stride + at + $l * LANES));)*)*
+            let mut f = [&[][..]; $samples];
+            for (k, f) in f.iter_mut().enumerate() {
+                *f = factors.row(b + k, rows);
+            }
+            #[allow(clippy::needless_range_loop, reason = "several lists at the same place")]
+            for j in 0..rows {
+                let row = j * matrix.stride + at;
+                $(let $x = L::Lanes::load(line_at(matrix.data, row + $l * LANES));)*
+                $($($sum = L::Lanes::splat(f[$k][j]).fma($x, $sum);)*)*
+            }
+            $($($sum.store(line_at_mut(result, (b + $k) * stride + at + $l * LANES));)*)*
         }
-    }
-    sum.store(line_at_mut(result, out));
-    if WIDTH == 2 {
-        more.store(line_at_mut(result, out + LANES));
-    }
+    };
 }
 
-/// Eight samples and two lines of columns, all sums in registers.
-#[inline(always)]
-fn wide_tile<T: Scalar, L: Level>(
-    matrix: Rows<'_, T>,
-    rows: usize,
-    factors: Rows<'_, T>,
-    b: usize,
-    at: usize,
-    result: &mut [T],
-    stride: usize,
-) {
-    macro_rules! start {
-        ($k:expr) => {
-            (
-                L::Lanes::<T>::load(line_at(result, (b + $k) * stride + at)),
-                L::Lanes::<T>::load(line_at(result, (b + $k) * stride + at + LANES)),
-            )
-        };
-    }
-    let (mut a0, mut b0) = start!(0);
-    let (mut a1, mut b1) = start!(1);
-    let (mut a2, mut b2) = start!(2);
-    let (mut a3, mut b3) = start!(3);
-    let (mut a4, mut b4) = start!(4);
-    let (mut a5, mut b5) = start!(5);
-    let (mut a6, mut b6) = start!(6);
-    let (mut a7, mut b7) = start!(7);
-    let f = [0, 1, 2, 3, 4, 5, 6, 7].map(|k| factors.row(b + k, rows));
-    #[allow(clippy::needless_range_loop, reason = "eight lists at the same place")]
-    for j in 0..rows {
-        let row = j * matrix.stride + at;
-        let x = L::Lanes::load(line_at(matrix.data, row));
-        let y = L::Lanes::load(line_at(matrix.data, row + LANES));
-        let s = L::Lanes::splat(f[0][j]);
-        (a0, b0) = (s.fma(x, a0), s.fma(y, b0));
-        let s = L::Lanes::splat(f[1][j]);
-        (a1, b1) = (s.fma(x, a1), s.fma(y, b1));
-        let s = L::Lanes::splat(f[2][j]);
-        (a2, b2) = (s.fma(x, a2), s.fma(y, b2));
-        let s = L::Lanes::splat(f[3][j]);
-        (a3, b3) = (s.fma(x, a3), s.fma(y, b3));
-        let s = L::Lanes::splat(f[4][j]);
-        (a4, b4) = (s.fma(x, a4), s.fma(y, b4));
-        let s = L::Lanes::splat(f[5][j]);
-        (a5, b5) = (s.fma(x, a5), s.fma(y, b5));
-        let s = L::Lanes::splat(f[6][j]);
-        (a6, b6) = (s.fma(x, a6), s.fma(y, b6));
-        let s = L::Lanes::splat(f[7][j]);
-        (a7, b7) = (s.fma(x, a7), s.fma(y, b7));
-    }
-    let sums = [
-        (a0, b0),
-        (a1, b1),
-        (a2, b2),
-        (a3, b3),
-        (a4, b4),
-        (a5, b5),
-        (a6, b6),
-        (a7, b7),
-    ];
-    for (k, (first, second)) in sums.into_iter().enumerate() {
-        let out = (b + k) * stride + at;
-        first.store(line_at_mut(result, out));
-        second.store(line_at_mut(result, out + LANES));
-    }
-}
+tile!(tile8x2, 8: 0 x [0 a0, 1 a1, 2 a2, 3 a3, 4 a4, 5 a5, 6 a6, 7 a7], 1 y [0 b0, 1 b1, 2 b2, 3 b3, 4 b4, 5 b5, 6 b6, 7 b7]);
+tile!(tile8, 8: 0 x [0 a0, 1 a1, 2 a2, 3 a3, 4 a4, 5 a5, 6 a6, 7 a7]);
+tile!(tile4, 4: 0 x [0 a0, 1 a1, 2 a2, 3 a3]);
+tile!(tile1x2, 1: 0 x [0 a0], 1 y [0 b0]);
+tile!(tile1, 1: 0 x [0 a0]);
 
 /// Y += F W: for every sample b, y_b += Wᵀ f_b, with the first `rows` rows of W and its first `columns` columns; the padding of
 /// Y up to whole lines receives what W has there.
@@ -342,14 +321,14 @@ mod tests {
     use super::*;
     use crate::Streams;
 
-    fn random(rows: usize, columns: usize, seed: u64) -> Matrix<f64> {
+    fn random<T: Scalar>(rows: usize, columns: usize, seed: u64) -> Matrix<T> {
         let mut matrix = Matrix::zeros(rows, columns);
         let mut stream = Streams::new(seed).stream("test", 0);
         (0..rows).for_each(|i| stream.fill_normal(matrix.row_mut(i), 1.0));
         matrix
     }
 
-    fn rows(matrix: &Matrix<f64>) -> Rows<'_, f64> {
+    fn rows<T: Scalar>(matrix: &Matrix<T>) -> Rows<'_, T> {
         Rows {
             data: matrix.data(),
             stride: matrix.stride(),
@@ -358,19 +337,28 @@ mod tests {
 
     #[test]
     fn a_batch_is_one_sample_after_another_bit_for_bit() {
+        batch_is_one_after_another::<f64>();
+        batch_is_one_after_another::<f32>();
+    }
+
+    fn batch_is_one_after_another<T: Scalar>() {
         for simd in Simd::all() {
             for (n, m, batch) in [(7, 20, 3), (16, 40, 8), (33, 50, 21), (4, 5, 32), (1, 3, 1)] {
-                let (w, x, f) = (random(n, m, 1), random(batch, m, 2), random(batch, n, 3));
-                let mut y = random(batch, n, 4);
+                let (w, x, f) = (
+                    random::<T>(n, m, 1),
+                    random(batch, m, 2),
+                    random(batch, n, 3),
+                );
+                let mut y = random::<T>(batch, n, 4);
                 let stride = y.stride();
                 products(simd, rows(&w), n, rows(&x), batch, y.data_mut(), stride);
-                let mut back = random(batch, m, 5);
+                let mut back = random::<T>(batch, m, 5);
                 let start = back.clone();
                 let stride = back.stride();
                 let (factors, result) = (rows(&f), back.data_mut());
                 add_transposed_products(simd, rows(&w), n, m, factors, batch, result, stride);
                 for b in 0..batch {
-                    let mut expected = vec![0.0; n];
+                    let mut expected = vec![T::ZERO; n];
                     product(simd, w.data(), w.stride(), x.band(b, 1), &mut expected);
                     assert_eq!(y.row(b), expected);
                     let mut expected = start.row(b).to_vec();

@@ -8,7 +8,12 @@ use super::LANES;
 use crate::Scalar;
 
 /// Sixteen numbers.
+///
+/// Nothing here or in a [`LaneKernel`](super::LaneKernel) may map over an array of these: the closure, and the library's function that
+/// calls it, would be compiled for the baseline, and pass every register through memory.
 pub trait Lanes<T>: Copy {
+    /// How many of these the registers hold; a loop needs some for what is not a sum.
+    const ROOM: usize;
     /// All equal.
     fn splat(value: T) -> Self;
     /// From memory.
@@ -23,8 +28,8 @@ pub trait Lanes<T>: Copy {
     fn sum(self) -> T;
     /// The sums of four, bit for bit as [`Lanes::sum`] gives them, for fewer shuffles.
     #[inline(always)]
-    fn sums(four: [Self; 4]) -> [T; 4] {
-        four.map(Self::sum)
+    fn sums([a, b, c, d]: [Self; 4]) -> [T; 4] {
+        [a.sum(), b.sum(), c.sum(), d.sum()]
     }
 }
 
@@ -51,6 +56,7 @@ pub trait Vectors: Sized {
 pub struct Plain<T>([T; LANES]);
 
 impl<T: Scalar> Lanes<T> for Plain<T> {
+    const ROOM: usize = 4;
     #[inline(always)]
     fn splat(value: T) -> Self {
         Self([value; LANES])
@@ -207,6 +213,7 @@ mod target {
     }
 
     impl Lanes<f32> for F32x8x2 {
+        const ROOM: usize = 8;
         #[inline(always)]
         fn splat(value: f32) -> Self {
             unsafe { Self(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
@@ -242,16 +249,21 @@ mod target {
             sum_f32x8(unsafe { _mm256_add_ps(self.0, self.1) })
         }
         #[inline(always)]
-        fn sums(four: [Self; 4]) -> [f32; 4] {
-            sums_f32x4(four.map(|v| unsafe {
-                let eight = _mm256_add_ps(v.0, v.1);
-                let high = _mm256_extractf128_ps::<1>(eight);
-                _mm_add_ps(_mm256_castps256_ps128(eight), high)
-            }))
+        fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+            #[inline(always)]
+            fn four(v: F32x8x2) -> __m128 {
+                unsafe {
+                    let eight = _mm256_add_ps(v.0, v.1);
+                    let high = _mm256_extractf128_ps::<1>(eight);
+                    _mm_add_ps(_mm256_castps256_ps128(eight), high)
+                }
+            }
+            sums_f32x4([four(a), four(b), four(c), four(d)])
         }
     }
 
     impl Lanes<f32> for F32x16 {
+        const ROOM: usize = 32;
         #[inline(always)]
         fn splat(value: f32) -> Self {
             unsafe { Self(_mm512_set1_ps(value)) }
@@ -308,6 +320,7 @@ mod target {
     }
 
     impl Lanes<f64> for F64x4x4 {
+        const ROOM: usize = 4;
         #[inline(always)]
         fn splat(value: f64) -> Self {
             let v = unsafe { _mm256_set1_pd(value) };
@@ -367,6 +380,7 @@ mod target {
     }
 
     impl Lanes<f64> for F64x8x2 {
+        const ROOM: usize = 16;
         #[inline(always)]
         fn splat(value: f64) -> Self {
             let v = unsafe { _mm512_set1_pd(value) };
@@ -407,7 +421,7 @@ mod target {
             }
         }
         #[inline(always)]
-        fn sums(four: [Self; 4]) -> [f64; 4] {
+        fn sums([a, b, c, d]: [Self; 4]) -> [f64; 4] {
             /// Low halves of two side by side plus high halves of two side by side.
             #[inline(always)]
             fn halves(a: __m512d, b: __m512d) -> __m512d {
@@ -417,7 +431,8 @@ mod target {
                 }
             }
             unsafe {
-                let [a, b, c, d] = four.map(|v| _mm512_add_pd(v.0, v.1));
+                let (a, b) = (_mm512_add_pd(a.0, a.1), _mm512_add_pd(b.0, b.1));
+                let (c, d) = (_mm512_add_pd(c.0, c.1), _mm512_add_pd(d.0, d.1));
                 let (ab, cd) = (halves(a, b), halves(c, d));
                 let two = _mm512_add_pd(
                     _mm512_shuffle_f64x2::<0b10_00_10_00>(ab, cd),

@@ -114,7 +114,8 @@ impl<T: Scalar> LaneKernel for AddTransposed<'_, T> {
             let (r0, band) = band.split_at(stride);
             let (r1, band) = band.split_at(stride);
             let (r2, r3) = band.split_at(stride);
-            let [f0, f1, f2, f3] = f.map(L::Lanes::splat);
+            let (f0, f1) = (L::Lanes::splat(f[0]), L::Lanes::splat(f[1]));
+            let (f2, f3) = (L::Lanes::splat(f[2]), L::Lanes::splat(f[3]));
             let rows = lines(r0)
                 .iter()
                 .zip(lines(r1))

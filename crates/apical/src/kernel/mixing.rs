@@ -78,11 +78,14 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
         let mut payment = payment;
         for (p, rows) in states.chunks_exact_mut(K * stride).enumerate() {
             let beta = of[p];
-            let m: [[L::Lanes<T>; K]; K] = std::array::from_fn(|k| {
-                std::array::from_fn(|l| L::Lanes::splat(mix[(beta * K + k) * K + l]))
-            });
-            let d: [L::Lanes<T>; K] =
-                std::array::from_fn(|k| L::Lanes::splat(drive[p] * enter[beta * K + k]));
+            let zero = L::Lanes::splat(T::ZERO);
+            let (mut m, mut d) = ([[zero; K]; K], [zero; K]);
+            for k in 0..K {
+                for l in 0..K {
+                    m[k][l] = L::Lanes::splat(mix[(beta * K + k) * K + l]);
+                }
+                d[k] = L::Lanes::splat(drive[p] * enter[beta * K + k]);
+            }
             let trace = &lines(&traces[p * traces_stride..])[..width];
             let rows = lines_mut(rows);
             match &mut payment {
@@ -93,10 +96,12 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
                 }
                 Some(pay) => {
                     let g = L::Lanes::splat(pay.credit[p]);
-                    let weights: [L::Lanes<T>; K] = std::array::from_fn(|k| {
+                    let mut weights = [zero; K];
+                    for k in 0..K {
                         let own = pay.own_last && k + 1 == K;
-                        L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] })
-                    });
+                        weights[k] =
+                            L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] });
+                    }
                     let gradient = &mut lines_mut(&mut pay.gradient[p * stride..])[..width];
                     for (line, (e, sum)) in trace.iter().zip(gradient).enumerate() {
                         let new = mixed::<T, L, K>(rows, width, line, &m, &d, e);
@@ -125,14 +130,17 @@ fn mixed<T: Scalar, L: Level, const K: usize>(
     e: &Line<T>,
 ) -> [L::Lanes<T>; K] {
     let e = L::Lanes::load(e);
-    let old: [L::Lanes<T>; K] = std::array::from_fn(|k| L::Lanes::load(&rows[k * width + line]));
-    let new: [L::Lanes<T>; K] = std::array::from_fn(|k| {
+    let (mut old, mut new) = ([e; K], [e; K]);
+    for k in 0..K {
+        old[k] = L::Lanes::load(&rows[k * width + line]);
+    }
+    for k in 0..K {
         let mut sum = d[k].mul(e);
         for l in 0..K {
             sum = m[k][l].fma(old[l], sum);
         }
-        sum
-    });
+        new[k] = sum;
+    }
     for (k, new) in new.iter().enumerate() {
         new.store(&mut rows[k * width + line]);
     }

@@ -266,7 +266,8 @@ fn replace<T: Scalar, L: Level>(
     let (new, new_rest) = scratch[..4 * fours.len() + rest.len()].as_chunks::<4>();
     for (block, (old, new)) in fours.iter_mut().zip(new).enumerate() {
         let k = 4 * block;
-        let [w, x, y, z] = [&new[0], &new[1], &new[2], &new[3]].map(L::Lanes::load);
+        let (w, x) = (L::Lanes::load(&new[0]), L::Lanes::load(&new[1]));
+        let (y, z) = (L::Lanes::load(&new[2]), L::Lanes::load(&new[3]));
         w.store(&mut old[0]);
         x.store(&mut old[1]);
         y.store(&mut old[2]);
@@ -303,7 +304,7 @@ fn product<T: Scalar, L: Level>(
             &jacobian[k * stride..][..states]
         };
         let out = &mut scratch[first..];
-        if states - first > TILE / 2 {
+        if L::Lanes::<T>::ROOM > TILE && states - first > TILE / 2 {
             let rows = [0, 1, 2, 3, 4, 5, 6, 7].map(row);
             tile8::<T, L>(rows, panel, out);
             first += TILE;
