@@ -97,10 +97,9 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
                 Some(pay) => {
                     let g = L::Lanes::splat(pay.credit[p]);
                     let mut weights = [zero; K];
-                    for k in 0..K {
+                    for (k, weight) in weights.iter_mut().enumerate() {
                         let own = pay.own_last && k + 1 == K;
-                        weights[k] =
-                            L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] });
+                        *weight = L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] });
                     }
                     let gradient = &mut lines_mut(&mut pay.gradient[p * stride..])[..width];
                     for (line, (e, sum)) in trace.iter().zip(gradient).enumerate() {
