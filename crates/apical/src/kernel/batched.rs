@@ -1,15 +1,9 @@
 //! The products of [`product`](super::product) and [`add_transposed`](super::add_transposed) for a whole batch, bit for bit
 //! what they give sample by sample: weights are read once for several samples, and sums stay in registers.
 
+use super::lanes::{Line, line_at, line_at_mut, lines};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
-
-type Line<T> = [T; LANES];
-
-#[inline(always)]
-fn lines<T>(values: &[T]) -> &[Line<T>] {
-    values.as_chunks().0
-}
 
 /// A matrix in memory: numbers and the distance between rows.
 #[derive(Clone, Copy)]
@@ -211,47 +205,30 @@ impl<T: Scalar> LaneKernel for AddTransposedProducts<'_, T> {
             result_stride,
             columns,
         } = self;
-        // Two lines of columns for eight samples at a time where the registers have room, else one line for four.
         let lines = columns.div_ceil(LANES);
-        let (tile, width) = match L::Lanes::<T>::ROOM {
-            0..=16 => (4, 1),
-            _ => (8, 2),
-        };
         let mut b = 0;
         while b < samples {
-            let count = if b + tile <= samples { tile } else { 1 };
+            // As many samples and lines of columns as the registers have room for.
+            let (count, width) = match samples - b {
+                8.. if L::Lanes::<T>::ROOM > 16 => (8, 2),
+                4.. => (4, 1),
+                _ => (1, 2),
+            };
             let mut line = 0;
             while line < lines {
                 let at = line * LANES;
                 let wide = width.min(lines - line);
-                let out = &mut *result;
                 match (count, wide) {
-                    (8, 2) => tile8x2::<T, L>(matrix, rows, factors, b, at, out, result_stride),
-                    (8, _) => tile8::<T, L>(matrix, rows, factors, b, at, out, result_stride),
-                    (4, _) => tile4::<T, L>(matrix, rows, factors, b, at, out, result_stride),
-                    (_, 2) => tile1x2::<T, L>(matrix, rows, factors, b, at, out, result_stride),
-                    _ => tile1::<T, L>(matrix, rows, factors, b, at, out, result_stride),
+                    (8, 2) => tile8x2::<T, L>(matrix, rows, factors, b, at, result, result_stride),
+                    (8, _) => tile8::<T, L>(matrix, rows, factors, b, at, result, result_stride),
+                    (4, _) => tile4::<T, L>(matrix, rows, factors, b, at, result, result_stride),
+                    (_, 2) => tile1x2::<T, L>(matrix, rows, factors, b, at, result, result_stride),
+                    _ => tile1::<T, L>(matrix, rows, factors, b, at, result, result_stride),
                 }
                 line += wide;
             }
             b += count;
         }
-    }
-}
-
-#[inline(always)]
-fn line_at<T>(values: &[T], at: usize) -> &Line<T> {
-    match values[at..].first_chunk() {
-        Some(line) => line,
-        None => unreachable!("rows are padded to whole lines"),
-    }
-}
-
-#[inline(always)]
-fn line_at_mut<T>(values: &mut [T], at: usize) -> &mut Line<T> {
-    match values[at..].first_chunk_mut() {
-        Some(line) => line,
-        None => unreachable!("rows are padded to whole lines"),
     }
 }
 

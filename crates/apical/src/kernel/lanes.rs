@@ -7,6 +7,39 @@
 use super::LANES;
 use crate::Scalar;
 
+/// Sixteen numbers in memory.
+pub(super) type Line<T> = [T; LANES];
+
+/// The whole lines of an array.
+#[inline(always)]
+pub(super) fn lines<T>(values: &[T]) -> &[Line<T>] {
+    values.as_chunks().0
+}
+
+/// The whole lines of an array, to write.
+#[inline(always)]
+pub(super) fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
+    values.as_chunks_mut().0
+}
+
+/// The line that begins at `at`.
+#[inline(always)]
+pub(super) fn line_at<T>(values: &[T], at: usize) -> &Line<T> {
+    match values[at..].first_chunk() {
+        Some(line) => line,
+        None => unreachable!("rows are padded to whole lines"),
+    }
+}
+
+/// The line that begins at `at`, to write.
+#[inline(always)]
+pub(super) fn line_at_mut<T>(values: &mut [T], at: usize) -> &mut Line<T> {
+    match values[at..].first_chunk_mut() {
+        Some(line) => line,
+        None => unreachable!("rows are padded to whole lines"),
+    }
+}
+
 /// Sixteen numbers.
 ///
 /// Nothing here or in a [`LaneKernel`](super::LaneKernel) may map over an array of these: the closure, and the library's function that

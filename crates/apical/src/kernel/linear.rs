@@ -1,14 +1,8 @@
 //! Matrix–vector products, outer products and the descent step.
 
+use super::lanes::{Line, lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd, padded};
 use crate::Scalar;
-
-type Line<T> = [T; LANES];
-
-#[inline(always)]
-fn lines<T>(values: &[T]) -> &[Line<T>] {
-    values.as_chunks().0
-}
 
 struct Product<'a, T> {
     matrix: &'a [T],
@@ -58,11 +52,6 @@ impl<T: Scalar> LaneKernel for Product<'_, T> {
             *y = along::<T, L>(lines(&matrix[(first + row) * stride..][..stride]), vector);
         }
     }
-}
-
-#[inline(always)]
-fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
-    values.as_chunks_mut().0
 }
 
 #[inline(always)]

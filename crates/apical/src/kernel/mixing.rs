@@ -1,9 +1,8 @@
 //! Several traces of each synapse that drive one another: what credit filtered by the types of units needs.
 
+use super::lanes::{Line, lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
-
-type Line<T> = [T; LANES];
 
 /// Traces ν_k of every synapse of a layer, K a synapse: ν ← M_β ν + d_p e · enter_β for unit p of type β, line by line.
 pub struct Mixing<'a, T> {
@@ -41,16 +40,6 @@ pub struct Payment<'a, T> {
     pub own_last: bool,
     /// A row that all units share, weighed by g_p.
     pub shared: Option<&'a [T]>,
-}
-
-#[inline(always)]
-fn lines<T>(values: &[T]) -> &[Line<T>] {
-    values.as_chunks().0
-}
-
-#[inline(always)]
-fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
-    values.as_chunks_mut().0
 }
 
 struct Step<'a, 'p, T, const K: usize> {

@@ -1,9 +1,8 @@
 //! G += Σ_t f(t) a(t)ᵀ over many steps at once: the matrix product behind learning at the end of trials.
 
+use super::lanes::{Line, line_at, line_at_mut, lines};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
-
-type Line<T> = [T; LANES];
 
 /// Numbers of factors and vectors that are passed over together: a quarter of a megabyte in f32.
 const BLOCK: usize = 1 << 16;
@@ -46,20 +45,20 @@ fn block<T: Scalar, L: Level>(
     rows: usize,
     vectors: &[T],
 ) {
-    // Eight rows and two lines of sums where the registers have room for them, else four and one.
-    let (tile, width) = match L::Lanes::<T>::ROOM {
-        0..=16 => (4, 1),
-        _ => (8, 2),
-    };
     let steps = Steps {
         factors,
         factor_stride,
-        vectors: vectors.as_chunks().0,
+        vectors: lines(vectors),
         lines: stride / LANES,
     };
     let mut row = 0;
     while row < rows {
-        let count = tile.min(rows - row);
+        // As many rows and lines of sums as the registers have room for.
+        let (count, width) = match rows - row {
+            8.. if L::Lanes::<T>::ROOM > 16 => (8, 2),
+            4.. => (4, 1),
+            _ => (1, 2),
+        };
         let mut line = 0;
         while line < steps.lines {
             let out = &mut result[row * stride + line * LANES..];
@@ -67,15 +66,9 @@ fn block<T: Scalar, L: Level>(
             match (count, wide) {
                 (8, 2) => tile8x2::<T, L>(out, stride, steps, row, line),
                 (8, _) => tile8::<T, L>(out, stride, steps, row, line),
-                (4, 1) => tile4::<T, L>(out, stride, steps, row, line),
-                _ => {
-                    for r in 0..count {
-                        for l in 0..wide {
-                            let out = &mut out[r * stride + l * LANES..];
-                            tile1::<T, L>(out, stride, steps, row + r, line + l);
-                        }
-                    }
-                }
+                (4, _) => tile4::<T, L>(out, stride, steps, row, line),
+                (_, 2) => tile1x2::<T, L>(out, stride, steps, row, line),
+                _ => tile1::<T, L>(out, stride, steps, row, line),
             }
             line += wide;
         }
@@ -90,22 +83,6 @@ struct Steps<'a, T> {
     factor_stride: usize,
     vectors: &'a [Line<T>],
     lines: usize,
-}
-
-#[inline(always)]
-fn line_at<T>(values: &[T], at: usize) -> &Line<T> {
-    match values[at..].first_chunk() {
-        Some(line) => line,
-        None => unreachable!("rows are whole lines"),
-    }
-}
-
-#[inline(always)]
-fn line_at_mut<T>(values: &mut [T], at: usize) -> &mut Line<T> {
-    match values[at..].first_chunk_mut() {
-        Some(line) => line,
-        None => unreachable!("rows are whole lines"),
-    }
 }
 
 /// Sums over all steps for some rows and lines, in registers from the first step to the last: of each line its place, and of each
@@ -135,6 +112,7 @@ macro_rules! tile {
 tile!(tile8x2, 8: 0 x [0 a0, 1 a1, 2 a2, 3 a3, 4 a4, 5 a5, 6 a6, 7 a7], 1 y [0 b0, 1 b1, 2 b2, 3 b3, 4 b4, 5 b5, 6 b6, 7 b7]);
 tile!(tile8, 8: 0 x [0 a0, 1 a1, 2 a2, 3 a3, 4 a4, 5 a5, 6 a6, 7 a7]);
 tile!(tile4, 4: 0 x [0 a0, 1 a1, 2 a2, 3 a3]);
+tile!(tile1x2, 1: 0 x [0 a0], 1 y [0 b0]);
 tile!(tile1, 1: 0 x [0 a0]);
 
 /// result += Σ_t f(t) a(t)ᵀ: `factors` has `factor_stride` numbers a step, of which the first `rows` count, `vectors` has

@@ -7,6 +7,7 @@
 //! J comes row by row as it lies in memory: each element is broadcast once for a whole line, eight rows at a time, so that
 //! nothing is packed or transposed.
 
+use super::lanes::Line;
 use super::{Buffer, LANES, LaneKernel, Lanes, Level, Matrix, Simd};
 use crate::Scalar;
 
@@ -14,8 +15,6 @@ use crate::Scalar;
 pub const PANEL: usize = LANES;
 /// Rows of the register tile.
 const TILE: usize = 8;
-
-type Line<T> = [T; PANEL];
 
 /// M for one sample: state variable s of unit k at row `s * units + k`.
 #[derive(Clone)]

@@ -1,19 +1,8 @@
 //! Passes over traces that read and write memory once.
 
+use super::lanes::{lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd};
 use crate::Scalar;
-
-type Line<T> = [T; LANES];
-
-#[inline(always)]
-fn lines<T>(values: &[T]) -> &[Line<T>] {
-    values.as_chunks().0
-}
-
-#[inline(always)]
-fn lines_mut<T>(values: &mut [T]) -> &mut [Line<T>] {
-    values.as_chunks_mut().0
-}
 
 struct Trace<'a, T> {
     traces: &'a mut [T],
