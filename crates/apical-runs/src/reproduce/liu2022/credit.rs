@@ -13,21 +13,61 @@ use crate::{Result, experiment};
 /// The published μ.
 const MU: f64 = 0.25;
 
-/// A rule as its backward form: label, colour, the way credit takes, and whether the sender's derivative is exact.
-const LOOKS: [(&str, Colour, Way, bool); 5] = [
-    ("ModProp, W, paper", Colour::SkyBlue, Way::Cell, true),
-    ("ModProp, W, code", Colour::Blue, Way::Cell, false),
-    ("ModProp, types, paper", Colour::Vermilion, Way::Typed, true),
-    ("ModProp, types, code", Colour::Orange, Way::Typed, false),
-    ("three-factor", Colour::Grey, Way::None, true),
-];
-
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    None,
-    Cell,
-    Typed,
+/// A rule as its backward form.
+#[derive(Clone, Copy)]
+struct Look {
+    label: &'static str,
+    colour: Colour,
+    /// Means over types on the way back in place of the cells' weights.
+    typed: bool,
+    /// The derivative of the unit that learns: as it was, or μ as in the released code.
+    paper: bool,
+    /// Steps back that credit passes from unit to unit.
+    taps: usize,
 }
+
+const MODPROP: Look = Look {
+    label: "ModProp, W, paper",
+    colour: Colour::SkyBlue,
+    typed: false,
+    paper: true,
+    taps: usize::MAX,
+};
+
+const LOOKS: [Look; 6] = [
+    MODPROP,
+    Look {
+        label: "ModProp, W, code",
+        colour: Colour::Blue,
+        paper: false,
+        ..MODPROP
+    },
+    Look {
+        label: "ModProp, types, paper",
+        colour: Colour::Vermilion,
+        typed: true,
+        ..MODPROP
+    },
+    Look {
+        label: "ModProp, types, code",
+        colour: Colour::Orange,
+        typed: true,
+        paper: false,
+        ..MODPROP
+    },
+    Look {
+        label: "MDGL, W",
+        colour: Colour::Green,
+        taps: 1,
+        ..MODPROP
+    },
+    Look {
+        label: "three-factor",
+        colour: Colour::Grey,
+        taps: 0,
+        ..MODPROP
+    },
+];
 
 /// One batch as it was: slopes and credit of the last step.
 struct Batch {
@@ -42,13 +82,13 @@ struct Batch {
 }
 
 impl Batch {
-    /// κ(t) from the last step back: `exact` uses the derivatives as they were.
-    fn credit(&self, way: Way, paper: bool, exact: bool) -> Vec<Vec<f64>> {
+    /// κ(t) from the last step back: `exact` uses all derivatives as they were.
+    fn credit(&self, look: Look, exact: bool) -> Vec<Vec<f64>> {
         let (n, a) = (self.units, self.leak);
         let samples = self.signal.len() / n;
-        let weights = match way {
-            Way::Typed => self.averaged(),
-            _ => self.weights.clone(),
+        let weights = match look.typed {
+            true => self.averaged(),
+            false => self.weights.clone(),
         };
         let last = self.slopes.len() - 1;
         let pairs = self.signal.iter().zip(&self.slopes[last]);
@@ -57,7 +97,7 @@ impl Batch {
         let mut all = vec![kappa.clone()];
         for t in (0..last).rev() {
             let mut back = vec![0.0; n * samples];
-            if way != Way::None {
+            if last - t <= look.taps {
                 for b in 0..samples {
                     for j in 0..n {
                         let l = (1.0 - a) * lambda[b * n + j];
@@ -69,7 +109,7 @@ impl Batch {
             }
             for (k, q) in back.iter().enumerate() {
                 let slope = self.slopes[t][k];
-                kappa[k] = a * kappa[k] + q * if paper || exact { slope } else { MU };
+                kappa[k] = a * kappa[k] + q * if look.paper || exact { slope } else { MU };
                 lambda[k] = a * lambda[k] + q * if exact { slope } else { MU };
             }
             all.push(kappa.clone());
@@ -126,9 +166,8 @@ impl Batch {
 /// The figure.
 pub(super) fn figure(quick: bool) -> Result<Figure> {
     let mut changes: Vec<String> = vec![r#"rule={kind="bptt"}"#.into()];
-    if quick {
-        changes.extend(Task::Xor.quick().iter().map(|change| (*change).to_string()));
-    }
+    let own = Task::Xor.changes(quick).iter();
+    changes.extend(own.map(|change| (*change).to_string()));
     let experiment = experiment::parse(Task::Xor.toml(), &changes)?;
     let mut learner = experiment.learner::<f64>(experiment.seed)?;
     let streams = Streams::new(experiment.seed);
@@ -236,15 +275,15 @@ fn taps(batch: &Batch, trial: u64, quick: bool) -> Panel {
 
 /// Cosine of each rule's credit with the exact one, over lags.
 fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
-    let exact = batch.credit(Way::Cell, true, true);
+    let exact = batch.credit(MODPROP, true);
     let cosine = |a: &[f64], b: &[f64]| {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
     };
-    let curves = LOOKS.iter().map(|(label, colour, way, paper)| {
-        let credit = batch.credit(*way, *paper, false);
+    let curves = LOOKS.map(|look| {
+        let credit = batch.credit(look, false);
         Curve {
-            label: Some((*label).into()),
+            label: Some(look.label.into()),
             x: (0..credit.len())
                 .map(|lag| lag as f64 * step(quick))
                 .collect(),
@@ -253,7 +292,7 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
                 .zip(&credit)
                 .map(|(a, b)| cosine(a, b))
                 .collect(),
-            colour: *colour,
+            colour: look.colour,
             weight: Weight::Dark,
         }
     });
@@ -262,7 +301,94 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
         x_label: "steps back from the error (ms)".into(),
         y_label: "cosine with the exact credit".into(),
         y_range: Some((-0.25, 1.0)),
-        curves: curves.collect(),
+        curves: curves.into(),
         ..Panel::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reproduce::liu2022::CONDITIONS;
+
+    /// A trial of noise with one error at its end, under a rule: how it looked, its inputs, and what the rule made of it.
+    fn trial(rule: &str) -> (Batch, Vec<Vec<f64>>, Learner<f64>) {
+        let small = [
+            "network.units=20",
+            "task.cue=2",
+            "task.delay=6",
+            "batch=3",
+            // No update at the end of the trial, after which the gradient would be gone.
+            "update={trials=2}",
+        ];
+        let mut changes = vec![format!("rule={rule}")];
+        changes.extend(small.map(String::from));
+        let experiment = experiment::parse(Task::Xor.toml(), &changes).unwrap();
+        let mut learner = experiment.learner::<f64>(1).unwrap();
+        let task = experiment
+            .task
+            .build::<f64>(3, experiment.steps, &Streams::new(1), "train")
+            .unwrap();
+        let mut sample = learner.sample_for(&*task).unwrap();
+        sample.masked = true;
+        let (mut inputs, steps) = (Vec::new(), 10);
+        let mut next = |sample: &mut Sample<f64>| {
+            let t = inputs.len();
+            let noise = |k: usize| (1.7 * (k + 31 * t) as f64).sin();
+            sample
+                .x
+                .iter_mut()
+                .enumerate()
+                .for_each(|(k, x)| *x = noise(k));
+            let outputs = sample.y.len() / 3;
+            let class = |k: usize| f64::from(k % outputs == k / outputs % 2);
+            sample
+                .y
+                .iter_mut()
+                .enumerate()
+                .for_each(|(k, y)| *y = class(k));
+            sample.mask.fill(f64::from(t + 1 == steps));
+            sample.first = t == 0;
+            inputs.push(sample.x.clone());
+        };
+        let batch = look(&mut learner, &mut sample, &mut next, steps as u64).unwrap();
+        (batch, inputs, learner)
+    }
+
+    #[test]
+    fn credit_is_what_each_rule_multiplies_inputs_with() {
+        let bptt = Look {
+            label: "BPTT",
+            ..MODPROP
+        };
+        let looks = LOOKS.map(|look| (look, false)).into_iter();
+        for (look, exact) in looks.chain([(bptt, true)]) {
+            let label = look.label;
+            let condition = CONDITIONS.iter().find(|c| c.label.starts_with(label));
+            let (batch, inputs, learner) = trial(condition.unwrap().rule);
+            let credit = batch.credit(look, exact);
+            let dims = learner.network().dims();
+            let gain = learner.network().neuron().constant(1.0).unwrap().gain;
+            for unit in 0..dims.units {
+                for input in 0..dims.inputs {
+                    let mut sum = 0.0;
+                    for (lag, kappa) in credit.iter().enumerate() {
+                        let x = &inputs[inputs.len() - 1 - lag];
+                        for b in 0..dims.batch {
+                            let pre = x[b * dims.inputs + input];
+                            sum += gain * kappa[b * dims.units + unit] * pre;
+                        }
+                    }
+                    let found = learner.gradient().row(unit)[dims.units + input];
+                    assert!(
+                        (found - sum).abs() <= 1e-12 * (1.0 + sum.abs()),
+                        "{label}, unit {unit}, input {input}: {found} against {sum}"
+                    );
+                }
+            }
+            // Every unit but those that never spoke has been told something.
+            let told = (0..dims.units).filter(|u| learner.gradient().row(*u)[dims.units] != 0.0);
+            assert!(told.count() >= dims.units / 3, "{label}");
+        }
     }
 }

@@ -76,6 +76,11 @@ impl<'a> Study<'a> {
         step as f64 / self.task.trial(self.quick) as f64
     }
 
+    /// Iterations of a whole run.
+    fn end(&self) -> f64 {
+        self.grid.last().copied().unwrap_or(f64::NAN)
+    }
+
     /// Iterations and losses of one run.
     fn losses(&self, record: &SeedRecord) -> (Vec<f64>, Vec<f64>) {
         let Some(curve) = record.curve("loss") else {
@@ -231,7 +236,7 @@ impl<'a> Study<'a> {
 
     /// Which of two rules is sooner at the criterion, a run that never is counting as one that is at its end.
     fn sooner(&self, better: &str, worse: &str, source: &str) -> Claim {
-        let end = self.grid.last().copied().unwrap_or(f64::NAN);
+        let end = self.end();
         let reached = |rule| -> Vec<f64> {
             let records = self.best(rule).iter();
             records.map(|record| self.sustained(record)).collect()
@@ -313,7 +318,8 @@ impl<'a> Study<'a> {
                 label(&format!("modprop_typed_{drive}"))
             ),
             expected: format!(
-                "loss averaged over training (at most {:.2}), first - second, below 0 (same seeds; mu and rates chosen on the other half)",
+                "loss averaged over {} iterations (at most {:.2}), first - second, below 0 (same seeds; mu and rates chosen on the other half)",
+                iterations(self.end()),
                 self.ceiling
             ),
             measured: format!(
@@ -333,7 +339,7 @@ impl<'a> Study<'a> {
             let mut panel = Panel {
                 title: format!("rate {rate:e}"),
                 x_label: "mu".into(),
-                y_label: "loss over training".into(),
+                y_label: format!("loss over {} iterations", iterations(self.end())),
                 ..Panel::default()
             };
             for (drive, colour) in DRIVES.into_iter().zip([Colour::Vermilion, Colour::Orange]) {
