@@ -31,6 +31,8 @@ pub trait Scalar:
     const ONE: Self;
     /// ½.
     const HALF: Self;
+    /// Distance from 1 to the next number.
+    const EPSILON: Self;
 
     /// The nearest value to `value`.
     fn of(value: f64) -> Self;
@@ -61,6 +63,7 @@ impl Scalar for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const HALF: Self = 0.5;
+    const EPSILON: Self = Self::EPSILON;
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -131,6 +134,7 @@ impl Scalar for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const HALF: Self = 0.5;
+    const EPSILON: Self = Self::EPSILON;
 
     #[inline(always)]
     fn of(value: f64) -> Self {

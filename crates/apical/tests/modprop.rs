@@ -55,6 +55,14 @@ fn bad_settings_are_named() {
         "rule.taps: got -3, expected between 0 and 1048576 steps. 0 is the three-factor rule",
     );
     refused(r#""taps": 2000000"#, "rule.taps: got 2000000");
+    refused(
+        r#""feedback_weights": "cell", "zero_diagonal": true"#,
+        "rule.zero_diagonal: got true with feedback_weights = \"cell\", expected feedback_weights = \"typed\"",
+    );
+    refused(
+        r#""adaptive_mu": true, "taps": 3"#,
+        "rule.adaptive_mu: got true with a number of taps, expected all taps. A filter that ends is stable",
+    );
     let unknown = serde_json::from_str::<apical::rule::RuleSpec>(&modprop(r#""drives": "code""#));
     assert!(
         unknown
@@ -62,23 +70,92 @@ fn bad_settings_are_named() {
             .to_string()
             .contains("unknown field `drives`")
     );
-    let large = LearnerSpec {
-        network: NetworkSpec {
-            units: 600,
-            recurrent: apical::synapse::Init::gaussian(),
-            ..NetworkSpec::default()
-        },
-        rule: rule(&modprop(r#""feedback_weights": "cell""#)),
-        ..LearnerSpec::default()
+}
+
+#[test]
+fn what_would_fill_the_memory_is_refused_before_it_is_asked_for() {
+    let text = |units: usize, settings: &str| {
+        let large = LearnerSpec {
+            network: NetworkSpec {
+                units,
+                recurrent: apical::synapse::Init::gaussian(),
+                types: Some(apical::constraint::TypesSpec::Contiguous { count: units }),
+                ..NetworkSpec::default()
+            },
+            rule: rule(&modprop(settings)),
+            batch: 8,
+            ..LearnerSpec::default()
+        };
+        let built = Learner::<f32>::new(&large, 2, 2, 1);
+        built.err().expect("it was built").to_string()
     };
-    let error = Learner::<f32>::new(&large, 2, 2, 1)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.starts_with("rule.feedback_weights: got cell with drive = \"paper\" at every step"),
-        "{error}"
-    );
+    for (units, settings, found) in [
+        (
+            300,
+            r#""feedback_weights": "cell""#,
+            "rule.feedback_weights: got cell with drive = \"paper\" at every step, expected what holds at most",
+        ),
+        (
+            300,
+            r#""mu": 0.1"#,
+            "network.types: got 300, expected what holds at most 134217728 numbers for its traces; it would hold 218160000. Set fewer types",
+        ),
+        (
+            30,
+            r#""taps": 1048576"#,
+            "rule.taps: got 1048576, expected what holds at most",
+        ),
+    ] {
+        let text = text(units, settings);
+        assert!(text.starts_with(found), "{text}");
+    }
+}
+
+#[test]
+fn a_filter_that_ends_needs_no_stability() {
+    // mu λ = 3 without a leak: over all taps credit would grow by 3 a step, to 10¹⁹.
+    for way in ["typed", "cell"] {
+        for drive in ["paper", "code"] {
+            let json = modprop(&format!(
+                r#""mu": 0.6, "taps": 2, "drive": "{drive}", "feedback_weights": "{way}""#
+            ));
+            let learned = |update: Update| {
+                let spec = LearnerSpec {
+                    network: NetworkSpec {
+                        units: UNITS,
+                        neuron: NeuronSpec::Voltage(VoltageSpec {
+                            leak: 0.0,
+                            activation: Activation::Tanh,
+                        }),
+                        dale: Some(DaleSpec::default()),
+                        ..NetworkSpec::default()
+                    },
+                    feedback: FeedbackSpec::Symmetric {},
+                    rule: rule(&json),
+                    update,
+                    ..LearnerSpec::default()
+                };
+                let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
+                learner.set_parameter("W_rec", &weights(5.0)).unwrap();
+                learner.begin_trial();
+                for t in 0..40 {
+                    let x = [f64::from(t).sin(), 0.1];
+                    learner.learn(&x, &[1.0, 0.0]).unwrap();
+                }
+                learner.end_trial();
+                let unstable = |w: &Warning| matches!(w, Warning::UnstableFilter { .. });
+                assert!(!learner.warnings().iter().any(unstable));
+                ["W_rec", "W_in"].map(|name| learner.parameter(name).unwrap())
+            };
+            let (trial, online) = (learned(Update::Trial), learned(Update::Every(40)));
+            for (a, b) in trial.iter().flatten().zip(online.iter().flatten()) {
+                assert!(
+                    (a - b).abs() <= 1e-12 * (1.0 + b.abs()),
+                    "{json}: {a} and {b}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

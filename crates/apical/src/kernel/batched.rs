@@ -45,11 +45,15 @@ impl<T: Scalar> LaneKernel for Products<'_, T> {
         let length = matrix.stride;
         let mut i = 0;
         while i + 4 <= rows {
-            let w = [0, 1, 2, 3].map(|k| lines(matrix.row(i + k, length)));
+            let w = four(matrix, i, length);
             let mut b = 0;
             // Without room for sixteen sums two rows times three vectors are what the registers hold.
             while L::Lanes::<T>::ROOM == 8 && b + 3 <= samples {
-                let x = [0, 1, 2].map(|k| lines(vectors.row(b + k, length)));
+                let x = [
+                    lines(vectors.row(b, length)),
+                    lines(vectors.row(b + 1, length)),
+                    lines(vectors.row(b + 2, length)),
+                ];
                 let sums = small_tiles::<T, L>(w, x);
                 for (k, sums) in sums.iter().enumerate() {
                     result[(b + k) * result_stride + i..][..4].copy_from_slice(sums);
@@ -57,8 +61,7 @@ impl<T: Scalar> LaneKernel for Products<'_, T> {
                 b += 3;
             }
             while L::Lanes::<T>::ROOM > 8 && b + 4 <= samples {
-                let x = [0, 1, 2, 3].map(|k| lines(vectors.row(b + k, length)));
-                let sums = tile::<T, L>(w, x);
+                let sums = tile::<T, L>(w, four(vectors, b, length));
                 for (k, sums) in sums.iter().enumerate() {
                     result[(b + k) * result_stride + i..][..4].copy_from_slice(sums);
                 }
@@ -94,6 +97,17 @@ impl<T: Scalar> LaneKernel for Products<'_, T> {
             i += 1;
         }
     }
+}
+
+/// Four rows, without a closure: it would be compiled for the baseline, and called.
+#[inline(always)]
+fn four<T>(rows: Rows<'_, T>, i: usize, length: usize) -> [&[Line<T>]; 4] {
+    [
+        lines(rows.row(i, length)),
+        lines(rows.row(i + 1, length)),
+        lines(rows.row(i + 2, length)),
+        lines(rows.row(i + 3, length)),
+    ]
 }
 
 /// Four rows times four vectors: one row of sums a vector.

@@ -13,6 +13,7 @@ mod linear;
 mod mixing;
 mod outer_sum;
 mod panels;
+mod scan;
 mod simd;
 mod traces;
 
@@ -26,5 +27,6 @@ pub use linear::{add_outer, add_transposed, descend, dot, outer, product, square
 pub use mixing::{Mixing, Payment, add_typed_outer, mix, pool_rows};
 pub use outer_sum::add_outer_sum;
 pub use panels::{Direct, Panels, scale_both};
+pub use scan::{Factor, Scan};
 pub use simd::{Kernel, LaneKernel, Simd};
 pub use traces::{add_scaled, rank_one, trace};

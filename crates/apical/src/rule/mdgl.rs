@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
-use super::{Locality, Rule, RuleInfo, Site, TrialTrace};
+use super::{Locality, Rule, RuleInfo, Site, TrialTrace, any};
 use crate::eligibility::{LocalEligibility, Trace, TraceSpec};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
@@ -103,15 +103,17 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
         let plane = self.dims.plane();
-        let slopes = view.partials().slope.chunks_exact(plane);
-        for (credit, slope) in self.credit.chunks_exact_mut(plane).zip(slopes) {
-            let terms = credit.iter_mut().zip(signal).zip(slope);
-            terms.for_each(|((c, q), slope)| *c = *q * *slope);
-        }
         // Without an error nothing travels.
-        let any = signal.iter().any(|q| *q != T::ZERO);
+        let any = any(signal);
         if any {
+            let slopes = view.partials().slope.chunks_exact(plane);
+            for (credit, slope) in self.credit.chunks_exact_mut(plane).zip(slopes) {
+                let terms = credit.iter_mut().zip(signal).zip(slope);
+                terms.for_each(|((c, q), slope)| *c = *q * *slope);
+            }
             self.send_back(view);
+        } else {
+            self.credit.fill(T::ZERO);
         }
         match &mut self.form {
             Form::Online(trace) => {
@@ -162,7 +164,7 @@ pub(super) fn build<T: Scalar>(spec: &MdglSpec, site: &Site<'_, T>) -> Result<Bo
         dims,
         way: Way::new(spec.feedback_weights, false, site.network),
         form: if site.by_trial {
-            Form::Trial(TrialTrace::new(dims, &TraceSpec::default())?)
+            Form::Trial(TrialTrace::new(site.network, &TraceSpec::default())?)
         } else {
             Form::Online(Trace::new(dims))
         },

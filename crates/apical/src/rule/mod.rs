@@ -282,6 +282,11 @@ registry! {
     RandomGradient(RandomGradientSpec) = random_gradient,
 }
 
+/// Whether any is not 0. To the end of the list: a loop that may stop on the way is not vectorised.
+fn any<T: Scalar>(values: &[T]) -> bool {
+    values.iter().fold(false, |any, v| any | (*v != T::ZERO))
+}
+
 /// A rule without settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,24 +5,30 @@
 //! Memory O(T (m + S² n)), time O(S G n m) a step, at the rate of a matrix product. Local in space; the tape is not local in time,
 //! so that nothing but the speed is claimed for it.
 
-use super::Rule;
+use super::{Rule, any};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
-use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
+use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
 
+/// Steps whose gradient is summed at once: their factors and activity fit the cache.
+const CHUNK: usize = 8;
+
 /// The trace of a trial, from its tape.
 pub struct TrialTrace<T> {
     dims: Dims,
-    steps: u64,
-    /// One step after another: a of every sample, own and gain planes, immediate credit slope q on the states.
+    /// One step after another: a of every sample, and own and gain planes where they vary.
     pre: Vec<T>,
     own: Vec<T>,
     gain: Vec<T>,
+    /// Immediate credit slope q on the states, of steps that have any; which have.
     credit: Vec<T>,
-    /// gain b, one plane a step, for one current at a time.
+    with_credit: Vec<u64>,
+    /// own and gain of every unit at every step, where those are constant.
+    constant: Option<(T, T)>,
+    /// gain b, one plane a step of a chunk, one current after another.
     factors: Vec<T>,
     adjoint: Buffer<T>,
     earlier: Buffer<T>,
@@ -31,21 +37,26 @@ pub struct TrialTrace<T> {
 }
 
 impl<T: Scalar> TrialTrace<T> {
-    /// For a network of these sizes. The tape grows with the longest trial seen, then no more.
+    /// For this network. The tape grows with the longest trial seen, then no more.
     ///
     /// # Errors
     /// A leak outside (0, 1], or one for units with several state variables.
-    pub fn new(dims: Dims, spec: &TraceSpec) -> Result<Self> {
+    pub fn new(network: &Network<T>, spec: &TraceSpec) -> Result<Self> {
+        let dims = network.dims();
         spec.check(dims)?;
         let states = dims.states * dims.plane();
+        let constant = network.neuron().constant(1.0).filter(|partials| {
+            partials.shared && spec.leak.is_none() && dims.states * dims.currents == 1
+        });
         Ok(Self {
             dims,
-            steps: 0,
             pre: Vec::new(),
             own: Vec::new(),
             gain: Vec::new(),
             credit: Vec::new(),
-            factors: Vec::new(),
+            with_credit: Vec::new(),
+            constant: constant.map(|partials| (T::of(partials.own), T::of(partials.gain))),
+            factors: vec![T::ZERO; dims.currents * CHUNK * dims.plane()],
             adjoint: Buffer::zeros(states),
             earlier: Buffer::zeros(states),
             leak: spec.leak.map(|leak| OwnLeak::new(dims, leak)),
@@ -56,11 +67,16 @@ impl<T: Scalar> TrialTrace<T> {
     /// Credit of the last step on the tape, one plane a state variable, for rules that add to it.
     pub(super) fn last_credit(&mut self) -> Option<&mut [T]> {
         let length = self.dims.states * self.dims.plane();
+        let last = self.with_credit.last_mut()?;
+        if *last == 0 {
+            *last = 1;
+            self.credit.resize(self.credit.len() + length, T::ZERO);
+        }
         self.credit.rchunks_exact_mut(length).next()
     }
 
     fn clear(&mut self) {
-        self.steps = 0;
+        self.with_credit.clear();
         for list in [
             &mut self.pre,
             &mut self.own,
@@ -79,45 +95,99 @@ impl<T: Scalar> TrialTrace<T> {
             currents,
             ..
         } = self.dims;
-        let (sample, plane, steps) = (self.dims.sample(), self.dims.plane(), self.steps as usize);
+        let (sample, plane) = (self.dims.sample(), self.dims.plane());
+        debug_assert_eq!(sample * batch, plane);
         let stride = gradient.stride();
-        self.factors.resize(currents * steps * plane, T::ZERO);
+        // Later steps have nothing to pay.
+        let last = self.with_credit.iter().rposition(|with| *with != 0);
+        let steps = last.map_or(0, |last| last + 1);
+        let mut paid = self.credit.len();
         self.adjoint.fill(T::ZERO);
-        for t in (0..steps).rev() {
-            self.earlier
-                .copy_from_slice(&self.credit[t * states * plane..(t + 1) * states * plane]);
-            if t + 1 < steps {
-                let own = &self.own[(t + 1) * states * states * plane..];
-                for s in 0..states {
-                    for after in 0..states {
-                        let own = &own[(after * states + s) * plane..][..plane];
-                        let adjoint = &self.adjoint[after * plane..][..plane];
-                        let earlier = self.earlier[s * plane..][..plane].iter_mut();
-                        let terms = earlier.zip(own.iter().zip(adjoint));
-                        terms.for_each(|(e, (own, b))| *e += *own * *b);
-                    }
+        let mut end = steps;
+        while end > 0 {
+            let first = end.saturating_sub(CHUNK);
+            for t in (first..end).rev() {
+                let credit = (self.with_credit[t] != 0).then(|| {
+                    paid -= states * plane;
+                    paid
+                });
+                if states * currents == 1 {
+                    self.scan(simd, t, t - first, t + 1 < steps, credit);
+                } else {
+                    self.step_back(t, t - first, t + 1 < steps, credit);
+                }
+            }
+            // A plane is one sample after another, as the rows of `pre` are: every sample is a step of its own.
+            let pre = &self.pre[first * batch * stride..end * batch * stride];
+            for g in 0..currents {
+                let band = &mut gradient.data_mut()[g * units * stride..(g + 1) * units * stride];
+                let factors = &self.factors[g * CHUNK * plane..][..(end - first) * plane];
+                add_outer_sum(simd, band, stride, factors, sample, units, pre);
+            }
+            end = first;
+        }
+        self.clear();
+    }
+
+    /// b ← own(t+1) b + c(t) and the factor of step t, at `slot` of its chunk, for units of one state and one current.
+    fn scan(&mut self, simd: Simd, t: usize, slot: usize, has_later: bool, credit: Option<usize>) {
+        let plane = self.dims.plane();
+        let (own, gain) = match self.constant {
+            Some((own, gain)) => (Factor::all(own), Factor::all(gain)),
+            None => {
+                let own = match has_later {
+                    true => Factor::each(&self.own[(t + 1) * plane..][..plane]),
+                    // The state is 0.
+                    false => Factor::all(T::ONE),
+                };
+                (own, Factor::each(&self.gain[t * plane..][..plane]))
+            }
+        };
+        Scan {
+            state: &mut self.adjoint,
+            own,
+            arriving: None,
+            credit: credit.map(|at| &self.credit[at..][..plane]),
+            out: Some((&mut self.factors[slot * plane..][..plane], gain)),
+            add: false,
+        }
+        .take(simd);
+    }
+
+    /// b ← own(t+1)ᵀ b + c(t) and the factors of step t, for any units.
+    fn step_back(&mut self, t: usize, slot: usize, has_later: bool, credit: Option<usize>) {
+        let Dims {
+            states, currents, ..
+        } = self.dims;
+        let plane = self.dims.plane();
+        if has_later {
+            let own = &self.own[(t + 1) * states * states * plane..];
+            self.earlier.fill(T::ZERO);
+            for s in 0..states {
+                for after in 0..states {
+                    let own = &own[(after * states + s) * plane..][..plane];
+                    let adjoint = &self.adjoint[after * plane..][..plane];
+                    let earlier = self.earlier[s * plane..][..plane].iter_mut();
+                    let terms = earlier.zip(own.iter().zip(adjoint));
+                    terms.for_each(|(e, (own, b))| *e += *own * *b);
                 }
             }
             std::mem::swap(&mut self.adjoint, &mut self.earlier);
-            for g in 0..currents {
-                let factors = &mut self.factors[(g * steps + t) * plane..][..plane];
-                factors.fill(T::ZERO);
-                for s in 0..states {
-                    let gain = &self.gain[((t * states + s) * currents + g) * plane..][..plane];
-                    let terms = gain.iter().zip(&self.adjoint[s * plane..]);
-                    let terms = factors.iter_mut().zip(terms);
-                    terms.for_each(|(f, (gain, b))| *f += *gain * *b);
-                }
+        }
+        if let Some(at) = credit {
+            let pairs = self.adjoint.iter_mut().zip(&self.credit[at..]);
+            pairs.for_each(|(b, c)| *b += *c);
+        }
+        for g in 0..currents {
+            let factors = &mut self.factors[(g * CHUNK + slot) * plane..][..plane];
+            factors.fill(T::ZERO);
+            for s in 0..states {
+                let gain = &self.gain[((t * states + s) * currents + g) * plane..][..plane];
+                let terms = gain.iter().zip(&self.adjoint[s * plane..]);
+                let terms = factors.iter_mut().zip(terms);
+                terms.for_each(|(f, (gain, b))| *f += *gain * *b);
             }
         }
-        debug_assert_eq!(sample * batch, plane);
-        for g in 0..currents {
-            let band = &mut gradient.data_mut()[g * units * stride..(g + 1) * units * stride];
-            // A plane is one sample after another, as the rows of `pre` are: every sample is a step of its own.
-            let factors = &self.factors[g * steps * plane..(g + 1) * steps * plane];
-            add_outer_sum(simd, band, stride, factors, sample, units, &self.pre);
-        }
-        self.clear();
     }
 }
 
@@ -130,7 +200,6 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
-        self.steps += 1;
         if let Some(lag) = &mut self.lag {
             lag.advance(&view.local());
         }
@@ -143,9 +212,14 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
             leak.scale(&view.local());
             self.own.extend_from_slice(leak.own());
             self.gain.extend_from_slice(leak.gain());
-        } else {
+        } else if self.constant.is_none() {
             self.own.extend_from_slice(&partials.own);
             self.gain.extend_from_slice(&partials.gain);
+        }
+        let any = any(signal);
+        self.with_credit.push(u64::from(any));
+        if !any {
+            return;
         }
         for slope in partials.slope.chunks_exact(self.dims.plane()) {
             let credit = slope.iter().zip(signal).map(|(slope, q)| *slope * *q);
@@ -169,10 +243,10 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
         if let Some(lag) = &mut self.lag {
             lag.state(io)?;
         }
-        io.counter("steps", &mut self.steps)?;
         io.list("pre", &mut self.pre)?;
         io.list("own", &mut self.own)?;
         io.list("gain", &mut self.gain)?;
-        io.list("credit", &mut self.credit)
+        io.list("credit", &mut self.credit)?;
+        io.list("with_credit", &mut self.with_credit)
     }
 }

@@ -175,8 +175,8 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
 
     fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.core.warnings();
-        // Of sixteen digits half are left.
-        if self.condition > 1e8 {
+        // Half of the digits are left: of sixteen in f64, of seven in f32.
+        if self.condition > T::EPSILON.f64().sqrt().recip() {
             let condition = self.condition;
             warnings.push(Warning::IllConditioned { condition });
         }

@@ -31,7 +31,7 @@ pub use typed_code::TypedCode;
 pub use typed_paper::TypedPaper;
 pub use way::{FeedbackWeights, Way};
 
-use super::{Locality, Rule, RuleInfo, Site};
+use super::{Locality, Rule, RuleInfo, Site, any};
 use crate::credit::Probe;
 use crate::kernel::Buffer;
 use crate::monitor::Warning;
@@ -100,7 +100,7 @@ pub enum Drive {
     Code,
 }
 
-/// Most numbers the dense algorithm may hold.
+/// Most numbers that traces may hold: half a gigabyte in f32.
 const MOST: usize = 1 << 27;
 
 pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
@@ -124,32 +124,74 @@ pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result
             ));
         }
     };
+    use FeedbackWeights::{Cell, Typed};
+    if spec.zero_diagonal && spec.feedback_weights == Cell {
+        return Err(Error::invalid(
+            "rule.zero_diagonal",
+            "true with feedback_weights = \"cell\"",
+            "feedback_weights = \"typed\"",
+            "It leaves a unit's way onto itself out of means; W itself has none with network.self_connections = false.",
+        ));
+    }
+    if spec.adaptive_mu && spec.taps.is_some() {
+        return Err(Error::invalid(
+            "rule.adaptive_mu",
+            "true with a number of taps",
+            "all taps",
+            "A filter that ends is stable with any mu: leave out rule.taps or rule.adaptive_mu.",
+        ));
+    }
     let core = Core::new(spec, site)?;
     if site.by_trial {
         return Ok(Box::new(TrialModProp::new(core, taps)));
     }
     let dims = core.dims;
-    use FeedbackWeights::{Cell, Typed};
+    match (taps, spec.feedback_weights, spec.drive) {
+        (Some(taps), _, _) => affordable(
+            Taps::numbers(&core, taps),
+            "rule.taps",
+            taps,
+            "Set fewer taps, leave them out for all of them by recursion, or set update = \"trial\".",
+        )?,
+        (None, Typed, Drive::Paper) => affordable(
+            TypedPaper::numbers(&core),
+            "network.types",
+            core.way.types().count(),
+            "Set fewer types, rule.taps, rule.drive = \"code\", or update = \"trial\".",
+        )?,
+        (None, Cell, Drive::Paper) => affordable(
+            Some(dims.batch * dims.units * dims.units * dims.pre()),
+            "rule.feedback_weights",
+            "cell with drive = \"paper\" at every step",
+            "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
+        )?,
+        (None, _, Drive::Code) => {}
+    }
     Ok(match (taps, spec.feedback_weights, spec.drive) {
         (Some(taps), _, _) => Box::new(Taps::new(core, taps)),
         (None, Typed, Drive::Code) => Box::new(TypedCode::new(core)),
         (None, Typed, Drive::Paper) => Box::new(TypedPaper::new(core)),
         (None, Cell, Drive::Code) => Box::new(DiagonalCode::new(core)),
-        (None, Cell, Drive::Paper) => {
-            let numbers = dims.batch * dims.units * dims.units * dims.pre();
-            if numbers > MOST {
-                return Err(Error::invalid(
-                    "rule.feedback_weights",
-                    "cell with drive = \"paper\" at every step",
-                    format!(
-                        "a smaller network: it would hold {numbers} numbers, one for each unit and synapse"
-                    ),
-                    "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
-                ));
-            }
-            Box::new(Dense::new(core))
-        }
+        (None, Cell, Drive::Paper) => Box::new(Dense::new(core)),
     })
+}
+
+/// Refuses what would hold more numbers than most machines do, or than can be counted.
+fn affordable(
+    numbers: Option<usize>,
+    field: &str,
+    value: impl std::fmt::Display,
+    mend: &str,
+) -> Result<()> {
+    match numbers {
+        Some(numbers) if numbers <= MOST => Ok(()),
+        _ => {
+            let count = numbers.map_or("too many".into(), |numbers| numbers.to_string());
+            let expected =
+                format!("what holds at most {MOST} numbers for its traces; it would hold {count}");
+            Err(Error::invalid(field, value, expected, mend))
+        }
+    }
 }
 
 /// What all algorithms have in common.
@@ -163,6 +205,8 @@ pub struct Core<T> {
     /// Whether a sample has any credit at this step.
     credited: Vec<bool>,
     shared: bool,
+    /// Whether the filter ends, so that it is stable whatever its eigenvalues.
+    ends: bool,
 }
 
 /// own, gain and slope with μ for the derivative.
@@ -207,6 +251,7 @@ impl<T: Scalar> Core<T> {
             credit: Buffer::zeros(dims.plane()),
             credited: vec![false; dims.batch],
             shared: constant.shared,
+            ends: spec.taps.is_some(),
         })
     }
 
@@ -235,16 +280,20 @@ impl<T: Scalar> Core<T> {
 
     /// c = slope q of this step.
     fn assign(&mut self, view: &View<'_, T>, signal: &[T]) {
-        let slope = &view.partials().slope;
-        let pairs = self.credit.iter_mut().zip(signal).zip(slope.iter());
-        pairs.for_each(|((c, q), slope)| *c = *q * *slope);
-        let (n, sample) = (self.dims.units, self.dims.sample());
-        for (credited, credit) in self
-            .credited
-            .iter_mut()
-            .zip(self.credit.chunks_exact(sample))
-        {
-            *credited = credit[..n].iter().any(|c| *c != T::ZERO);
+        let sample = self.dims.sample();
+        let slopes = view.partials().slope.chunks_exact(sample);
+        let credit = self.credit.chunks_exact_mut(sample);
+        let samples = credit.zip(signal.chunks_exact(sample)).zip(slopes);
+        for (credited, ((credit, signal), slope)) in self.credited.iter_mut().zip(samples) {
+            // Most steps of a trial may have no error, and nothing to multiply.
+            if !any(signal) {
+                credit.fill(T::ZERO);
+                *credited = false;
+                continue;
+            }
+            let pairs = credit.iter_mut().zip(signal).zip(slope);
+            pairs.for_each(|((c, q), slope)| *c = *q * *slope);
+            *credited = any(credit);
         }
     }
 
@@ -256,7 +305,10 @@ impl<T: Scalar> Core<T> {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.guard.warnings()
+        match self.ends {
+            true => Vec::new(),
+            false => self.guard.warnings(),
+        }
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -39,10 +39,21 @@ pub struct Taps<T> {
 }
 
 impl<T: Scalar> Taps<T> {
-    pub(super) fn new(core: Core<T>, taps: usize) -> Self {
+    /// How many numbers its ring holds, if they can be counted.
+    pub(super) fn numbers(core: &Core<T>, taps: usize) -> Option<usize> {
         let dims = core.dims;
+        let entry = dims.plane() + dims.batch * Self::rows(core) * dims.pre();
+        taps.checked_mul(entry)
+    }
+
+    /// Rows of traces of one step and sample.
+    fn rows(core: &Core<T>) -> usize {
         let single = core.shared || core.drive == Drive::Code;
-        let rows = if single { 1 } else { dims.units };
+        if single { 1 } else { core.dims.units }
+    }
+
+    pub(super) fn new(core: Core<T>, taps: usize) -> Self {
+        let (dims, rows) = (core.dims, Self::rows(&core));
         let entry = Entry {
             slope: Buffer::zeros(dims.plane()),
             traces: vec![Matrix::zeros(rows, dims.pre()); dims.batch],

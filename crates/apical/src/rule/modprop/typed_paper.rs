@@ -31,9 +31,20 @@ pub struct TypedPaper<T> {
 }
 
 impl<T: Scalar> TypedPaper<T> {
+    /// How many numbers its traces hold, if they can be counted.
+    pub(super) fn numbers(core: &Core<T>) -> Option<usize> {
+        let dims = core.dims;
+        (dims.batch * dims.units * dims.pre()).checked_mul(Self::count(core))
+    }
+
+    /// K, filtered traces a synapse.
+    fn count(core: &Core<T>) -> usize {
+        core.way.types().count() + usize::from(core.way.has_zero_diagonal())
+    }
+
     pub(super) fn new(core: Core<T>) -> Self {
         let (dims, types) = (core.dims, core.way.types().count());
-        let count = types + usize::from(core.way.has_zero_diagonal());
+        let count = Self::count(&core);
         Self {
             local: LocalTrace::new(dims, core.shared),
             filtered: vec![Matrix::zeros(dims.units * count, dims.pre()); dims.batch],
