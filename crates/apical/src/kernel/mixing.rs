@@ -250,13 +250,37 @@ impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        let stride = self.stride;
-        let one = L::Lanes::splat(T::ONE);
-        for (row, t) in self.rows.chunks_exact(stride).zip(self.of) {
-            let sums = lines_mut(&mut self.sums[t * stride..][..stride]);
-            for (sum, w) in sums.iter_mut().zip(lines(row)) {
-                one.fma(L::Lanes::load(w), L::Lanes::load(sum)).store(sum);
+        let (stride, one) = (self.stride, L::Lanes::splat(T::ONE));
+        let mut from = 0;
+        // Rows of one type that lie together: their sums stay in registers, four lines at a time.
+        for run in self.of.chunk_by(|a, b| a == b) {
+            let rows = &self.rows[from * stride..][..run.len() * stride];
+            let sums = lines_mut(&mut self.sums[run[0] * stride..][..stride]);
+            let (fours, rest) = sums.as_chunks_mut::<4>();
+            for (k, [a, b, c, d]) in fours.iter_mut().enumerate() {
+                let (mut p, mut q) = (L::Lanes::load(a), L::Lanes::load(b));
+                let (mut r, mut s) = (L::Lanes::load(c), L::Lanes::load(d));
+                for row in rows.chunks_exact(stride) {
+                    let row = &lines(row)[4 * k..][..4];
+                    p = one.fma(L::Lanes::load(&row[0]), p);
+                    q = one.fma(L::Lanes::load(&row[1]), q);
+                    r = one.fma(L::Lanes::load(&row[2]), r);
+                    s = one.fma(L::Lanes::load(&row[3]), s);
+                }
+                p.store(a);
+                q.store(b);
+                r.store(c);
+                s.store(d);
             }
+            let done = stride / LANES / 4 * 4;
+            for (k, sum) in rest.iter_mut().enumerate() {
+                let mut total = L::Lanes::load(sum);
+                for row in rows.chunks_exact(stride) {
+                    total = one.fma(L::Lanes::load(&lines(row)[done + k]), total);
+                }
+                total.store(sum);
+            }
+            from += run.len();
         }
     }
 }
@@ -275,6 +299,26 @@ pub fn pool_rows<T: Scalar>(simd: Simd, rows: &[T], stride: usize, of: &[usize],
 mod tests {
     use super::*;
     use crate::Streams;
+
+    #[test]
+    fn rows_are_summed_by_type_wherever_they_lie() {
+        let (of, stride) = ([0, 0, 1, 0, 1, 1], 6 * LANES);
+        let mut stream = Streams::new(1).stream("test", 0);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+        let (rows, start) = (draw(of.len() * stride), draw(2 * stride));
+        let mut expected = start.clone();
+        for (row, t) in rows.chunks_exact(stride).zip(of) {
+            let sums = expected[t * stride..].iter_mut();
+            sums.zip(row).for_each(|(sum, w)| *sum += w);
+        }
+        for simd in Simd::all() {
+            let mut sums = start.clone();
+            pool_rows(simd, &rows, stride, &of, &mut sums);
+            for (got, expected) in sums.iter().zip(&expected) {
+                assert!((got - expected).abs() < 1e-13 * (1.0 + expected.abs()));
+            }
+        }
+    }
 
     #[test]
     fn any_number_of_traces_is_mixed_alike() {
