@@ -95,6 +95,66 @@ fn digits_are_learned_and_their_split_is_told() {
 }
 
 #[test]
+fn files_of_mnist_beside_the_program_are_found_and_judged() {
+    let folder = tempdir().unwrap();
+    let (count, side) = (10_000_usize, 28);
+    // A bright bar at a height of its own for each class.
+    let head = |magic: u32, sizes: &[usize]| {
+        let mut bytes = magic.to_be_bytes().to_vec();
+        let sizes = sizes.iter().map(|size| (*size as u32).to_be_bytes());
+        sizes.for_each(|size| bytes.extend(size));
+        bytes
+    };
+    let mut images = head(0x803, &[count, side, side]);
+    let mut labels = head(0x801, &[count]);
+    for k in 0..count {
+        let class = k % 10;
+        labels.push(class as u8);
+        let bright =
+            |pixel: usize| u8::from(pixel / side / 2 == class + 2) * (200 + (k % 56) as u8);
+        images.extend((0..side * side).map(bright));
+    }
+    let mnist = folder.path().join("mnist");
+    std::fs::create_dir(&mnist).unwrap();
+    std::fs::write(mnist.join("t10k-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(mnist.join("t10k-labels-idx1-ubyte"), labels).unwrap();
+    let line = "reproduce liu2022 --task smnist --quick --quiet --out bars";
+    apical(folder.path(), line).ok();
+    let claims = read(folder.path().join("bars/claims.md"));
+    assert!(
+        claims.contains("ModProp, W, paper, adaptive mu (ours) learns better than MDGL, W"),
+        "{claims}"
+    );
+    let table = read(folder.path().join("bars/smnist-table.md"));
+    assert!(
+        table.contains("8000 images to train on, 1984 of 2000 for tests"),
+        "{table}"
+    );
+    assert!(folder.path().join("bars/smnist.png").exists());
+}
+
+#[test]
+fn the_grid_of_mu_is_judged_against_the_three_factor_rule() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce liu2022 --task mu --quick --quiet --out grid";
+    apical(folder.path(), line).ok();
+    let claims = read(folder.path().join("grid/claims.md"));
+    for drive in ["paper", "code"] {
+        let claim = format!(
+            "ModProp, types, {drive} with the best mu of the grid learns better than three-factor"
+        );
+        assert!(claims.contains(&claim), "{claims}");
+    }
+    assert!(
+        claims.contains("loss averaged over 400 iterations"),
+        "{claims}"
+    );
+    let table = read(folder.path().join("grid/mu-table.md"));
+    assert!(table.contains("ModProp, types, paper mu=0.5"), "{table}");
+    assert!(folder.path().join("grid/mu.png").exists());
+}
+
+#[test]
 fn without_the_files_of_mnist_it_is_said_where_they_are() {
     let folder = tempdir().unwrap();
     apical(folder.path(), "reproduce liu2022 --task smnist --quick").fails(

@@ -173,6 +173,33 @@ pub const RELATIONS: &[Relation] = &[
         },
     },
     Relation {
+        name: "taps are a horizon",
+        concerns: Only(&["modprop"]),
+        says: "with S taps, mu = 1 and W itself = f_bptt with a horizon of S + 1, between linear units without a leak",
+        shape: Shape {
+            kind: Kind::Plain,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: |case, _| {
+            let case = without_leak(&linear(case));
+            largest([1_u64, 3], |taps| {
+                let spec = ModPropSpec {
+                    feedback_weights: FeedbackWeights::Cell,
+                    mu: 1.0,
+                    ..ModPropSpec::default()
+                };
+                let horizon = taps + 1;
+                with_taps(
+                    &case,
+                    taps as i64,
+                    spec,
+                    RuleSpec::FBptt(HorizonSpec { horizon }),
+                )
+            })
+        },
+    },
+    Relation {
         name: "one tap",
         concerns: Only(&["modprop", "mdgl"]),
         says: "modprop with one tap and the drive of the paper = mdgl, through types or cells, between voltage units",
@@ -821,6 +848,15 @@ fn on_voltage(case: &Case) -> Case {
             leak: 0.6,
             activation: spec.activation,
         }));
+    }
+    case
+}
+
+/// The case with units that keep nothing of their state.
+fn without_leak(case: &Case) -> Case {
+    let mut case = on_voltage(case);
+    if let Some(NeuronSpec::Voltage(spec)) = &mut case.neuron {
+        spec.leak = 0.0;
     }
     case
 }
