@@ -162,7 +162,7 @@ fn without_the_files_of_mnist_it_is_said_where_they_are() {
     apical(folder.path(), "reproduce liu2022 --task smnist --quick").fails(
         1,
         &[
-            "there are no files of MNIST in mnist, expected train-images-idx3-ubyte.gz",
+            "there are no files of MNIST in mnist or ../shared/data/mnist, expected train-images-idx3-ubyte.gz",
             "APICAL_MNIST",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
             "--task xor",

@@ -55,11 +55,11 @@ impl Verdict {
         }
     }
 
-    /// Of a quantity that is claimed to be near 0, by its 95 % interval: within the margin, beside 0, or neither.
+    /// Of a quantity that is claimed to be near 0, by its 95 % interval: within the margin, beyond it, or neither.
     pub fn near((low, high): (f64, f64), margin: f64) -> Self {
         if -margin < low && high < margin {
             Self::Reproduced
-        } else if low > 0.0 || high < 0.0 {
+        } else if low > margin || high < -margin {
             Self::NotReproduced
         } else {
             Self::Inconclusive

@@ -6,8 +6,9 @@ use apical::constraint::DaleSpec;
 use apical::feedback::FeedbackSpec;
 use apical::monitor::{MonitorSpec, Recorder, Warning};
 use apical::network::NetworkSpec;
-use apical::neuron::{Activation, NeuronSpec, VoltageSpec};
+use apical::neuron::{Activation, NeuronSpec, RateSpec, VoltageSpec};
 use apical::rule::RULES;
+use apical::task::Sample;
 use apical::{Learner, LearnerSpec, Result, Update};
 use common::rule;
 
@@ -59,10 +60,6 @@ fn bad_settings_are_named() {
         r#""feedback_weights": "cell", "zero_diagonal": true"#,
         "rule.zero_diagonal: got true with feedback_weights = \"cell\", expected feedback_weights = \"typed\"",
     );
-    refused(
-        r#""adaptive_mu": true, "taps": 3"#,
-        "rule.adaptive_mu: got true with a number of taps, expected all taps. A filter that ends is stable",
-    );
     let unknown = serde_json::from_str::<apical::rule::RuleSpec>(&modprop(r#""drives": "code""#));
     assert!(
         unknown
@@ -98,6 +95,11 @@ fn what_would_fill_the_memory_is_refused_before_it_is_asked_for() {
         (
             300,
             r#""mu": 0.1"#,
+            "network.types: got 300, expected what holds at most 134217728 numbers for its traces; it would hold 218160000. Set fewer types",
+        ),
+        (
+            300,
+            r#""drive": "code""#,
             "network.types: got 300, expected what holds at most 134217728 numbers for its traces; it would hold 218160000. Set fewer types",
         ),
         (
@@ -143,6 +145,7 @@ fn a_filter_that_ends_needs_no_stability() {
                     learner.learn(&x, &[1.0, 0.0]).unwrap();
                 }
                 learner.end_trial();
+                // By 3 · 3 = 9 on its way.
                 let unstable = |w: &Warning| matches!(w, Warning::UnstableFilter { .. });
                 assert!(!learner.warnings().iter().any(unstable));
                 ["W_rec", "W_in"].map(|name| learner.parameter(name).unwrap())
@@ -152,6 +155,75 @@ fn a_filter_that_ends_needs_no_stability() {
                 assert!(
                     (a - b).abs() <= 1e-12 * (1.0 + b.abs()),
                     "{json}: {a} and {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn many_taps_of_an_unstable_filter_are_told_of() {
+    // mu λ = 1.5 with a leak of 0.9: a factor of 1.05 a step, 18 over 60 taps, 1.7e4 over 200.
+    for (taps, told) in [(60, false), (200, true)] {
+        let json = modprop(&format!(r#""mu": 0.6, "taps": {taps}"#));
+        let mut learner = build(&json, Update::Trial, 0.9).unwrap();
+        learner.set_parameter("W_rec", &weights(2.5)).unwrap();
+        trials(&mut learner, 1);
+        let unstable = |w: &Warning| matches!(w, Warning::UnstableFilter { .. });
+        assert_eq!(learner.warnings().iter().any(unstable), told, "{taps}");
+    }
+}
+
+#[test]
+fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
+    // More steps than are summed at once, errors here and there, not of every sample.
+    const STEPS: usize = 700;
+    for json in [
+        r#"{"kind": "rflo"}"#.to_string(),
+        r#"{"kind": "mdgl", "feedback_weights": "cell"}"#.into(),
+        modprop(r#""drive": "paper""#),
+        modprop(r#""drive": "code""#),
+        modprop(r#""drive": "code", "taps": 3"#),
+    ] {
+        for neuron in [
+            NeuronSpec::Voltage(VoltageSpec::default()),
+            NeuronSpec::Rate(RateSpec {
+                alpha: 0.4,
+                ..RateSpec::default()
+            }),
+        ] {
+            let learned = |update: Update| {
+                let spec = LearnerSpec {
+                    network: NetworkSpec {
+                        units: UNITS,
+                        neuron: neuron.clone(),
+                        ..NetworkSpec::default()
+                    },
+                    feedback: FeedbackSpec::Symmetric {},
+                    rule: rule(&json),
+                    update,
+                    batch: 3,
+                    ..LearnerSpec::default()
+                };
+                let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
+                let mut sample = Sample::new(3, 2, 2);
+                sample.masked = true;
+                for t in 0..STEPS {
+                    let x = (0..6).map(|k| (0.7 * (t * 6 + k) as f64).sin());
+                    sample.x = x.collect();
+                    sample.y = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0].into();
+                    let counts = |b: usize| (t * 3 + b).is_multiple_of(41) && t < STEPS - 20;
+                    sample.mask = (0..6).map(|k| f64::from(u8::from(counts(k / 2)))).collect();
+                    (sample.first, sample.last) = (t == 0, t + 1 == STEPS);
+                    learner.learn_sample(&sample).unwrap();
+                }
+                ["W_rec", "W_in", "b_rec"].map(|name| learner.parameter(name).unwrap())
+            };
+            let (trial, online) = (learned(Update::Trial), learned(Update::Every(STEPS as u64)));
+            for (a, b) in trial.iter().flatten().zip(online.iter().flatten()) {
+                assert!(
+                    (a - b).abs() <= 1e-11 * (1.0 + b.abs()),
+                    "{json} {neuron:?}: {a} and {b}"
                 );
             }
         }

@@ -58,6 +58,7 @@ impl Ran {
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_apical"));
     command.current_dir(folder).stdin(Stdio::null());
+    command.env_remove("APICAL_MNIST");
     command
 }
 

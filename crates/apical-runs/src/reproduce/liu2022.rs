@@ -117,7 +117,7 @@ impl Task {
         rules
     }
 
-    /// What its experiment does not say by itself, first of all what makes it quick.
+    /// Changes to its experiment: the length of the grid, and what makes it quick.
     fn changes(self, quick: bool) -> &'static [&'static str] {
         match self {
             Self::Mu if !quick => &["steps=900000"],
@@ -288,7 +288,7 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
 }
 
 /// The files of MNIST, plain or gzipped, of which 8,000 images are to train on and 2,000 for tests: any file of 10,000 or more will do. They are
-/// looked for in the folder that the variable APICAL_MNIST names, else in `mnist`.
+/// looked for in the folder that the variable APICAL_MNIST names, else in `mnist` and `../shared/data/mnist`.
 fn mnist() -> Result<(PathBuf, PathBuf)> {
     let named = std::env::var_os("APICAL_MNIST").map(PathBuf::from);
     let folders = named.map_or_else(
@@ -323,9 +323,10 @@ fn mnist() -> Result<(PathBuf, PathBuf)> {
             }
         }
     }
+    let places: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
     Err(missing(format!(
         "there are no files of MNIST in {}, expected train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz (or t10k)",
-        folders[0].display()
+        places.join(" or ")
     )))
 }
 

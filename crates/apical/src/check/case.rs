@@ -120,7 +120,14 @@ impl Data {
         for _ in 0..steps {
             let x = (0..batch * inputs).map(|_| stream.normal()).collect();
             let y = (0..batch).flat_map(|_| target(&mut stream)).collect();
-            let mask = (0..batch * outputs).map(|_| stream.uniform()).collect();
+            // Some steps count for no sample, some for a few.
+            let (counts, of_sample) = (stream.uniform() < 0.8, stream.uniform());
+            let mask = (0..batch * outputs).map(|k| {
+                let silent = k / outputs < (of_sample * batch as f64) as usize && batch > 1;
+                let weight = stream.uniform();
+                if counts && !silent { weight } else { 0.0 }
+            });
+            let mask = mask.collect();
             data.x.push(x);
             data.y.push(y);
             data.mask.push(mask);

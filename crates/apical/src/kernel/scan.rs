@@ -1,7 +1,7 @@
 //! One step of a linear recurrence, unit by unit: what rules that run backward over a tape are made of.
 
 use super::lanes::{lines, lines_mut};
-use super::{LaneKernel, Lanes, Level, Simd};
+use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
 
 /// `scale`, times a number a unit if there are any.
@@ -36,20 +36,65 @@ impl<'a, T: Scalar> Factor<'a, T> {
     }
 }
 
-/// state ← own ∘ state + enter ∘ arriving + credit, out ← pay ∘ state. All arrays have the length of `state`, whole lines.
+/// state ← own ∘ state + factor ∘ arriving + credit, out ← factor ∘ state. All arrays have the length of `state`, whole lines.
 pub struct Scan<'a, T> {
-    /// The state.
-    pub state: &'a mut [T],
-    /// What is left of it.
-    pub own: Factor<'a, T>,
-    /// What arrives, and its factor.
-    pub arriving: Option<(Factor<'a, T>, &'a [T])>,
-    /// What is added as it is.
-    pub credit: Option<&'a [T]>,
-    /// Where the state goes times a factor.
-    pub out: Option<(&'a mut [T], Factor<'a, T>)>,
-    /// Whether that is added to what `out` holds.
-    pub add: bool,
+    state: &'a mut [T],
+    own: Factor<'a, T>,
+    arriving: Option<(Factor<'a, T>, &'a [T])>,
+    credit: Option<&'a [T]>,
+    out: Option<Out<'a, T>>,
+}
+
+/// Where the state goes.
+struct Out<'a, T> {
+    to: &'a mut [T],
+    factor: Factor<'a, T>,
+    add: bool,
+}
+
+impl<'a, T: Scalar> Scan<'a, T> {
+    /// state ← own ∘ state.
+    pub fn new(state: &'a mut [T], own: Factor<'a, T>) -> Self {
+        debug_assert!(state.len().is_multiple_of(LANES));
+        Self {
+            state,
+            own,
+            arriving: None,
+            credit: None,
+            out: None,
+        }
+    }
+
+    /// … + factor ∘ values.
+    pub fn arriving(mut self, factor: Factor<'a, T>, values: &'a [T]) -> Self {
+        self.arriving = Some((factor, values));
+        self
+    }
+
+    /// … + credit, if there is any.
+    pub fn credit(mut self, credit: Option<&'a [T]>) -> Self {
+        self.credit = credit;
+        self
+    }
+
+    /// to ← factor ∘ state.
+    pub fn out(mut self, to: &'a mut [T], factor: Factor<'a, T>) -> Self {
+        let add = false;
+        self.out = Some(Out { to, factor, add });
+        self
+    }
+
+    /// to ← to + factor ∘ state.
+    pub fn add_to(mut self, to: &'a mut [T], factor: Factor<'a, T>) -> Self {
+        let add = true;
+        self.out = Some(Out { to, factor, add });
+        self
+    }
+
+    /// Takes the step.
+    pub fn take(self, simd: Simd) {
+        simd.run_lanes(self);
+    }
 }
 
 impl<T: Scalar> LaneKernel for Scan<'_, T> {
@@ -62,13 +107,15 @@ impl<T: Scalar> LaneKernel for Scan<'_, T> {
             arriving,
             credit,
             mut out,
-            add,
         } = self;
         let zero = L::Lanes::splat(T::ZERO);
         let keep = L::Lanes::splat(own.scale);
-        let enter = arriving.map_or(zero, |(factor, _)| L::Lanes::splat(factor.scale));
+        let enter = match &arriving {
+            Some((factor, _)) => L::Lanes::splat(factor.scale),
+            None => zero,
+        };
         let pay = match &out {
-            Some((_, factor)) => L::Lanes::splat(factor.scale),
+            Some(out) => L::Lanes::splat(out.factor.scale),
             None => zero,
         };
         for (line, state) in lines_mut(state).iter_mut().enumerate() {
@@ -78,27 +125,20 @@ impl<T: Scalar> LaneKernel for Scan<'_, T> {
                 None => zero,
             };
             new = own.line::<L>(keep, line).fma(before, new);
-            if let Some((factor, values)) = arriving {
+            if let Some((factor, values)) = &arriving {
                 let value = L::Lanes::load(&lines(values)[line]);
                 new = factor.line::<L>(enter, line).fma(value, new);
             }
             new.store(state);
-            if let Some((out, factor)) = &mut out {
-                let out = &mut lines_mut(out)[line];
+            if let Some(Out { to, factor, add }) = &mut out {
+                let to = &mut lines_mut(to)[line];
                 let factor = factor.line::<L>(pay, line);
                 match add {
-                    true => factor.fma(new, L::Lanes::load(out)).store(out),
-                    false => factor.mul(new).store(out),
+                    true => factor.fma(new, L::Lanes::load(to)).store(to),
+                    false => factor.mul(new).store(to),
                 }
             }
         }
-    }
-}
-
-impl<T: Scalar> Scan<'_, T> {
-    /// Takes the step.
-    pub fn take(self, simd: Simd) {
-        simd.run_lanes(self);
     }
 }
 
@@ -106,44 +146,33 @@ impl<T: Scalar> Scan<'_, T> {
 mod tests {
     use super::*;
     use crate::Streams;
-    use crate::kernel::LANES;
 
     fn equals_plain_loops<T: Scalar>(simd: Simd, tolerance: f64) {
         let mut stream = Streams::new(1).stream("test", 0);
         let mut draw = || -> Vec<T> { (0..3 * LANES).map(|_| T::of(stream.normal())).collect() };
         let [start, own, enter, values] = std::array::from_fn(|_| draw());
         let [credit, pay, before] = std::array::from_fn(|_| draw());
-        for choice in 0..64 {
+        for choice in 0..128 {
             let has = |bit: usize| choice >> bit & 1 == 1;
+            let factor = |scale: f64, bit: usize, each| Factor {
+                scale: T::of(scale),
+                each: has(bit).then_some(each),
+            };
             let (mut state, mut out) = (start.clone(), before.clone());
-            Scan {
-                state: &mut state,
-                own: Factor {
-                    scale: T::of(0.9),
-                    each: has(0).then_some(&own),
-                },
-                arriving: has(1).then_some((
-                    Factor {
-                        scale: T::of(0.3),
-                        each: has(2).then_some(&enter),
-                    },
-                    &values,
-                )),
-                credit: has(3).then_some(&credit),
-                out: has(4).then_some((
-                    &mut out,
-                    Factor {
-                        scale: T::of(-2.0),
-                        each: has(0).then_some(&pay),
-                    },
-                )),
-                add: has(5),
+            let mut scan = Scan::new(&mut state, factor(0.9, 0, &own[..]));
+            if has(1) {
+                scan = scan.arriving(factor(0.3, 2, &enter), &values);
             }
-            .take(simd);
+            scan = scan.credit(has(3).then_some(&credit));
+            match (has(4), has(5)) {
+                (true, true) => scan = scan.add_to(&mut out, factor(-2.0, 6, &pay)),
+                (true, false) => scan = scan.out(&mut out, factor(-2.0, 6, &pay)),
+                (false, _) => {}
+            }
+            scan.take(simd);
             for k in 0..start.len() {
-                let old = start[k].f64();
                 let each = |values: &[T], bit| if has(bit) { values[k].f64() } else { 1.0 };
-                let mut new = 0.9 * each(&own, 0) * old;
+                let mut new = 0.9 * each(&own, 0) * start[k].f64();
                 if has(1) {
                     new += 0.3 * each(&enter, 2) * values[k].f64();
                 }
@@ -152,7 +181,7 @@ mod tests {
                 }
                 let mut paid = before[k].f64();
                 if has(4) {
-                    paid = if has(5) { paid } else { 0.0 } - 2.0 * each(&pay, 0) * new;
+                    paid = if has(5) { paid } else { 0.0 } - 2.0 * each(&pay, 6) * new;
                 }
                 for (got, expected) in [(state[k], new), (out[k], paid)] {
                     let apart = (got.f64() - expected).abs();

@@ -90,7 +90,8 @@ pub trait Neuron<T: Scalar>: Send + Sync {
     fn read(&self, simd: Simd, plane: usize, state: &[T], rate: &mut [T], slope: &mut [T]);
 
     /// own, gain and slope of every unit at every step if the derivative of its activation were always `derivative`; `None` where
-    /// that does not make them constant. For rules that replace the derivative by a constant.
+    /// that does not make them constant. For rules that replace the derivative by a constant; where own and gain are `shared` they are
+    /// these at every step, and rules need not keep them.
     fn constant(&self, _derivative: f64) -> Option<ConstantPartials> {
         None
     }

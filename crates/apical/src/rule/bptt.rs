@@ -6,7 +6,7 @@
 //! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
-use super::{Empty, Locality, Rule, RuleInfo, Site};
+use super::{Empty, Locality, Rule, RuleInfo, Site, chunk};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -27,9 +27,6 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "T m",
     time: "n m",
 };
-
-/// Samples and steps whose gradient is summed at once.
-const CHUNK: usize = 256;
 
 /// The tape: what the backward pass needs of each step, one step after another.
 #[derive(Default)]
@@ -108,8 +105,7 @@ impl<T: Scalar> Bptt<T> {
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
         let stride = gradient.stride();
         let steps = self.tape.steps as usize;
-        // Steps whose gradient is summed at once: their factors and activity fit the cache.
-        let chunk = (CHUNK / batch).max(1);
+        let chunk = chunk(self.dims);
         self.chunk.resize(currents * chunk * plane, T::ZERO);
         let mut end = steps;
         while end > 0 {

@@ -195,7 +195,7 @@ pub(super) fn build<T: Scalar>(
     if let (true, EligibilitySpec::Trace(trace), CreditSpec::Immediate(_)) =
         (site.by_trial, &spec.eligibility, &spec.credit)
     {
-        return Ok(Box::new(TrialTrace::new(site.network, trace)?));
+        return Ok(Box::new(TrialTrace::new(site.network.dims(), trace)?));
     }
     let eligibility = spec.eligibility.build(site)?;
     let credit = spec.credit.build(site)?;

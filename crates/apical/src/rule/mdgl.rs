@@ -164,7 +164,7 @@ pub(super) fn build<T: Scalar>(spec: &MdglSpec, site: &Site<'_, T>) -> Result<Bo
         dims,
         way: Way::new(spec.feedback_weights, false, site.network),
         form: if site.by_trial {
-            Form::Trial(TrialTrace::new(site.network, &TraceSpec::default())?)
+            Form::Trial(TrialTrace::new(dims, &TraceSpec::default())?)
         } else {
             Form::Online(Trace::new(dims))
         },

@@ -3,6 +3,7 @@
 mod bptt;
 mod combined;
 mod composed;
+mod credit_tape;
 mod dendritic;
 mod e_bptt;
 mod f_bptt;
@@ -42,7 +43,7 @@ pub use trial_trace::TrialTrace;
 
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
-use crate::kernel::Matrix;
+use crate::kernel::{Matrix, padded};
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
@@ -285,6 +286,12 @@ registry! {
 /// Whether any is not 0. To the end of the list: a loop that may stop on the way is not vectorised.
 fn any<T: Scalar>(values: &[T]) -> bool {
     values.iter().fold(false, |any, v| any | (*v != T::ZERO))
+}
+
+/// Steps of a tape whose gradient is summed at once: their factors and activity fit the cache, a quarter of a megabyte in f32.
+fn chunk(dims: Dims) -> usize {
+    let step = dims.batch * (dims.sample() + padded(dims.pre()));
+    ((1 << 16) / step).max(1)
 }
 
 /// A rule without settings.

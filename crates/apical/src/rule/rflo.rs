@@ -25,7 +25,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 pub(super) fn build<T: Scalar>(spec: &TraceSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();
     if site.by_trial {
-        return Ok(Box::new(TrialTrace::new(site.network, spec)?));
+        return Ok(Box::new(TrialTrace::new(dims, spec)?));
     }
     let trace = Local(Trace::with(dims, spec)?);
     Ok(Box::new(Composed::new(dims, trace, Immediate)))

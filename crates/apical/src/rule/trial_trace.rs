@@ -5,16 +5,14 @@
 //! Memory O(T (m + S² n)), time O(S G n m) a step, at the rate of a matrix product. Local in space; the tape is not local in time,
 //! so that nothing but the speed is claimed for it.
 
-use super::{Rule, any};
+use super::credit_tape::CreditTape;
+use super::{Rule, any, chunk};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
-
-/// Steps whose gradient is summed at once: their factors and activity fit the cache.
-const CHUNK: usize = 8;
 
 /// The trace of a trial, from its tape.
 pub struct TrialTrace<T> {
@@ -23,12 +21,13 @@ pub struct TrialTrace<T> {
     pre: Vec<T>,
     own: Vec<T>,
     gain: Vec<T>,
-    /// Immediate credit slope q on the states, of steps that have any; which have.
-    credit: Vec<T>,
-    with_credit: Vec<u64>,
-    /// own and gain of every unit at every step, where those are constant.
+    /// Immediate credit slope q on the states.
+    credit: CreditTape<T>,
+    /// Whether own and gain may be taken from the unit as a whole, and what they are where they are constant.
+    plain: bool,
     constant: Option<(T, T)>,
-    /// gain b, one plane a step of a chunk, one current after another.
+    /// Steps whose gradient is summed at once, and gain b: one plane a step, one current after another.
+    chunk: usize,
     factors: Vec<T>,
     adjoint: Buffer<T>,
     earlier: Buffer<T>,
@@ -37,26 +36,24 @@ pub struct TrialTrace<T> {
 }
 
 impl<T: Scalar> TrialTrace<T> {
-    /// For this network. The tape grows with the longest trial seen, then no more.
+    /// For a network of these sizes. The tape grows with the longest trial seen, then no more.
     ///
     /// # Errors
     /// A leak outside (0, 1], or one for units with several state variables.
-    pub fn new(network: &Network<T>, spec: &TraceSpec) -> Result<Self> {
-        let dims = network.dims();
+    pub fn new(dims: Dims, spec: &TraceSpec) -> Result<Self> {
         spec.check(dims)?;
         let states = dims.states * dims.plane();
-        let constant = network.neuron().constant(1.0).filter(|partials| {
-            partials.shared && spec.leak.is_none() && dims.states * dims.currents == 1
-        });
+        let chunk = chunk(dims);
         Ok(Self {
             dims,
             pre: Vec::new(),
             own: Vec::new(),
             gain: Vec::new(),
-            credit: Vec::new(),
-            with_credit: Vec::new(),
-            constant: constant.map(|partials| (T::of(partials.own), T::of(partials.gain))),
-            factors: vec![T::ZERO; dims.currents * CHUNK * dims.plane()],
+            credit: CreditTape::new(states),
+            plain: spec.leak.is_none() && dims.states * dims.currents == 1,
+            constant: None,
+            chunk,
+            factors: vec![T::ZERO; dims.currents * chunk * dims.plane()],
             adjoint: Buffer::zeros(states),
             earlier: Buffer::zeros(states),
             leak: spec.leak.map(|leak| OwnLeak::new(dims, leak)),
@@ -66,23 +63,12 @@ impl<T: Scalar> TrialTrace<T> {
 
     /// Credit of the last step on the tape, one plane a state variable, for rules that add to it.
     pub(super) fn last_credit(&mut self) -> Option<&mut [T]> {
-        let length = self.dims.states * self.dims.plane();
-        let last = self.with_credit.last_mut()?;
-        if *last == 0 {
-            *last = 1;
-            self.credit.resize(self.credit.len() + length, T::ZERO);
-        }
-        self.credit.rchunks_exact_mut(length).next()
+        self.credit.last_mut()
     }
 
     fn clear(&mut self) {
-        self.with_credit.clear();
-        for list in [
-            &mut self.pre,
-            &mut self.own,
-            &mut self.gain,
-            &mut self.credit,
-        ] {
+        self.credit.clear();
+        for list in [&mut self.pre, &mut self.own, &mut self.gain] {
             list.clear();
         }
     }
@@ -96,32 +82,25 @@ impl<T: Scalar> TrialTrace<T> {
             ..
         } = self.dims;
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
-        debug_assert_eq!(sample * batch, plane);
         let stride = gradient.stride();
         // Later steps have nothing to pay.
-        let last = self.with_credit.iter().rposition(|with| *with != 0);
-        let steps = last.map_or(0, |last| last + 1);
-        let mut paid = self.credit.len();
+        let steps = self.credit.steps();
         self.adjoint.fill(T::ZERO);
         let mut end = steps;
         while end > 0 {
-            let first = end.saturating_sub(CHUNK);
+            let first = end.saturating_sub(self.chunk);
             for t in (first..end).rev() {
-                let credit = (self.with_credit[t] != 0).then(|| {
-                    paid -= states * plane;
-                    paid
-                });
                 if states * currents == 1 {
-                    self.scan(simd, t, t - first, t + 1 < steps, credit);
+                    self.scan(simd, t, t - first, t + 1 < steps);
                 } else {
-                    self.step_back(t, t - first, t + 1 < steps, credit);
+                    self.step_back(t, t - first, t + 1 < steps);
                 }
             }
             // A plane is one sample after another, as the rows of `pre` are: every sample is a step of its own.
             let pre = &self.pre[first * batch * stride..end * batch * stride];
             for g in 0..currents {
                 let band = &mut gradient.data_mut()[g * units * stride..(g + 1) * units * stride];
-                let factors = &self.factors[g * CHUNK * plane..][..(end - first) * plane];
+                let factors = &self.factors[g * self.chunk * plane..][..(end - first) * plane];
                 add_outer_sum(simd, band, stride, factors, sample, units, pre);
             }
             end = first;
@@ -130,7 +109,7 @@ impl<T: Scalar> TrialTrace<T> {
     }
 
     /// b ← own(t+1) b + c(t) and the factor of step t, at `slot` of its chunk, for units of one state and one current.
-    fn scan(&mut self, simd: Simd, t: usize, slot: usize, has_later: bool, credit: Option<usize>) {
+    fn scan(&mut self, simd: Simd, t: usize, slot: usize, has_later: bool) {
         let plane = self.dims.plane();
         let (own, gain) = match self.constant {
             Some((own, gain)) => (Factor::all(own), Factor::all(gain)),
@@ -143,19 +122,14 @@ impl<T: Scalar> TrialTrace<T> {
                 (own, Factor::each(&self.gain[t * plane..][..plane]))
             }
         };
-        Scan {
-            state: &mut self.adjoint,
-            own,
-            arriving: None,
-            credit: credit.map(|at| &self.credit[at..][..plane]),
-            out: Some((&mut self.factors[slot * plane..][..plane], gain)),
-            add: false,
-        }
-        .take(simd);
+        Scan::new(&mut self.adjoint, own)
+            .credit(self.credit.at(t))
+            .out(&mut self.factors[slot * plane..][..plane], gain)
+            .take(simd);
     }
 
     /// b ← own(t+1)ᵀ b + c(t) and the factors of step t, for any units.
-    fn step_back(&mut self, t: usize, slot: usize, has_later: bool, credit: Option<usize>) {
+    fn step_back(&mut self, t: usize, slot: usize, has_later: bool) {
         let Dims {
             states, currents, ..
         } = self.dims;
@@ -174,12 +148,12 @@ impl<T: Scalar> TrialTrace<T> {
             }
             std::mem::swap(&mut self.adjoint, &mut self.earlier);
         }
-        if let Some(at) = credit {
-            let pairs = self.adjoint.iter_mut().zip(&self.credit[at..]);
+        if let Some(credit) = self.credit.at(t) {
+            let pairs = self.adjoint.iter_mut().zip(credit);
             pairs.for_each(|(b, c)| *b += *c);
         }
         for g in 0..currents {
-            let factors = &mut self.factors[(g * CHUNK + slot) * plane..][..plane];
+            let factors = &mut self.factors[(g * self.chunk + slot) * plane..][..plane];
             factors.fill(T::ZERO);
             for s in 0..states {
                 let gain = &self.gain[((t * states + s) * currents + g) * plane..][..plane];
@@ -200,6 +174,11 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
+        if self.credit.is_empty() {
+            let constant = view.network().neuron().constant(1.0);
+            let constant = constant.filter(|partials| self.plain && partials.shared);
+            self.constant = constant.map(|p| (T::of(p.own), T::of(p.gain)));
+        }
         if let Some(lag) = &mut self.lag {
             lag.advance(&view.local());
         }
@@ -216,14 +195,12 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
             self.own.extend_from_slice(&partials.own);
             self.gain.extend_from_slice(&partials.gain);
         }
-        let any = any(signal);
-        self.with_credit.push(u64::from(any));
-        if !any {
-            return;
-        }
-        for slope in partials.slope.chunks_exact(self.dims.plane()) {
-            let credit = slope.iter().zip(signal).map(|(slope, q)| *slope * *q);
-            self.credit.extend(credit);
+        if any(signal) {
+            let slopes = partials.slope.chunks_exact(self.dims.plane());
+            let credit = slopes.flat_map(|slope| slope.iter().zip(signal));
+            self.credit.push(credit.map(|(slope, q)| *slope * *q));
+        } else {
+            self.credit.skip();
         }
     }
 
@@ -246,7 +223,14 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
         io.list("pre", &mut self.pre)?;
         io.list("own", &mut self.own)?;
         io.list("gain", &mut self.gain)?;
-        io.list("credit", &mut self.credit)?;
-        io.list("with_credit", &mut self.with_credit)
+        let mut constant: Vec<T> = self
+            .constant
+            .map_or(Vec::new(), |(own, gain)| vec![own, gain]);
+        io.list("constant", &mut constant)?;
+        self.constant = match constant[..] {
+            [own, gain] => Some((own, gain)),
+            _ => None,
+        };
+        self.credit.state(io)
     }
 }

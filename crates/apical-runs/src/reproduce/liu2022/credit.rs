@@ -15,7 +15,7 @@ const MU: f64 = 0.25;
 
 /// A rule as its backward form.
 #[derive(Clone, Copy)]
-struct Look {
+struct Backward {
     label: &'static str,
     colour: Colour,
     /// Means over types on the way back in place of the cells' weights.
@@ -24,44 +24,53 @@ struct Look {
     paper: bool,
     /// Steps back that credit passes from unit to unit.
     taps: usize,
+    /// All derivatives as they were, in place of μ.
+    exact: bool,
 }
 
-const MODPROP: Look = Look {
+const MODPROP: Backward = Backward {
     label: "ModProp, W, paper",
     colour: Colour::SkyBlue,
     typed: false,
     paper: true,
     taps: usize::MAX,
+    exact: false,
 };
 
-const LOOKS: [Look; 6] = [
+const BPTT: Backward = Backward {
+    label: "BPTT",
+    exact: true,
+    ..MODPROP
+};
+
+const RULES: [Backward; 6] = [
     MODPROP,
-    Look {
+    Backward {
         label: "ModProp, W, code",
         colour: Colour::Blue,
         paper: false,
         ..MODPROP
     },
-    Look {
+    Backward {
         label: "ModProp, types, paper",
         colour: Colour::Vermilion,
         typed: true,
         ..MODPROP
     },
-    Look {
+    Backward {
         label: "ModProp, types, code",
         colour: Colour::Orange,
         typed: true,
         paper: false,
         ..MODPROP
     },
-    Look {
+    Backward {
         label: "MDGL, W",
         colour: Colour::Green,
         taps: 1,
         ..MODPROP
     },
-    Look {
+    Backward {
         label: "three-factor",
         colour: Colour::Grey,
         taps: 0,
@@ -82,11 +91,11 @@ struct Batch {
 }
 
 impl Batch {
-    /// κ(t) from the last step back: `exact` uses all derivatives as they were.
-    fn credit(&self, look: Look, exact: bool) -> Vec<Vec<f64>> {
+    /// κ(t) from the last step back.
+    fn credit(&self, rule: Backward) -> Vec<Vec<f64>> {
         let (n, a) = (self.units, self.leak);
         let samples = self.signal.len() / n;
-        let weights = match look.typed {
+        let weights = match rule.typed {
             true => self.averaged(),
             false => self.weights.clone(),
         };
@@ -97,7 +106,7 @@ impl Batch {
         let mut all = vec![kappa.clone()];
         for t in (0..last).rev() {
             let mut back = vec![0.0; n * samples];
-            if last - t <= look.taps {
+            if last - t <= rule.taps {
                 for b in 0..samples {
                     for j in 0..n {
                         let l = (1.0 - a) * lambda[b * n + j];
@@ -109,8 +118,8 @@ impl Batch {
             }
             for (k, q) in back.iter().enumerate() {
                 let slope = self.slopes[t][k];
-                kappa[k] = a * kappa[k] + q * if look.paper || exact { slope } else { MU };
-                lambda[k] = a * lambda[k] + q * if exact { slope } else { MU };
+                kappa[k] = a * kappa[k] + q * if rule.paper || rule.exact { slope } else { MU };
+                lambda[k] = a * lambda[k] + q * if rule.exact { slope } else { MU };
             }
             all.push(kappa.clone());
         }
@@ -186,7 +195,7 @@ pub(super) fn figure(quick: bool) -> Result<Figure> {
             next(&mut sample);
             learner.learn_sample(&sample)?;
         }
-        let shown = look(&mut learner, &mut sample, &mut next, trial)?;
+        let shown = watch(&mut learner, &mut sample, &mut next, trial)?;
         if panels.is_empty() {
             panels.push(taps(&shown, trial, quick));
         }
@@ -205,7 +214,7 @@ pub(super) fn figure(quick: bool) -> Result<Figure> {
 }
 
 /// One more batch, watched; its update is made as the others were.
-fn look<T: Scalar>(
+fn watch<T: Scalar>(
     learner: &mut Learner<T>,
     sample: &mut Sample<T>,
     next: &mut dyn FnMut(&mut Sample<T>),
@@ -275,15 +284,15 @@ fn taps(batch: &Batch, trial: u64, quick: bool) -> Panel {
 
 /// Cosine of each rule's credit with the exact one, over lags.
 fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
-    let exact = batch.credit(MODPROP, true);
+    let exact = batch.credit(BPTT);
     let cosine = |a: &[f64], b: &[f64]| {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
     };
-    let curves = LOOKS.map(|look| {
-        let credit = batch.credit(look, false);
+    let curves = RULES.map(|rule| {
+        let credit = batch.credit(rule);
         Curve {
-            label: Some(look.label.into()),
+            label: Some(rule.label.into()),
             x: (0..credit.len())
                 .map(|lag| lag as f64 * step(quick))
                 .collect(),
@@ -292,7 +301,7 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
                 .zip(&credit)
                 .map(|(a, b)| cosine(a, b))
                 .collect(),
-            colour: look.colour,
+            colour: rule.colour,
             weight: Weight::Dark,
         }
     });
@@ -351,22 +360,17 @@ mod tests {
             sample.first = t == 0;
             inputs.push(sample.x.clone());
         };
-        let batch = look(&mut learner, &mut sample, &mut next, steps as u64).unwrap();
+        let batch = watch(&mut learner, &mut sample, &mut next, steps as u64).unwrap();
         (batch, inputs, learner)
     }
 
     #[test]
     fn credit_is_what_each_rule_multiplies_inputs_with() {
-        let bptt = Look {
-            label: "BPTT",
-            ..MODPROP
-        };
-        let looks = LOOKS.map(|look| (look, false)).into_iter();
-        for (look, exact) in looks.chain([(bptt, true)]) {
-            let label = look.label;
+        for rule in RULES.into_iter().chain([BPTT]) {
+            let label = rule.label;
             let condition = CONDITIONS.iter().find(|c| c.label.starts_with(label));
             let (batch, inputs, learner) = trial(condition.unwrap().rule);
-            let credit = batch.credit(look, exact);
+            let credit = batch.credit(rule);
             let dims = learner.network().dims();
             let gain = learner.network().neuron().constant(1.0).unwrap().gain;
             for unit in 0..dims.units {

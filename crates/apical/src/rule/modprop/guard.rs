@@ -32,6 +32,9 @@ pub struct Guard {
 /// Share of the critical μ that is kept to.
 const MARGIN: f64 = 0.95;
 
+/// How much credit may grow on its way through a filter that ends, before that is told of.
+const GROWTH: f64 = 1000.0;
+
 impl Guard {
     /// For this filter; `every` call looks where the filter is as large as the network, every one where it is as small as its types.
     pub fn new<T: Scalar>(
@@ -139,10 +142,11 @@ impl Guard {
         (self.now[0], self.now[3])
     }
 
-    /// What looked wrong so far.
-    pub fn warnings(&self) -> Vec<Warning> {
+    /// What looked wrong so far, in a filter of so many taps.
+    pub fn warnings(&self, taps: Option<usize>) -> Vec<Warning> {
         let [gain, largest, critical, mu] = self.worst;
-        if gain <= 1.0 {
+        let bounded = taps.is_some_and(|taps| gain.powf(taps as f64) <= GROWTH);
+        if gain <= 1.0 || bounded {
             return Vec::new();
         }
         vec![Warning::UnstableFilter {

@@ -100,7 +100,7 @@ pub enum Drive {
     Code,
 }
 
-/// Most numbers that traces may hold: half a gigabyte in f32.
+/// Most numbers that traces may hold: half a gigabyte in f32, a gigabyte in f64.
 const MOST: usize = 1 << 27;
 
 pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
@@ -133,39 +133,42 @@ pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result
             "It leaves a unit's way onto itself out of means; W itself has none with network.self_connections = false.",
         ));
     }
-    if spec.adaptive_mu && spec.taps.is_some() {
-        return Err(Error::invalid(
-            "rule.adaptive_mu",
-            "true with a number of taps",
-            "all taps",
-            "A filter that ends is stable with any mu: leave out rule.taps or rule.adaptive_mu.",
-        ));
-    }
-    let core = Core::new(spec, site)?;
+    let core = Core::new(spec, site, taps)?;
     if site.by_trial {
         return Ok(Box::new(TrialModProp::new(core, taps)));
     }
     let dims = core.dims;
     match (taps, spec.feedback_weights, spec.drive) {
         (Some(taps), _, _) => affordable(
-            Taps::numbers(&core, taps),
+            &Taps::numbers(&core, taps),
             "rule.taps",
             taps,
             "Set fewer taps, leave them out for all of them by recursion, or set update = \"trial\".",
         )?,
         (None, Typed, Drive::Paper) => affordable(
-            TypedPaper::numbers(&core),
+            &TypedPaper::numbers(&core),
             "network.types",
             core.way.types().count(),
             "Set fewer types, rule.taps, rule.drive = \"code\", or update = \"trial\".",
         )?,
         (None, Cell, Drive::Paper) => affordable(
-            Some(dims.batch * dims.units * dims.units * dims.pre()),
+            &[dims.batch, dims.units, dims.units, dims.pre()],
             "rule.feedback_weights",
             "cell with drive = \"paper\" at every step",
             "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
         )?,
-        (None, _, Drive::Code) => {}
+        (None, Typed, Drive::Code) => affordable(
+            &TypedCode::numbers(&core),
+            "network.types",
+            core.way.types().count(),
+            "Set fewer types, rule.taps, or update = \"trial\".",
+        )?,
+        (None, Cell, Drive::Code) => affordable(
+            &[2, dims.batch, dims.units, dims.pre()],
+            "rule.feedback_weights",
+            "cell with drive = \"code\" at every step",
+            "Set a smaller batch or network, or update = \"trial\".",
+        )?,
     }
     Ok(match (taps, spec.feedback_weights, spec.drive) {
         (Some(taps), _, _) => Box::new(Taps::new(core, taps)),
@@ -176,22 +179,21 @@ pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result
     })
 }
 
-/// Refuses what would hold more numbers than most machines do, or than can be counted.
+/// Refuses traces that would hold more than [`MOST`] numbers: the product of `sizes`.
 fn affordable(
-    numbers: Option<usize>,
+    sizes: &[usize],
     field: &str,
     value: impl std::fmt::Display,
     mend: &str,
 ) -> Result<()> {
-    match numbers {
-        Some(numbers) if numbers <= MOST => Ok(()),
-        _ => {
-            let count = numbers.map_or("too many".into(), |numbers| numbers.to_string());
-            let expected =
-                format!("what holds at most {MOST} numbers for its traces; it would hold {count}");
-            Err(Error::invalid(field, value, expected, mend))
-        }
+    let count = sizes.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
+    if count.is_some_and(|count| count <= MOST) {
+        return Ok(());
     }
+    let count = count.map_or("more than can be counted".into(), |count| count.to_string());
+    let expected =
+        format!("what holds at most {MOST} numbers for its traces; it would hold {count}");
+    Err(Error::invalid(field, value, expected, mend))
 }
 
 /// What all algorithms have in common.
@@ -205,8 +207,7 @@ pub struct Core<T> {
     /// Whether a sample has any credit at this step.
     credited: Vec<bool>,
     shared: bool,
-    /// Whether the filter ends, so that it is stable whatever its eigenvalues.
-    ends: bool,
+    taps: Option<usize>,
 }
 
 /// own, gain and slope with μ for the derivative.
@@ -220,7 +221,7 @@ struct Means<T> {
 }
 
 impl<T: Scalar> Core<T> {
-    fn new(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Self> {
+    fn new(spec: &ModPropSpec, site: &Site<'_, T>, taps: Option<usize>) -> Result<Self> {
         let network = site.network;
         let dims = network.dims();
         let Some(constant) = constant(network, 1.0) else {
@@ -251,7 +252,7 @@ impl<T: Scalar> Core<T> {
             credit: Buffer::zeros(dims.plane()),
             credited: vec![false; dims.batch],
             shared: constant.shared,
-            ends: spec.taps.is_some(),
+            taps,
         })
     }
 
@@ -305,10 +306,7 @@ impl<T: Scalar> Core<T> {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        match self.ends {
-            true => Vec::new(),
-            false => self.guard.warnings(),
-        }
+        self.guard.warnings(self.taps)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

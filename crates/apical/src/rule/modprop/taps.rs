@@ -39,11 +39,10 @@ pub struct Taps<T> {
 }
 
 impl<T: Scalar> Taps<T> {
-    /// How many numbers its ring holds, if they can be counted.
-    pub(super) fn numbers(core: &Core<T>, taps: usize) -> Option<usize> {
+    /// Sizes whose product is how many numbers the traces in its ring are.
+    pub(super) fn numbers(core: &Core<T>, taps: usize) -> [usize; 4] {
         let dims = core.dims;
-        let entry = dims.plane() + dims.batch * Self::rows(core) * dims.pre();
-        taps.checked_mul(entry)
+        [taps, dims.batch, Self::rows(core), dims.pre()]
     }
 
     /// Rows of traces of one step and sample.

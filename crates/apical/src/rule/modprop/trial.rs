@@ -7,6 +7,8 @@
 //! Memory O(T (n + m)), time O(n m) a step through types, twice that through the weights themselves, S n² for each error with S taps. The tape is
 //! not local in time, so that nothing but the speed is claimed for this form; the forward ones give the same.
 
+use super::super::chunk;
+use super::super::credit_tape::CreditTape;
 use super::{Core, Drive, Means, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
@@ -17,21 +19,16 @@ use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Result, Scalar};
 
-/// Steps whose gradient is summed at once: their factors and activity fit the cache.
-const CHUNK: usize = 8;
-
 /// ModProp over a tape.
 pub struct TrialModProp<T> {
     core: Core<T>,
     taps: Option<usize>,
-    steps: u64,
     /// One step after another: a of every sample; slope where the drive needs it; gain where it varies.
     pre: Vec<T>,
     slope: Vec<T>,
     gain: Vec<T>,
-    /// c, of steps that have any; which have.
-    credit: Vec<T>,
-    with_credit: Vec<u64>,
+    /// c.
+    credit: CreditTape<T>,
     /// Λ(t+1), or the credit of one error on its way; b, b̄ and Ŵᵀ Λ.
     adjoint: Buffer<T>,
     trace: Buffer<T>,
@@ -39,6 +36,8 @@ pub struct TrialModProp<T> {
     back: Buffer<T>,
     /// v of every step, where there are taps.
     arriving: Vec<T>,
+    /// Steps whose gradient is summed at once, and what they add to it: a plane a step.
+    chunk: usize,
     factors: Vec<T>,
 }
 
@@ -48,41 +47,35 @@ impl<T: Scalar> TrialModProp<T> {
         let plane = || Buffer::zeros(dims.plane());
         Self {
             taps,
-            steps: 0,
             pre: Vec::new(),
             slope: Vec::new(),
             gain: Vec::new(),
-            credit: Vec::new(),
-            with_credit: Vec::new(),
+            credit: CreditTape::new(dims.plane()),
             adjoint: plane(),
             trace: plane(),
             mean: plane(),
             back: plane(),
             arriving: Vec::new(),
-            factors: vec![T::ZERO; CHUNK * dims.plane()],
+            chunk: chunk(dims),
+            factors: vec![T::ZERO; chunk(dims) * dims.plane()],
             core,
         }
     }
 
     fn clear(&mut self) {
-        self.steps = 0;
-        self.with_credit.clear();
-        for list in [
-            &mut self.pre,
-            &mut self.slope,
-            &mut self.gain,
-            &mut self.credit,
-        ] {
+        self.credit.clear();
+        for list in [&mut self.pre, &mut self.slope, &mut self.gain] {
             list.clear();
         }
     }
 
     fn pay(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        let steps = self.steps as usize;
-        let Some(last) = self.with_credit.iter().rposition(|with| *with != 0) else {
+        // Later steps have nothing to pay.
+        let steps = self.credit.steps();
+        if steps == 0 {
             self.clear();
             return;
-        };
+        }
         let (simd, synapses) = (network.simd(), network.synapses());
         let means = self.core.refresh(network);
         let (plane, stride) = (self.core.dims.plane(), gradient.stride());
@@ -90,23 +83,16 @@ impl<T: Scalar> TrialModProp<T> {
         // As many taps as there are steps are all of them.
         let taps = self.taps.filter(|taps| *taps < steps);
         if let Some(taps) = taps {
-            self.follow_errors(simd, synapses, means, taps, last);
+            self.follow_errors(simd, synapses, means, taps);
         }
         self.adjoint.fill(T::ZERO);
         self.trace.fill(T::ZERO);
         self.mean.fill(T::ZERO);
-        let mut paid = self.with_credit[..=last]
-            .iter()
-            .filter(|with| **with != 0)
-            .count();
-        let mut t = last + 1;
-        while t > 0 {
-            let first = t.saturating_sub(CHUNK);
-            for t in (first..t).rev() {
-                let credit = (self.with_credit[t] != 0).then(|| {
-                    paid -= 1;
-                    &self.credit[paid * plane..][..plane]
-                });
+        let mut end = steps;
+        while end > 0 {
+            let first = end.saturating_sub(self.chunk);
+            for t in (first..end).rev() {
+                let credit = self.credit.at(t);
                 let factors = &mut self.factors[(t - first) * plane..][..plane];
                 let own = Factor::all(means.own);
                 let gain = match self.core.shared {
@@ -128,92 +114,61 @@ impl<T: Scalar> TrialModProp<T> {
                         scale,
                         each: Some(&self.slope[t * plane..][..plane]),
                     };
-                    Scan {
-                        state: &mut self.trace,
-                        own,
-                        arriving: Some((slope, arriving)),
-                        credit,
-                        out: Some((factors, gain)),
-                        add: false,
-                    }
-                    .take(simd);
+                    Scan::new(&mut self.trace, own)
+                        .arriving(slope, arriving)
+                        .credit(credit)
+                        .out(factors, gain)
+                        .take(simd);
                 } else if !is_sum {
-                    Scan {
-                        state: &mut self.trace,
-                        own,
-                        arriving: None,
-                        credit,
-                        out: Some((factors, gain)),
-                        add: false,
-                    }
-                    .take(simd);
-                    Scan {
-                        state: &mut self.mean,
-                        own,
-                        arriving: Some((entering, arriving)),
-                        credit: None,
-                        out: Some((factors, Factor::all(means.gain))),
-                        add: true,
-                    }
-                    .take(simd);
+                    Scan::new(&mut self.trace, own)
+                        .credit(credit)
+                        .out(factors, gain)
+                        .take(simd);
+                    Scan::new(&mut self.mean, own)
+                        .arriving(entering, arriving)
+                        .add_to(factors, Factor::all(means.gain))
+                        .take(simd);
                 }
                 if taps.is_none() {
-                    Scan {
-                        state: &mut self.adjoint,
-                        own,
-                        arriving: Some((entering, arriving)),
-                        credit,
-                        out: is_sum.then_some((factors, gain)),
-                        add: false,
+                    let adjoint = Scan::new(&mut self.adjoint, own)
+                        .arriving(entering, arriving)
+                        .credit(credit);
+                    match is_sum {
+                        true => adjoint.out(factors, gain).take(simd),
+                        false => adjoint.take(simd),
                     }
-                    .take(simd);
                 }
             }
             let units = self.core.dims.units;
-            let factors = &self.factors[..(t - first) * plane];
-            let pre = &self.pre[first * batch * stride..t * batch * stride];
+            let factors = &self.factors[..(end - first) * plane];
+            let pre = &self.pre[first * batch * stride..end * batch * stride];
             let sum = gradient.data_mut();
             add_outer_sum(simd, sum, stride, factors, sample, units, pre);
-            t = first;
+            end = first;
         }
         self.clear();
     }
 
-    /// v of every step up to `last`: what each error sends back within `taps` steps.
-    fn follow_errors(
-        &mut self,
-        simd: Simd,
-        synapses: &Synapses<T>,
-        means: Means<T>,
-        taps: usize,
-        last: usize,
-    ) {
+    /// v of every step: what each error sends back within `taps` steps.
+    fn follow_errors(&mut self, simd: Simd, synapses: &Synapses<T>, means: Means<T>, taps: usize) {
         let (plane, sample) = (self.core.dims.plane(), self.core.dims.sample());
+        let steps = self.credit.steps();
         self.arriving.clear();
-        self.arriving.resize((last + 1) * plane, T::ZERO);
-        let mut paid = 0;
-        for t in 0..=last {
-            if self.with_credit[t] == 0 {
+        self.arriving.resize(steps * plane, T::ZERO);
+        for t in 0..steps {
+            let Some(credit) = self.credit.at(t) else {
                 continue;
-            }
-            self.adjoint
-                .copy_from_slice(&self.credit[paid * plane..][..plane]);
-            paid += 1;
+            };
+            self.adjoint.copy_from_slice(credit);
             for before in (t.saturating_sub(taps)..t).rev() {
                 let (way, adjoint) = (&mut self.core.way, &mut self.adjoint);
                 way.back(simd, synapses, 0, adjoint, &mut self.back, sample);
                 let arriving = &mut self.arriving[before * plane..][..plane];
                 let pairs = arriving.iter_mut().zip(self.back.iter());
                 pairs.for_each(|(v, back)| *v += means.gain * *back);
-                Scan {
-                    state: adjoint,
-                    own: Factor::all(means.own),
-                    arriving: Some((Factor::all(means.hop), &self.back)),
-                    credit: None,
-                    out: None,
-                    add: false,
-                }
-                .take(simd);
+                Scan::new(adjoint, Factor::all(means.own))
+                    .arriving(Factor::all(means.hop), &self.back)
+                    .take(simd);
             }
         }
     }
@@ -226,7 +181,6 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
         self.core.assign(view, signal);
-        self.steps += 1;
         for b in 0..self.core.dims.batch {
             self.pre.extend_from_slice(view.pre(b));
         }
@@ -236,10 +190,9 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
         if !self.core.shared {
             self.gain.extend_from_slice(&view.partials().gain);
         }
-        let any = self.core.credited.contains(&true);
-        self.with_credit.push(u64::from(any));
-        if any {
-            self.credit.extend_from_slice(&self.core.credit);
+        match self.core.credited.contains(&true) {
+            true => self.credit.push(self.core.credit.iter().copied()),
+            false => self.credit.skip(),
         }
     }
 
@@ -269,11 +222,9 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
-        io.counter("steps", &mut self.steps)?;
         io.list("pre", &mut self.pre)?;
         io.list("slope", &mut self.slope)?;
         io.list("gain", &mut self.gain)?;
-        io.list("credit", &mut self.credit)?;
-        io.list("with_credit", &mut self.with_credit)
+        self.credit.state(io)
     }
 }

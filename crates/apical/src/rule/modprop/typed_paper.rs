@@ -31,10 +31,10 @@ pub struct TypedPaper<T> {
 }
 
 impl<T: Scalar> TypedPaper<T> {
-    /// How many numbers its traces hold, if they can be counted.
-    pub(super) fn numbers(core: &Core<T>) -> Option<usize> {
+    /// Sizes whose product is how many numbers its filtered traces are.
+    pub(super) fn numbers(core: &Core<T>) -> [usize; 4] {
         let dims = core.dims;
-        (dims.batch * dims.units * dims.pre()).checked_mul(Self::count(core))
+        [dims.batch, dims.units, dims.pre(), Self::count(core)]
     }
 
     /// K, filtered traces a synapse.
