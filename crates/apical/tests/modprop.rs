@@ -178,12 +178,14 @@ fn many_taps_of_an_unstable_filter_are_told_of() {
 fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
     // More steps than are summed at once, errors here and there, not of every sample.
     const STEPS: usize = 700;
-    for json in [
-        r#"{"kind": "rflo"}"#.to_string(),
-        r#"{"kind": "mdgl", "feedback_weights": "cell"}"#.into(),
-        modprop(r#""drive": "paper""#),
-        modprop(r#""drive": "code""#),
-        modprop(r#""drive": "code", "taps": 3"#),
+    let both = |json: &str| [json.to_string(), json.to_string()];
+    for [json, online] in [
+        both(r#"{"kind": "rflo"}"#),
+        both(r#"{"kind": "mdgl", "feedback_weights": "cell"}"#),
+        both(&modprop(r#""drive": "paper""#)),
+        both(&modprop(r#""drive": "code""#)),
+        both(&modprop(r#""drive": "code", "taps": 3"#)),
+        [r#"{"kind": "bptt"}"#.into(), r#"{"kind": "rtrl"}"#.into()],
     ] {
         for neuron in [
             NeuronSpec::Voltage(VoltageSpec::default()),
@@ -192,7 +194,7 @@ fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
                 ..RateSpec::default()
             }),
         ] {
-            let learned = |update: Update| {
+            let learned = |json: &str, update: Update| {
                 let spec = LearnerSpec {
                     network: NetworkSpec {
                         units: UNITS,
@@ -200,7 +202,7 @@ fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
                         ..NetworkSpec::default()
                     },
                     feedback: FeedbackSpec::Symmetric {},
-                    rule: rule(&json),
+                    rule: rule(json),
                     update,
                     batch: 3,
                     ..LearnerSpec::default()
@@ -219,7 +221,8 @@ fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
                 }
                 ["W_rec", "W_in", "b_rec"].map(|name| learner.parameter(name).unwrap())
             };
-            let (trial, online) = (learned(Update::Trial), learned(Update::Every(STEPS as u64)));
+            let every = Update::Every(STEPS as u64);
+            let (trial, online) = (learned(&json, Update::Trial), learned(&online, every));
             for (a, b) in trial.iter().flatten().zip(online.iter().flatten()) {
                 assert!(
                     (a - b).abs() <= 1e-11 * (1.0 + b.abs()),

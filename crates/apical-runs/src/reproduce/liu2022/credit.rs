@@ -309,7 +309,7 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
         title: title.into(),
         x_label: "steps back from the error (ms)".into(),
         y_label: "cosine with the exact credit".into(),
-        y_range: Some((-0.25, 1.0)),
+        y_range: Some((-1.0, 1.0)),
         curves: curves.into(),
         ..Panel::default()
     }

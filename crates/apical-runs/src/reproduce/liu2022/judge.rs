@@ -970,8 +970,14 @@ mod tests {
 
     #[test]
     fn the_split_of_a_fixed_set_is_told_in_whole_batches() {
-        let images = |file: &str| format!("task.{file}=\"/nowhere/{file}\"");
-        let changes = ["images", "labels"].map(images);
+        let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../apical-cli/tests/digits");
+        let file = |name: &str| format!("task.{name}=\"{digits}/{name}.gz\"");
+        let changes = [
+            file("images"),
+            file("labels"),
+            "task.train=250".into(),
+            "evaluate.steps=28".into(),
+        ];
         let cell = Cell {
             task: Task::Smnist,
             rule: "bptt".into(),
@@ -986,7 +992,7 @@ mod tests {
             ceiling: 1.0,
             grid: Vec::new(),
         };
-        let told = "; 8000 images to train on, 1984 of 2000 for tests";
+        let told = "; 250 images to train on, 32 of 50 for tests";
         assert_eq!(study.split(), told);
     }
 
