@@ -14,14 +14,11 @@ use common::rule;
 
 const UNITS: usize = 8;
 
-fn build(json: &str, update: Update, leak: f64) -> Result<Learner<f64>> {
-    let spec = LearnerSpec {
+fn specification(json: &str, update: Update, neuron: NeuronSpec) -> LearnerSpec {
+    LearnerSpec {
         network: NetworkSpec {
             units: UNITS,
-            neuron: NeuronSpec::Voltage(VoltageSpec {
-                leak,
-                activation: Activation::Relu,
-            }),
+            neuron,
             dale: Some(DaleSpec::default()),
             ..NetworkSpec::default()
         },
@@ -29,8 +26,16 @@ fn build(json: &str, update: Update, leak: f64) -> Result<Learner<f64>> {
         rule: rule(json),
         update,
         ..LearnerSpec::default()
-    };
-    Learner::new(&spec, 2, 2, 1)
+    }
+}
+
+fn voltage(leak: f64, activation: Activation) -> NeuronSpec {
+    NeuronSpec::Voltage(VoltageSpec { leak, activation })
+}
+
+fn build(json: &str, update: Update, leak: f64) -> Result<Learner<f64>> {
+    let neuron = voltage(leak, Activation::Relu);
+    Learner::new(&specification(json, update, neuron), 2, 2, 1)
 }
 
 fn modprop(settings: &str) -> String {
@@ -122,21 +127,7 @@ fn a_filter_that_ends_needs_no_stability() {
                 r#""mu": 0.6, "taps": 2, "drive": "{drive}", "feedback_weights": "{way}""#
             ));
             let learned = |update: Update| {
-                let spec = LearnerSpec {
-                    network: NetworkSpec {
-                        units: UNITS,
-                        neuron: NeuronSpec::Voltage(VoltageSpec {
-                            leak: 0.0,
-                            activation: Activation::Tanh,
-                        }),
-                        dale: Some(DaleSpec::default()),
-                        ..NetworkSpec::default()
-                    },
-                    feedback: FeedbackSpec::Symmetric {},
-                    rule: rule(&json),
-                    update,
-                    ..LearnerSpec::default()
-                };
+                let spec = specification(&json, update, voltage(0.0, Activation::Tanh));
                 let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
                 learner.set_parameter("W_rec", &weights(5.0)).unwrap();
                 learner.begin_trial();
@@ -196,16 +187,8 @@ fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
         ] {
             let learned = |json: &str, update: Update| {
                 let spec = LearnerSpec {
-                    network: NetworkSpec {
-                        units: UNITS,
-                        neuron: neuron.clone(),
-                        ..NetworkSpec::default()
-                    },
-                    feedback: FeedbackSpec::Symmetric {},
-                    rule: rule(json),
-                    update,
                     batch: 3,
-                    ..LearnerSpec::default()
+                    ..specification(json, update, neuron.clone())
                 };
                 let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
                 let mut sample = Sample::new(3, 2, 2);

@@ -123,7 +123,7 @@ impl Data {
             // Some steps count for no sample, some for a few.
             let (counts, of_sample) = (stream.uniform() < 0.8, stream.uniform());
             let mask = (0..batch * outputs).map(|k| {
-                let silent = k / outputs < (of_sample * batch as f64) as usize && batch > 1;
+                let silent = k / outputs < (of_sample * batch as f64) as usize;
                 let weight = stream.uniform();
                 if counts && !silent { weight } else { 0.0 }
             });

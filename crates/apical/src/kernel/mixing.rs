@@ -257,6 +257,7 @@ impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
             let rows = &self.rows[from * stride..][..run.len() * stride];
             let sums = lines_mut(&mut self.sums[run[0] * stride..][..stride]);
             let (fours, rest) = sums.as_chunks_mut::<4>();
+            let done = 4 * fours.len();
             for (k, [a, b, c, d]) in fours.iter_mut().enumerate() {
                 let (mut p, mut q) = (L::Lanes::load(a), L::Lanes::load(b));
                 let (mut r, mut s) = (L::Lanes::load(c), L::Lanes::load(d));
@@ -272,7 +273,6 @@ impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
                 r.store(c);
                 s.store(d);
             }
-            let done = stride / LANES / 4 * 4;
             for (k, sum) in rest.iter_mut().enumerate() {
                 let mut total = L::Lanes::load(sum);
                 for row in rows.chunks_exact(stride) {

@@ -25,7 +25,7 @@ pub(crate) use lanes::Vectors;
 pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
 pub use mixing::{Mixing, Payment, add_typed_outer, mix, pool_rows};
-pub use outer_sum::add_outer_sum;
+pub use outer_sum::{add_outer_sum, cached_steps};
 pub use panels::{Direct, Panels, scale_both};
 pub use scan::{Factor, Scan};
 pub use simd::{Kernel, LaneKernel, Simd};

@@ -28,7 +28,7 @@ impl<T: Scalar> LaneKernel for OuterSum<'_, T> {
             rows,
             ..
         } = self;
-        let length = (BLOCK / (factor_stride + stride)).max(1);
+        let length = cached_steps(factor_stride, stride);
         let factors = self.factors.chunks(length * factor_stride);
         for (factors, vectors) in factors.zip(self.vectors.chunks(length * stride)) {
             block::<T, L>(result, stride, factors, factor_stride, rows, vectors);
@@ -114,6 +114,11 @@ tile!(tile8, 8: 0 x [0 a0, 1 a1, 2 a2, 3 a3, 4 a4, 5 a5, 6 a6, 7 a7]);
 tile!(tile4, 4: 0 x [0 a0, 1 a1, 2 a2, 3 a3]);
 tile!(tile1x2, 1: 0 x [0 a0], 1 y [0 b0]);
 tile!(tile1, 1: 0 x [0 a0]);
+
+/// How many steps of factors and vectors of these lengths stay in the cache.
+pub fn cached_steps(factor_stride: usize, stride: usize) -> usize {
+    (BLOCK / (factor_stride + stride)).max(1)
+}
 
 /// result += Σ_t f(t) a(t)ᵀ: `factors` has `factor_stride` numbers a step, of which the first `rows` count, `vectors` has
 /// `stride` a step, padding included, as every row of `result`.

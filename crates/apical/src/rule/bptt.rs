@@ -6,7 +6,8 @@
 //! gradient of (g, i, j) = Σ_t Σ_s gain_sg,i(t) λ_s,i(t) a_j(t).
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
-use super::{Empty, Locality, Rule, RuleInfo, Site, chunk};
+use super::planes::{add_through_own, chunk, through_gain};
+use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -120,16 +121,7 @@ impl<T: Scalar> Bptt<T> {
                         synapses.back_all(simd, g, factors, &mut self.back, sample);
                     }
                     let own = &self.tape.own[(t + 1) * states * states * plane..];
-                    for s in 0..states {
-                        for after in 0..states {
-                            let own = &own[(after * states + s) * plane..][..plane];
-                            let adjoint = &self.adjoint[after * plane..][..plane];
-                            let earlier = &mut self.earlier[s * plane..][..plane];
-                            for ((e, own), a) in earlier.iter_mut().zip(own).zip(adjoint) {
-                                *e += *own * *a;
-                            }
-                        }
-                    }
+                    add_through_own(self.dims, own, &self.adjoint, &mut self.earlier);
                 }
                 let slope = &self.tape.slope[t * states * plane..][..states * plane];
                 for (s, slope) in slope.chunks_exact(plane).enumerate() {
@@ -163,14 +155,9 @@ impl<T: Scalar> Bptt<T> {
         } = self.dims;
         let plane = self.dims.plane();
         let gain = &self.tape.gain[t * states * currents * plane..];
-        self.factors.fill(T::ZERO);
         for g in 0..currents {
-            for s in 0..states {
-                let gain = &gain[(s * currents + g) * plane..][..plane];
-                let terms = gain.iter().zip(&self.adjoint[s * plane..]);
-                let factors = self.factors[g * plane..].iter_mut().zip(terms);
-                factors.for_each(|(f, (gain, a))| *f += *gain * *a);
-            }
+            let factors = &mut self.factors[g * plane..][..plane];
+            through_gain(self.dims, g, gain, &self.adjoint, factors);
         }
     }
 }

@@ -112,13 +112,13 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
                 terms.for_each(|((c, q), slope)| *c = *q * *slope);
             }
             self.send_back(view);
-        } else {
-            self.credit.fill(T::ZERO);
         }
         match &mut self.form {
             Form::Online(trace) => {
                 if any {
                     trace.pay(&view.local(), &self.earlier, gradient);
+                } else {
+                    self.credit.fill(T::ZERO);
                 }
                 trace.step(&view.local(), &self.credit, gradient);
             }

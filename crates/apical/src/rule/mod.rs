@@ -14,6 +14,7 @@ mod mdgl;
 mod miconi;
 mod modprop;
 mod node_perturbation;
+mod planes;
 mod r_kf_rtrl;
 mod random_gradient;
 mod readout_only;
@@ -43,7 +44,7 @@ pub use trial_trace::TrialTrace;
 
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
-use crate::kernel::{Matrix, padded};
+use crate::kernel::Matrix;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
@@ -286,12 +287,6 @@ registry! {
 /// Whether any is not 0. To the end of the list: a loop that may stop on the way is not vectorised.
 fn any<T: Scalar>(values: &[T]) -> bool {
     values.iter().fold(false, |any, v| any | (*v != T::ZERO))
-}
-
-/// Steps of a tape whose gradient is summed at once: their factors and activity fit the cache, a quarter of a megabyte in f32.
-fn chunk(dims: Dims) -> usize {
-    let step = dims.batch * (dims.sample() + padded(dims.pre()));
-    ((1 << 16) / step).max(1)
 }
 
 /// A rule without settings.

@@ -6,7 +6,8 @@
 //! so that nothing but the speed is claimed for it.
 
 use super::credit_tape::CreditTape;
-use super::{Rule, any, chunk};
+use super::planes::{add_through_own, chunk, through_gain};
+use super::{Rule, any};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
 use crate::network::{Dims, Network};
@@ -23,11 +24,9 @@ pub struct TrialTrace<T> {
     gain: Vec<T>,
     /// Immediate credit slope q on the states.
     credit: CreditTape<T>,
-    /// Whether own and gain may be taken from the unit as a whole, and what they are where they are constant.
-    plain: bool,
+    /// own and gain of every unit at every step, where those are constant.
     constant: Option<(T, T)>,
-    /// Steps whose gradient is summed at once, and gain b: one plane a step, one current after another.
-    chunk: usize,
+    /// gain b, one plane a step of those summed at once, one current after another.
     factors: Vec<T>,
     adjoint: Buffer<T>,
     earlier: Buffer<T>,
@@ -43,17 +42,14 @@ impl<T: Scalar> TrialTrace<T> {
     pub fn new(dims: Dims, spec: &TraceSpec) -> Result<Self> {
         spec.check(dims)?;
         let states = dims.states * dims.plane();
-        let chunk = chunk(dims);
         Ok(Self {
             dims,
             pre: Vec::new(),
             own: Vec::new(),
             gain: Vec::new(),
             credit: CreditTape::new(states),
-            plain: spec.leak.is_none() && dims.states * dims.currents == 1,
             constant: None,
-            chunk,
-            factors: vec![T::ZERO; dims.currents * chunk * dims.plane()],
+            factors: vec![T::ZERO; dims.currents * chunk(dims) * dims.plane()],
             adjoint: Buffer::zeros(states),
             earlier: Buffer::zeros(states),
             leak: spec.leak.map(|leak| OwnLeak::new(dims, leak)),
@@ -84,11 +80,11 @@ impl<T: Scalar> TrialTrace<T> {
         let (sample, plane) = (self.dims.sample(), self.dims.plane());
         let stride = gradient.stride();
         // Later steps have nothing to pay.
-        let steps = self.credit.steps();
+        let (steps, chunk) = (self.credit.steps(), chunk(self.dims));
         self.adjoint.fill(T::ZERO);
         let mut end = steps;
         while end > 0 {
-            let first = end.saturating_sub(self.chunk);
+            let first = end.saturating_sub(chunk);
             for t in (first..end).rev() {
                 if states * currents == 1 {
                     self.scan(simd, t, t - first, t + 1 < steps);
@@ -100,7 +96,7 @@ impl<T: Scalar> TrialTrace<T> {
             let pre = &self.pre[first * batch * stride..end * batch * stride];
             for g in 0..currents {
                 let band = &mut gradient.data_mut()[g * units * stride..(g + 1) * units * stride];
-                let factors = &self.factors[g * self.chunk * plane..][..(end - first) * plane];
+                let factors = &self.factors[g * chunk * plane..][..(end - first) * plane];
                 add_outer_sum(simd, band, stride, factors, sample, units, pre);
             }
             end = first;
@@ -137,30 +133,17 @@ impl<T: Scalar> TrialTrace<T> {
         if has_later {
             let own = &self.own[(t + 1) * states * states * plane..];
             self.earlier.fill(T::ZERO);
-            for s in 0..states {
-                for after in 0..states {
-                    let own = &own[(after * states + s) * plane..][..plane];
-                    let adjoint = &self.adjoint[after * plane..][..plane];
-                    let earlier = self.earlier[s * plane..][..plane].iter_mut();
-                    let terms = earlier.zip(own.iter().zip(adjoint));
-                    terms.for_each(|(e, (own, b))| *e += *own * *b);
-                }
-            }
+            add_through_own(self.dims, own, &self.adjoint, &mut self.earlier);
             std::mem::swap(&mut self.adjoint, &mut self.earlier);
         }
         if let Some(credit) = self.credit.at(t) {
             let pairs = self.adjoint.iter_mut().zip(credit);
             pairs.for_each(|(b, c)| *b += *c);
         }
+        let gain = &self.gain[t * states * currents * plane..];
         for g in 0..currents {
-            let factors = &mut self.factors[(g * self.chunk + slot) * plane..][..plane];
-            factors.fill(T::ZERO);
-            for s in 0..states {
-                let gain = &self.gain[((t * states + s) * currents + g) * plane..][..plane];
-                let terms = gain.iter().zip(&self.adjoint[s * plane..]);
-                let terms = factors.iter_mut().zip(terms);
-                terms.for_each(|(f, (gain, b))| *f += *gain * *b);
-            }
+            let factors = &mut self.factors[(g * chunk(self.dims) + slot) * plane..][..plane];
+            through_gain(self.dims, g, gain, &self.adjoint, factors);
         }
     }
 }
@@ -175,8 +158,9 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
         if self.credit.is_empty() {
+            let plain = self.leak.is_none() && self.dims.states * self.dims.currents == 1;
             let constant = view.network().neuron().constant(1.0);
-            let constant = constant.filter(|partials| self.plain && partials.shared);
+            let constant = constant.filter(|partials| plain && partials.shared);
             self.constant = constant.map(|p| (T::of(p.own), T::of(p.gain)));
         }
         if let Some(lag) = &mut self.lag {

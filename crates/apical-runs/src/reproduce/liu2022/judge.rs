@@ -666,10 +666,14 @@ impl<'a> Study<'a> {
             return;
         };
         // On a logarithmic axis the mean and the deviation are those of logarithms.
-        let log = panel.log_y;
-        let seen = |loss: f64| if log { loss.log10() } else { loss };
-        let shown = |value: f64| if log { 10f64.powf(value) } else { value };
-        let at = |k: usize| Spread::of(&kept.iter().map(|run| seen(run[k])).collect::<Vec<_>>());
+        let shown = |value: f64| match self.is_log() {
+            true => 10f64.powf(value),
+            false => value,
+        };
+        let at = |k: usize| {
+            let losses = kept.iter().map(|run| self.scaled(run[k]));
+            Spread::of(&losses.collect::<Vec<_>>())
+        };
         let all: Vec<Spread> = (0..length).map(at).collect();
         let x = &x[..length];
         if kept.len() > 1 {

@@ -135,47 +135,55 @@ pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result
     }
     let core = Core::new(spec, site, taps)?;
     if site.by_trial {
-        return Ok(Box::new(TrialModProp::new(core, taps)));
+        return Ok(Box::new(TrialModProp::new(core)));
     }
     let dims = core.dims;
-    match (taps, spec.feedback_weights, spec.drive) {
-        (Some(taps), _, _) => affordable(
-            &Taps::numbers(&core, taps),
-            "rule.taps",
-            taps,
-            "Set fewer taps, leave them out for all of them by recursion, or set update = \"trial\".",
-        )?,
-        (None, Typed, Drive::Paper) => affordable(
-            &TypedPaper::numbers(&core),
-            "network.types",
-            core.way.types().count(),
-            "Set fewer types, rule.taps, rule.drive = \"code\", or update = \"trial\".",
-        )?,
-        (None, Cell, Drive::Paper) => affordable(
-            &[dims.batch, dims.units, dims.units, dims.pre()],
-            "rule.feedback_weights",
-            "cell with drive = \"paper\" at every step",
-            "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
-        )?,
-        (None, Typed, Drive::Code) => affordable(
-            &TypedCode::numbers(&core),
-            "network.types",
-            core.way.types().count(),
-            "Set fewer types, rule.taps, or update = \"trial\".",
-        )?,
-        (None, Cell, Drive::Code) => affordable(
-            &[2, dims.batch, dims.units, dims.pre()],
-            "rule.feedback_weights",
-            "cell with drive = \"code\" at every step",
-            "Set a smaller batch or network, or update = \"trial\".",
-        )?,
-    }
     Ok(match (taps, spec.feedback_weights, spec.drive) {
-        (Some(taps), _, _) => Box::new(Taps::new(core, taps)),
-        (None, Typed, Drive::Code) => Box::new(TypedCode::new(core)),
-        (None, Typed, Drive::Paper) => Box::new(TypedPaper::new(core)),
-        (None, Cell, Drive::Code) => Box::new(DiagonalCode::new(core)),
-        (None, Cell, Drive::Paper) => Box::new(Dense::new(core)),
+        (Some(taps), _, _) => {
+            affordable(
+                &Taps::numbers(&core, taps),
+                "rule.taps",
+                taps,
+                "Set fewer taps, leave them out for all of them by recursion, or set update = \"trial\".",
+            )?;
+            Box::new(Taps::new(core, taps))
+        }
+        (None, Typed, Drive::Code) => {
+            affordable(
+                &TypedCode::numbers(&core),
+                "network.types",
+                core.way.types().count(),
+                "Set fewer types, rule.taps, or update = \"trial\".",
+            )?;
+            Box::new(TypedCode::new(core))
+        }
+        (None, Typed, Drive::Paper) => {
+            affordable(
+                &TypedPaper::numbers(&core),
+                "network.types",
+                core.way.types().count(),
+                "Set fewer types, rule.taps, rule.drive = \"code\", or update = \"trial\".",
+            )?;
+            Box::new(TypedPaper::new(core))
+        }
+        (None, Cell, Drive::Code) => {
+            affordable(
+                &[2, dims.batch, dims.units, dims.pre()],
+                "rule.feedback_weights",
+                "cell with drive = \"code\" at every step",
+                "Set a smaller batch or network, or update = \"trial\".",
+            )?;
+            Box::new(DiagonalCode::new(core))
+        }
+        (None, Cell, Drive::Paper) => {
+            affordable(
+                &[dims.batch, dims.units, dims.units, dims.pre()],
+                "rule.feedback_weights",
+                "cell with drive = \"paper\" at every step",
+                "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
+            )?;
+            Box::new(Dense::new(core))
+        }
     })
 }
 

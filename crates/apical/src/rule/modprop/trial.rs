@@ -7,8 +7,8 @@
 //! Memory O(T (n + m)), time O(n m) a step through types, twice that through the weights themselves, S n² for each error with S taps. The tape is
 //! not local in time, so that nothing but the speed is claimed for this form; the forward ones give the same.
 
-use super::super::chunk;
 use super::super::credit_tape::CreditTape;
+use super::super::planes::chunk;
 use super::{Core, Drive, Means, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
@@ -22,7 +22,6 @@ use crate::{Result, Scalar};
 /// ModProp over a tape.
 pub struct TrialModProp<T> {
     core: Core<T>,
-    taps: Option<usize>,
     /// One step after another: a of every sample; slope where the drive needs it; gain where it varies.
     pre: Vec<T>,
     slope: Vec<T>,
@@ -36,17 +35,15 @@ pub struct TrialModProp<T> {
     back: Buffer<T>,
     /// v of every step, where there are taps.
     arriving: Vec<T>,
-    /// Steps whose gradient is summed at once, and what they add to it: a plane a step.
-    chunk: usize,
+    /// What steps that are summed at once add to the gradient: a plane a step.
     factors: Vec<T>,
 }
 
 impl<T: Scalar> TrialModProp<T> {
-    pub(super) fn new(core: Core<T>, taps: Option<usize>) -> Self {
+    pub(super) fn new(core: Core<T>) -> Self {
         let dims = core.dims;
         let plane = || Buffer::zeros(dims.plane());
         Self {
-            taps,
             pre: Vec::new(),
             slope: Vec::new(),
             gain: Vec::new(),
@@ -56,7 +53,6 @@ impl<T: Scalar> TrialModProp<T> {
             mean: plane(),
             back: plane(),
             arriving: Vec::new(),
-            chunk: chunk(dims),
             factors: vec![T::ZERO; chunk(dims) * dims.plane()],
             core,
         }
@@ -81,16 +77,17 @@ impl<T: Scalar> TrialModProp<T> {
         let (plane, stride) = (self.core.dims.plane(), gradient.stride());
         let (batch, sample) = (self.core.dims.batch, self.core.dims.sample());
         // As many taps as there are steps are all of them.
-        let taps = self.taps.filter(|taps| *taps < steps);
+        let taps = self.core.taps.filter(|taps| *taps < steps);
         if let Some(taps) = taps {
             self.follow_errors(simd, synapses, means, taps);
         }
         self.adjoint.fill(T::ZERO);
         self.trace.fill(T::ZERO);
         self.mean.fill(T::ZERO);
+        let chunk = chunk(self.core.dims);
         let mut end = steps;
         while end > 0 {
-            let first = end.saturating_sub(self.chunk);
+            let first = end.saturating_sub(chunk);
             for t in (first..end).rev() {
                 let credit = self.credit.at(t);
                 let factors = &mut self.factors[(t - first) * plane..][..plane];
