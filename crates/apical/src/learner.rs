@@ -189,6 +189,10 @@ impl<T: Scalar> Learner<T> {
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
+        if rule.reads_type_sums() && dims.batch == 1 {
+            let types = network.constraints().types().count();
+            activity.type_sums = Some(Matrix::zeros(dims.currents * types, dims.pre()));
+        }
         network.reset(&mut activity);
         Ok(Self {
             loss: spec.loss,

@@ -428,8 +428,16 @@ impl<T: Scalar> Network<T> {
         }
         for g in 0..currents {
             let drive = &mut activity.currents[g * plane..][..plane];
-            let synapses = &self.synapses;
-            synapses.drive_all(self.simd, g, &activity.pre, drive, sample);
+            let (simd, synapses) = (self.simd, &self.synapses);
+            match &mut activity.type_sums {
+                Some(sums) if batch == 1 => {
+                    let types = self.constraints.types();
+                    let (of, count) = (types.of(), types.count());
+                    let (pre, sums) = (activity.pre.data(), sums.band_mut(g * count, count));
+                    synapses.drive_and_sum(simd, g, pre, drive, of, sums);
+                }
+                _ => synapses.drive_all(simd, g, &activity.pre, drive, sample),
+            }
         }
         if let Some(weights) = &self.output_feedback {
             let outputs = self.dims.outputs;
@@ -492,6 +500,9 @@ pub struct Activity<T> {
     pub post: Matrix<T>,
     /// z(t) = W_out r(t) + b_out, one row a sample.
     pub output: Matrix<T>,
+    /// Σ over the units of each type of their synapses at this step, row `g * types + α`: where a rule looks at them at
+    /// every step, a network of one sample takes them as it reads the weights for u(t).
+    pub type_sums: Option<Matrix<T>>,
 }
 
 impl<T: Scalar> Activity<T> {
@@ -508,6 +519,7 @@ impl<T: Scalar> Activity<T> {
             slope_before: Buffer::zeros(dims.states * plane),
             post: Matrix::zeros(dims.batch, dims.units + 1),
             output: Matrix::zeros(dims.batch, dims.outputs),
+            type_sums: None,
         }
     }
 

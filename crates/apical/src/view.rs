@@ -12,7 +12,7 @@
 use serde::Serialize;
 
 use crate::Scalar;
-use crate::kernel::Simd;
+use crate::kernel::{Matrix, Simd};
 use crate::network::{Activity, Dims, Network};
 use crate::synapse::Synapses;
 
@@ -177,6 +177,11 @@ impl<'a, T: Scalar> View<'a, T> {
     /// The weights that produced this step.
     pub fn synapses(&self) -> &'a Synapses<T> {
         self.network.synapses()
+    }
+
+    /// Σ over the units of each type of the weights that produced this step, row `g * types + α`, if the step took them.
+    pub fn type_sums(&self) -> Option<&'a Matrix<T>> {
+        self.local.activity.type_sums.as_ref()
     }
 
     /// The Jacobian element ∂s_s,k(t)/∂s_s',l(t−1) of sample `b`, for row s·n + k and column s'·n + l.

@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 use apical::monitor::{Monitor, MonitorSpec, Recorder};
 use apical::network::NetworkSpec;
+use apical::neuron::{NeuronSpec, VoltageSpec};
 use apical::optimizer::{Method, OptimizerSpec};
 use apical::task::{AddSpec, Sample, Task, TaskSpec};
 use apical::{Learner, LearnerSpec, Result, Streams, Update};
@@ -84,10 +85,11 @@ const RULES: [&str; 35] = [
     r#"{"kind": "combined", "eligibility": {"kind": "kernl"}, "credit": {"kind": "dendritic"}}"#,
 ];
 
-fn learner(rule_json: &str, method: Method, batch: usize) -> Learner<f32> {
+fn learner(rule_json: &str, neuron: NeuronSpec, method: Method, batch: usize) -> Learner<f32> {
     let spec = LearnerSpec {
         network: NetworkSpec {
             units: 12,
+            neuron,
             ..NetworkSpec::default()
         },
         rule: rule(rule_json),
@@ -125,7 +127,12 @@ fn a_step_allocates_nothing() {
     for rule in RULES {
         for method in [Method::Sgd, Method::Momentum, Method::Adam] {
             for batch in [1, 3] {
-                let mut learner = learner(rule, method, batch);
+                // ModProp has another form where units share their traces.
+                let neuron = match batch {
+                    1 if rule.contains("modprop") => NeuronSpec::Voltage(VoltageSpec::default()),
+                    _ => NetworkSpec::default().neuron,
+                };
+                let mut learner = learner(rule, neuron, method, batch);
                 let mut task = task(batch);
                 let mut sample = Sample::new(batch, 2, 2);
                 let mut steps = |count: usize| {
@@ -165,7 +172,7 @@ impl Monitor<f32> for Watch {
 #[test]
 fn a_recorded_run_allocates_nothing_once_it_goes() {
     for rule in RULES {
-        let mut learner = learner(rule, Method::Sgd, 1);
+        let mut learner = learner(rule, NetworkSpec::default().neuron, Method::Sgd, 1);
         let mut task = task(1);
         let mut quantities = vec![
             "loss",

@@ -166,54 +166,79 @@ fn many_taps_of_an_unstable_filter_are_told_of() {
 }
 
 #[test]
-fn a_long_trial_with_few_errors_is_the_same_at_its_end() {
-    // More steps than are summed at once, errors here and there, not of every sample.
-    const STEPS: usize = 700;
+fn a_long_trial_is_the_same_at_its_end() {
     let both = |json: &str| [json.to_string(), json.to_string()];
+    let zero_diagonal = |drive: &str| {
+        both(&modprop(&format!(
+            r#""drive": "{drive}", "zero_diagonal": true"#
+        )))
+    };
     for [json, online] in [
         both(r#"{"kind": "rflo"}"#),
+        both(r#"{"kind": "mdgl"}"#),
         both(r#"{"kind": "mdgl", "feedback_weights": "cell"}"#),
         both(&modprop(r#""drive": "paper""#)),
         both(&modprop(r#""drive": "code""#)),
+        zero_diagonal("paper"),
+        zero_diagonal("code"),
         both(&modprop(r#""drive": "code", "taps": 3"#)),
         [r#"{"kind": "bptt"}"#.into(), r#"{"kind": "rtrl"}"#.into()],
     ] {
         for neuron in [
             NeuronSpec::Voltage(VoltageSpec::default()),
+            // Filters that forget slowly, soon and at once; slopes that change seldom and at every step.
+            voltage(0.9, Activation::Tanh),
+            voltage(0.5, Activation::Relu),
+            voltage(0.0, Activation::Relu),
             NeuronSpec::Rate(RateSpec {
                 alpha: 0.4,
                 ..RateSpec::default()
             }),
         ] {
-            let learned = |json: &str, update: Update| {
-                let spec = LearnerSpec {
-                    batch: 3,
-                    ..specification(json, update, neuron.clone())
-                };
-                let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
-                let mut sample = Sample::new(3, 2, 2);
-                sample.masked = true;
-                for t in 0..STEPS {
-                    let x = (0..6).map(|k| (0.7 * (t * 6 + k) as f64).sin());
-                    sample.x = x.collect();
-                    sample.y = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0].into();
-                    let counts = |b: usize| (t * 3 + b).is_multiple_of(41) && t < STEPS - 20;
-                    sample.mask = (0..6).map(|k| f64::from(u8::from(counts(k / 2)))).collect();
-                    (sample.first, sample.last) = (t == 0, t + 1 == STEPS);
-                    learner.learn_sample(&sample).unwrap();
+            // More steps than are summed at once, errors here and there, not of every sample; and an error of a single sample at every step.
+            for (batch, between) in [(3, 41), (1, 1)] {
+                let trial = learned(&json, &neuron, Update::Trial, batch, between);
+                let every = Update::Every(STEPS as u64);
+                let online = learned(&online, &neuron, every, batch, between);
+                for (a, b) in trial.iter().flatten().zip(online.iter().flatten()) {
+                    assert!(
+                        (a - b).abs() <= 1e-11 * (1.0 + b.abs()),
+                        "{json} {neuron:?} {batch}: {a} and {b}"
+                    );
                 }
-                ["W_rec", "W_in", "b_rec"].map(|name| learner.parameter(name).unwrap())
-            };
-            let every = Update::Every(STEPS as u64);
-            let (trial, online) = (learned(&json, Update::Trial), learned(&online, every));
-            for (a, b) in trial.iter().flatten().zip(online.iter().flatten()) {
-                assert!(
-                    (a - b).abs() <= 1e-11 * (1.0 + b.abs()),
-                    "{json} {neuron:?}: {a} and {b}"
-                );
             }
         }
     }
+}
+
+const STEPS: usize = 700;
+
+/// What is learned from one trial with an error of one sample every `between` of them.
+fn learned(
+    json: &str,
+    neuron: &NeuronSpec,
+    update: Update,
+    batch: usize,
+    between: usize,
+) -> [Vec<f64>; 3] {
+    let spec = LearnerSpec {
+        batch,
+        ..specification(json, update, neuron.clone())
+    };
+    let mut learner = Learner::<f64>::new(&spec, 2, 2, 1).unwrap();
+    let mut sample = Sample::new(batch, 2, 2);
+    sample.masked = true;
+    for t in 0..STEPS {
+        let x = (0..2 * batch).map(|k| (0.7 * (t * 6 + k) as f64).sin());
+        sample.x = x.collect();
+        sample.y = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0][..2 * batch].into();
+        let counts = |b: usize| (t * batch + b).is_multiple_of(between) && t < STEPS - 20;
+        let mask = (0..2 * batch).map(|k| f64::from(u8::from(counts(k / 2))));
+        sample.mask = mask.collect();
+        (sample.first, sample.last) = (t == 0, t + 1 == STEPS);
+        learner.learn_sample(&sample).unwrap();
+    }
+    ["W_rec", "W_in", "b_rec"].map(|name| learner.parameter(name).unwrap())
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod common;
 
+use apical::constraint::TypesSpec;
 use apical::feedback::FeedbackSpec;
 use apical::monitor::{Monitor, MonitorSpec, Recorder};
 use apical::network::NetworkSpec;
+use apical::neuron::{Activation, NeuronSpec, VoltageSpec};
 use apical::optimizer::{Method, OptimizerSpec, Schedule};
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::{AddSpec, Sample, Task, TaskSpec};
@@ -228,6 +230,25 @@ fn every_rule_goes_on_where_it_stopped() {
                 continue;
             }
             goes_on::<f64>(&spec(&rule, Method::Sgd, update));
+        }
+    }
+}
+
+#[test]
+fn modprop_goes_on_between_units_that_share_their_traces() {
+    // Filters that are slow, so that traces are seldom written, and that forget at once.
+    for leak in [0.95, 0.0] {
+        for settings in ["", r#", "zero_diagonal": true"#, r#", "drive": "code""#] {
+            for update in [Update::Step, Update::Every(3)] {
+                let rule = format!(r#"{{"kind": "modprop"{settings}}}"#);
+                let mut spec = spec(&rule, Method::Sgd, update);
+                spec.network.neuron = NeuronSpec::Voltage(VoltageSpec {
+                    leak,
+                    activation: Activation::Relu,
+                });
+                spec.network.types = Some(TypesSpec::Contiguous { count: 2 });
+                goes_on::<f64>(&spec);
+            }
         }
     }
 }

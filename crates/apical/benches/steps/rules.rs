@@ -177,7 +177,7 @@ fn rows() -> Vec<Row> {
             |_| named("mdgl"),
             "trace, gradient twice, weights in place",
             |s| Need {
-                read: 2 * s.w,
+                read: s.w,
                 in_place: 4 * s.w,
                 ..Need::default()
             },
@@ -197,7 +197,7 @@ fn rows() -> Vec<Row> {
             |_| modprop(Drive::Code),
             "gradient, weights in place",
             |s| Need {
-                read: 2 * s.w,
+                read: s.w,
                 in_place: 2 * s.w,
                 ..Need::default()
             },
@@ -207,7 +207,7 @@ fn rows() -> Vec<Row> {
             |_| modprop(Drive::Paper),
             "two filtered traces, gradient, weights in place",
             |s| Need {
-                read: 2 * s.w,
+                read: s.w,
                 in_place: 4 * s.w,
                 ..Need::default()
             },
@@ -503,14 +503,16 @@ fn samples<T: Scalar>(schedule: Schedule) -> Vec<Sample<T>> {
 }
 
 /// Something to be timed, in slices.
-struct Timed<'a> {
+pub struct Timed<'a> {
     run: Box<dyn FnMut() + 'a>,
     calls: usize,
-    best: f64,
+    /// Seconds of a call at best so far.
+    pub best: f64,
 }
 
 impl<'a> Timed<'a> {
-    fn new(mut run: impl FnMut() + 'a) -> Self {
+    /// Makes a first guess at how long it takes.
+    pub fn new(mut run: impl FnMut() + 'a) -> Self {
         run();
         let start = clock::now();
         run();
@@ -523,7 +525,8 @@ impl<'a> Timed<'a> {
         }
     }
 
-    fn slice(&mut self) {
+    /// Times a millisecond of it.
+    pub fn slice(&mut self) {
         if self.calls > 1 {
             (self.run)();
         }

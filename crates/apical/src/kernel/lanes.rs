@@ -53,6 +53,8 @@ pub trait Lanes<T>: Copy {
     fn load(line: &[T; LANES]) -> Self;
     /// To memory.
     fn store(self, line: &mut [T; LANES]);
+    /// `self + term`.
+    fn add(self, term: Self) -> Self;
     /// `self * factor`.
     fn mul(self, factor: Self) -> Self;
     /// `self * factor + term`.
@@ -101,6 +103,14 @@ impl<T: Scalar> Lanes<T> for Plain<T> {
     #[inline(always)]
     fn store(self, line: &mut [T; LANES]) {
         *line = self.0;
+    }
+    #[inline(always)]
+    fn add(self, term: Self) -> Self {
+        let mut result = self.0;
+        for (r, t) in result.iter_mut().zip(term.0) {
+            *r += t;
+        }
+        Self(result)
     }
     #[inline(always)]
     fn mul(self, factor: Self) -> Self {
@@ -265,6 +275,10 @@ mod target {
             }
         }
         #[inline(always)]
+        fn add(self, t: Self) -> Self {
+            unsafe { Self(_mm256_add_ps(self.0, t.0), _mm256_add_ps(self.1, t.1)) }
+        }
+        #[inline(always)]
         fn mul(self, f: Self) -> Self {
             unsafe { Self(_mm256_mul_ps(self.0, f.0), _mm256_mul_ps(self.1, f.1)) }
         }
@@ -308,6 +322,10 @@ mod target {
         #[inline(always)]
         fn store(self, line: &mut [f32; LANES]) {
             unsafe { _mm512_storeu_ps(line.as_mut_ptr(), self.0) }
+        }
+        #[inline(always)]
+        fn add(self, t: Self) -> Self {
+            unsafe { Self(_mm512_add_ps(self.0, t.0)) }
         }
         #[inline(always)]
         fn mul(self, f: Self) -> Self {
@@ -382,6 +400,17 @@ mod target {
             }
         }
         #[inline(always)]
+        fn add(self, t: Self) -> Self {
+            unsafe {
+                Self(
+                    _mm256_add_pd(self.0, t.0),
+                    _mm256_add_pd(self.1, t.1),
+                    _mm256_add_pd(self.2, t.2),
+                    _mm256_add_pd(self.3, t.3),
+                )
+            }
+        }
+        #[inline(always)]
         fn mul(self, f: Self) -> Self {
             unsafe {
                 Self(
@@ -431,6 +460,10 @@ mod target {
                 _mm512_storeu_pd(p, self.0);
                 _mm512_storeu_pd(p.add(8), self.1);
             }
+        }
+        #[inline(always)]
+        fn add(self, t: Self) -> Self {
+            unsafe { Self(_mm512_add_pd(self.0, t.0), _mm512_add_pd(self.1, t.1)) }
         }
         #[inline(always)]
         fn mul(self, f: Self) -> Self {

@@ -6,16 +6,16 @@ use crate::Scalar;
 
 /// Traces ν_k of every synapse of a layer, K a synapse: ν ← M_β ν + d_p e · enter_β for unit p of type β, line by line.
 pub struct Mixing<'a, T> {
-    /// ν: row p K + k.
+    /// ν: a row a unit, of K traces line by line.
     pub states: &'a mut [T],
-    /// Length of a row.
+    /// Length of a row of one trace, e or the gradient.
     pub stride: usize,
     /// K.
     pub count: usize,
     /// β of each unit.
     pub of: &'a [usize],
-    /// M_β, K × K row by row, one type after another.
-    pub mix: &'a [T],
+    /// M_β, K × K row by row, one type after another; without it traces stay, and those of units without a drive are not written.
+    pub mix: Option<&'a [T]>,
     /// enter_β, K numbers a type.
     pub enter: &'a [T],
     /// d_p.
@@ -28,18 +28,135 @@ pub struct Mixing<'a, T> {
     pub room: &'a mut [T],
 }
 
-/// What is added to the gradient of unit p: Σ_k weights_k ν_k + g_p (ν_K−1 if `own_last`) + g_p shared.
+/// What is added to the gradient of unit p of type β: Σ_k (weights_βk + g_p own_βk) ν_k + g_p shared.
 pub struct Payment<'a, T> {
     /// One row a unit, as long as those of the traces.
     pub gradient: &'a mut [T],
-    /// Weights of the traces.
+    /// Weights of the traces, K numbers a type.
     pub weights: &'a [T],
+    /// What g_p adds to them, if anything: K numbers a type.
+    pub own: Option<&'a [T]>,
     /// g_p.
     pub credit: &'a [T],
-    /// Whether the last trace is weighed by g_p instead.
-    pub own_last: bool,
     /// A row that all units share, weighed by g_p.
     pub shared: Option<&'a [T]>,
+}
+
+/// How the traces of one unit go on.
+trait Advance<T, V, const K: usize> {
+    /// ν at a line, from now on.
+    fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K];
+}
+
+/// ν ← M ν + d e.
+struct Mixed<V, const K: usize>([[V; K]; K], [V; K]);
+/// ν ← ν + d e.
+struct Entered<V, const K: usize>([V; K]);
+/// ν stays.
+struct Still;
+
+#[inline(always)]
+pub(super) fn load<T: Scalar, V: Lanes<T>, const K: usize>(traces: &[Line<T>; K]) -> [V; K] {
+    let mut old = [V::splat(T::ZERO); K];
+    for (old, trace) in old.iter_mut().zip(traces) {
+        *old = V::load(trace);
+    }
+    old
+}
+
+#[inline(always)]
+pub(super) fn splat<T: Scalar, V: Lanes<T>, const K: usize>(values: &[T; K], factor: T) -> [V; K] {
+    let mut result = [V::splat(T::ZERO); K];
+    for (result, value) in result.iter_mut().zip(values) {
+        *result = V::splat(factor * *value);
+    }
+    result
+}
+
+/// total + Σ_k weights_k traces_k.
+#[inline(always)]
+pub(super) fn weighed<T: Scalar, V: Lanes<T>, const K: usize>(
+    weights: &[V; K],
+    traces: &[V; K],
+    mut total: V,
+) -> V {
+    for (weight, trace) in weights.iter().zip(traces) {
+        total = weight.fma(*trace, total);
+    }
+    total
+}
+
+impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Mixed<V, K> {
+    #[inline(always)]
+    fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K] {
+        let (e, old) = (V::load(e), load::<T, V, K>(traces));
+        let mut new = old;
+        for k in 0..K {
+            new[k] = weighed(&self.0[k], &old, self.1[k].mul(e));
+        }
+        for (new, trace) in new.iter().zip(traces) {
+            new.store(trace);
+        }
+        new
+    }
+}
+
+impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Entered<V, K> {
+    #[inline(always)]
+    fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K] {
+        let (e, mut new) = (V::load(e), load::<T, V, K>(traces));
+        for ((new, d), trace) in new.iter_mut().zip(&self.0).zip(traces) {
+            *new = d.fma(e, *new);
+            new.store(trace);
+        }
+        new
+    }
+}
+
+impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Still {
+    #[inline(always)]
+    fn line(&self, traces: &mut [Line<T>; K], _e: &Line<T>) -> [V; K] {
+        load(traces)
+    }
+}
+
+/// What one unit is paid.
+struct Due<'a, T, V, const K: usize> {
+    gradient: &'a mut [Line<T>],
+    weights: [V; K],
+    shared: Option<(V, &'a [Line<T>])>,
+}
+
+#[inline(always)]
+fn unit<T: Scalar, V: Lanes<T>, const K: usize>(
+    advance: &impl Advance<T, V, K>,
+    traces: &mut [[Line<T>; K]],
+    entering: &[Line<T>],
+    due: Option<Due<'_, T, V, K>>,
+) {
+    let lines = traces.iter_mut().zip(entering);
+    let Some(due) = due else {
+        for (traces, e) in lines {
+            advance.line(traces, e);
+        }
+        return;
+    };
+    let (lines, weights) = (lines.zip(due.gradient), due.weights);
+    match due.shared {
+        None => {
+            for ((traces, e), paid) in lines {
+                let new = advance.line(traces, e);
+                weighed(&weights, &new, V::load(paid)).store(paid);
+            }
+        }
+        Some((g, shared)) => {
+            for (((traces, e), paid), row) in lines.zip(shared) {
+                let new = advance.line(traces, e);
+                let total = g.fma(V::load(row), V::load(paid));
+                weighed(&weights, &new, total).store(paid);
+            }
+        }
+    }
 }
 
 struct Step<'a, 'p, T, const K: usize> {
@@ -51,88 +168,46 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        let Self { mixing, payment } = self;
-        let Mixing {
-            states,
-            stride,
-            of,
-            mix,
-            enter,
-            drive,
-            traces,
-            traces_stride,
-            ..
-        } = mixing;
-        let width = stride / LANES;
-        let mut payment = payment;
-        for (p, rows) in states.chunks_exact_mut(K * stride).enumerate() {
-            let beta = of[p];
-            let zero = L::Lanes::splat(T::ZERO);
-            let (mut m, mut d) = ([[zero; K]; K], [zero; K]);
-            for k in 0..K {
-                for l in 0..K {
-                    m[k][l] = L::Lanes::splat(mix[(beta * K + k) * K + l]);
+        let (mixing, mut payment) = (self.mixing, self.payment);
+        let (stride, width) = (mixing.stride, mixing.stride / LANES);
+        let enter = mixing.enter.as_chunks::<K>().0;
+        let units = mixing.states.chunks_exact_mut(K * stride);
+        for (p, (traces, beta)) in units.zip(mixing.of).enumerate() {
+            let drive = mixing.drive[p];
+            let d = splat::<T, L::Lanes<T>, K>(&enter[*beta], drive);
+            let traces = lines_mut(traces).as_chunks_mut().0;
+            let e = &lines(&mixing.traces[p * mixing.traces_stride..])[..width];
+            let mut due = None;
+            if let Some(pay) = &mut payment {
+                let g = pay.credit[p];
+                let mut weights = pay.weights.as_chunks().0[*beta];
+                if let Some(own) = pay.own {
+                    let pairs = weights.iter_mut().zip(&own.as_chunks::<K>().0[*beta]);
+                    pairs.for_each(|(w, own)| *w += g * *own);
                 }
-                d[k] = L::Lanes::splat(drive[p] * enter[beta * K + k]);
+                let mut of = Due {
+                    weights: splat(&weights, T::ONE),
+                    gradient: &mut lines_mut(&mut pay.gradient[p * stride..])[..width],
+                    shared: None,
+                };
+                if let Some(row) = pay.shared {
+                    of.shared = Some((L::Lanes::splat(g), &lines(row)[..width]));
+                }
+                due = Some(of);
             }
-            let trace = &lines(&traces[p * traces_stride..])[..width];
-            let rows = lines_mut(rows);
-            match &mut payment {
-                None => {
-                    for (line, e) in trace.iter().enumerate() {
-                        mixed::<T, L, K>(rows, width, line, &m, &d, e);
-                    }
+            if let Some(mix) = mixing.mix {
+                let mut m = [d; K];
+                for (m, row) in m.iter_mut().zip(&mix.as_chunks().0[beta * K..]) {
+                    *m = splat(row, T::ONE);
                 }
-                Some(pay) => {
-                    let g = L::Lanes::splat(pay.credit[p]);
-                    let mut weights = [zero; K];
-                    for (k, weight) in weights.iter_mut().enumerate() {
-                        let own = pay.own_last && k + 1 == K;
-                        *weight = L::Lanes::splat(if own { pay.credit[p] } else { pay.weights[k] });
-                    }
-                    let gradient = &mut lines_mut(&mut pay.gradient[p * stride..])[..width];
-                    for (line, (e, sum)) in trace.iter().zip(gradient).enumerate() {
-                        let new = mixed::<T, L, K>(rows, width, line, &m, &d, e);
-                        let mut total = L::Lanes::load(sum);
-                        for k in 0..K {
-                            total = weights[k].fma(new[k], total);
-                        }
-                        if let Some(shared) = pay.shared {
-                            total = g.fma(L::Lanes::load(&lines(shared)[line]), total);
-                        }
-                        total.store(sum);
-                    }
-                }
+                unit(&Mixed(m, d), traces, e, due);
+            } else if drive != T::ZERO {
+                unit(&Entered(d), traces, e, due);
+            } else if due.is_some() {
+                unit(&Still, traces, e, due);
             }
         }
     }
-}
-
-#[inline(always)]
-fn mixed<T: Scalar, L: Level, const K: usize>(
-    rows: &mut [Line<T>],
-    width: usize,
-    line: usize,
-    m: &[[L::Lanes<T>; K]; K],
-    d: &[L::Lanes<T>; K],
-    e: &Line<T>,
-) -> [L::Lanes<T>; K] {
-    let e = L::Lanes::load(e);
-    let (mut old, mut new) = ([e; K], [e; K]);
-    for k in 0..K {
-        old[k] = L::Lanes::load(&rows[k * width + line]);
-    }
-    for k in 0..K {
-        let mut sum = d[k].mul(e);
-        for l in 0..K {
-            sum = m[k][l].fma(old[l], sum);
-        }
-        new[k] = sum;
-    }
-    for (k, new) in new.iter().enumerate() {
-        new.store(&mut rows[k * width + line]);
-    }
-    new
 }
 
 /// For any number of traces, with plain loops.
@@ -150,27 +225,31 @@ fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>
         room,
     } = mixing;
     let mut payment = payment;
-    for (p, rows) in states.chunks_exact_mut(count * stride).enumerate() {
-        let beta = of[p];
-        let trace = &traces[p * traces_stride..][..stride];
+    for (p, states) in states.chunks_exact_mut(count * stride).enumerate() {
+        let first = of[p] * count;
         for q in 0..stride {
-            let mut total = T::ZERO;
+            let at = |k: usize| (q / LANES * count + k) * LANES + q % LANES;
             for (k, new) in room.iter_mut().enumerate() {
-                *new = drive[p] * enter[beta * count + k] * trace[q];
-                for l in 0..count {
-                    *new += mix[(beta * count + k) * count + l] * rows[l * stride + q];
+                *new = drive[p] * enter[first + k] * traces[p * traces_stride + q];
+                match mix {
+                    None => *new += states[at(k)],
+                    Some(mix) => {
+                        let row = &mix[(first + k) * count..][..count];
+                        for (l, m) in row.iter().enumerate() {
+                            *new += *m * states[at(l)];
+                        }
+                    }
                 }
             }
             for (k, new) in room.iter().enumerate() {
-                rows[k * stride + q] = *new;
-                if let Some(pay) = &payment {
-                    let own = pay.own_last && k + 1 == count;
-                    total += *new * if own { pay.credit[p] } else { pay.weights[k] };
-                }
+                states[at(k)] = *new;
             }
             if let Some(pay) = &mut payment {
-                if let Some(shared) = pay.shared {
-                    total += pay.credit[p] * shared[q];
+                let g = pay.credit[p];
+                let mut total = pay.shared.map_or(T::ZERO, |row| g * row[q]);
+                for (k, new) in room.iter().enumerate() {
+                    let own = pay.own.map_or(T::ZERO, |own| own[first + k]);
+                    total += *new * (pay.weights[first + k] + g * own);
                 }
                 pay.gradient[p * stride + q] += total;
             }
@@ -239,136 +318,67 @@ pub fn add_typed_outer<T: Scalar>(
     });
 }
 
-struct PoolRows<'a, T> {
-    rows: &'a [T],
-    stride: usize,
-    of: &'a [usize],
-    sums: &'a mut [T],
-}
-
-impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<L: Level>(self) {
-        let (stride, one) = (self.stride, L::Lanes::splat(T::ONE));
-        let mut from = 0;
-        // Rows of one type that lie together: their sums stay in registers, four lines at a time.
-        for run in self.of.chunk_by(|a, b| a == b) {
-            let rows = &self.rows[from * stride..][..run.len() * stride];
-            let sums = lines_mut(&mut self.sums[run[0] * stride..][..stride]);
-            let (fours, rest) = sums.as_chunks_mut::<4>();
-            let done = 4 * fours.len();
-            for (k, [a, b, c, d]) in fours.iter_mut().enumerate() {
-                let (mut p, mut q) = (L::Lanes::load(a), L::Lanes::load(b));
-                let (mut r, mut s) = (L::Lanes::load(c), L::Lanes::load(d));
-                for row in rows.chunks_exact(stride) {
-                    let row = &lines(row)[4 * k..][..4];
-                    p = one.fma(L::Lanes::load(&row[0]), p);
-                    q = one.fma(L::Lanes::load(&row[1]), q);
-                    r = one.fma(L::Lanes::load(&row[2]), r);
-                    s = one.fma(L::Lanes::load(&row[3]), s);
-                }
-                p.store(a);
-                q.store(b);
-                r.store(c);
-                s.store(d);
-            }
-            for (k, sum) in rest.iter_mut().enumerate() {
-                let mut total = L::Lanes::load(sum);
-                for row in rows.chunks_exact(stride) {
-                    total = one.fma(L::Lanes::load(&lines(row)[done + k]), total);
-                }
-                total.store(sum);
-            }
-            from += run.len();
-        }
-    }
-}
-
-/// Adds each row to the sum of its type: one row a type, as long as the others.
-pub fn pool_rows<T: Scalar>(simd: Simd, rows: &[T], stride: usize, of: &[usize], sums: &mut [T]) {
-    simd.run_lanes(PoolRows {
-        rows,
-        stride,
-        of,
-        sums,
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Streams;
 
     #[test]
-    fn rows_are_summed_by_type_wherever_they_lie() {
-        let (of, stride) = ([0, 0, 1, 0, 1, 1], 6 * LANES);
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
-        let (rows, start) = (draw(of.len() * stride), draw(2 * stride));
-        let mut expected = start.clone();
-        for (row, t) in rows.chunks_exact(stride).zip(of) {
-            let sums = expected[t * stride..].iter_mut();
-            sums.zip(row).for_each(|(sum, w)| *sum += w);
-        }
-        for simd in Simd::all() {
-            let mut sums = start.clone();
-            pool_rows(simd, &rows, stride, &of, &mut sums);
-            for (got, expected) in sums.iter().zip(&expected) {
-                assert!((got - expected).abs() < 1e-13 * (1.0 + expected.abs()));
-            }
+    fn any_number_of_traces_advances_alike() {
+        for case in 0..32 {
+            let count = [1, 2, 3, 6][case % 4];
+            advances_alike(count, [case & 4, case & 8, case & 16].map(|bit| bit > 0));
         }
     }
 
-    #[test]
-    fn any_number_of_traces_is_mixed_alike() {
+    /// The fast loops against the plain ones: mixed or entered, paid or not, with a unit's own credit and a shared row or not.
+    fn advances_alike(count: usize, [mixes, pays, besides]: [bool; 3]) {
         let mut stream = Streams::new(1).stream("test", 0);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
         let (units, stride, types) = (5, 2 * LANES, 3);
         let of = [0, 2, 1, 1, 0];
-        for count in [1, 2, 3, 6] {
-            for own_last in [false, true] {
-                let mut draw =
-                    |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
-                let start = draw(units * count * stride);
-                let (mix_, enter) = (draw(types * count * count), draw(types * count));
-                let (drive, traces) = (draw(units), draw(units * stride));
-                let (weights, credit, shared) = (draw(count), draw(units), draw(stride));
-                let gradient = draw(units * stride);
-                let run = |fast: bool| {
-                    let (mut states, mut gradient) = (start.clone(), gradient.clone());
-                    let mixing = Mixing {
-                        states: &mut states,
-                        stride,
-                        count,
-                        of: &of,
-                        mix: &mix_,
-                        enter: &enter,
-                        drive: &drive,
-                        traces: &traces,
-                        traces_stride: stride,
-                        room: &mut vec![0.0; count],
-                    };
-                    let payment = Some(Payment {
-                        gradient: &mut gradient,
-                        weights: &weights,
-                        credit: &credit,
-                        own_last,
-                        shared: Some(&shared),
-                    });
-                    if fast {
-                        mix(Simd::detect(), mixing, payment);
-                    } else {
-                        step_by_step(mixing, payment);
-                    }
-                    states.extend(gradient);
-                    states
-                };
-                for (a, b) in run(true).into_iter().zip(run(false)) {
-                    assert!(
-                        (a - b).abs() < 1e-12 * (1.0 + b.abs()),
-                        "{count} {own_last}"
-                    );
-                }
+        let start = draw(units * count * stride);
+        let (matrices, enter) = (draw(types * count * count), draw(types * count));
+        let (mut drive, traces) = (draw(units), draw(units * stride));
+        drive[2] = 0.0;
+        let (weights, owns) = (draw(types * count), draw(types * count));
+        let (credit, shared) = (draw(units), draw(stride));
+        let gradient = draw(units * stride);
+        let run = |simd: Option<Simd>| {
+            let (mut states, mut gradient) = (start.clone(), gradient.clone());
+            let mixing = Mixing {
+                states: &mut states,
+                stride,
+                count,
+                of: &of,
+                mix: mixes.then_some(&matrices[..]),
+                enter: &enter,
+                drive: &drive,
+                traces: &traces,
+                traces_stride: stride,
+                room: &mut vec![0.0; count],
+            };
+            let payment = pays.then(|| Payment {
+                gradient: &mut gradient,
+                weights: &weights,
+                own: besides.then_some(&owns[..]),
+                credit: &credit,
+                shared: besides.then_some(&shared[..]),
+            });
+            match simd {
+                Some(simd) => mix(simd, mixing, payment),
+                None => step_by_step(mixing, payment),
+            }
+            states.extend(gradient);
+            states
+        };
+        let plain = run(None);
+        for simd in Simd::all() {
+            for (a, b) in run(Some(simd)).into_iter().zip(&plain) {
+                assert!(
+                    (a - b).abs() < 1e-12 * (1.0 + b.abs()),
+                    "{count} {mixes} {pays} {besides}"
+                );
             }
         }
     }

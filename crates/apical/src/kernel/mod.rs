@@ -8,11 +8,13 @@
 
 mod batched;
 mod buffer;
+mod held;
 mod lanes;
 mod linear;
 mod mixing;
 mod outer_sum;
 mod panels;
+mod pool;
 mod scan;
 mod simd;
 mod traces;
@@ -21,12 +23,14 @@ pub use batched::{Rows, add_transposed_products, products};
 pub use buffer::{Buffer, LANES, Matrix, padded};
 // `Vectors` stays without a name outside: registers are then reached through `Simd::run_lanes` alone, which knows that the
 // processor has them, and `Scalar` cannot be anything but f32 and f64, whose lines have no padding.
+pub use held::{Held, HeldPayment, change_held};
 pub(crate) use lanes::Vectors;
 pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};
-pub use mixing::{Mixing, Payment, add_typed_outer, mix, pool_rows};
+pub use mixing::{Mixing, Payment, add_typed_outer, mix};
 pub use outer_sum::{add_outer_sum, cached_steps};
 pub use panels::{Direct, Panels, scale_both};
+pub use pool::{pool_rows, pooled_product};
 pub use scan::{Factor, Scan};
 pub use simd::{Kernel, LaneKernel, Simd};
 pub use traces::{add_scaled, rank_one, trace};

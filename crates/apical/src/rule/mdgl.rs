@@ -66,7 +66,7 @@ impl<T: Scalar> Mdgl<T> {
         let dims = self.dims;
         let (sample, plane) = (dims.sample(), dims.plane());
         let (partials, synapses) = (view.partials(), view.synapses());
-        self.way.refresh(view.simd(), synapses);
+        self.way.refresh(view.simd(), synapses, view.type_sums());
         self.sum.fill(T::ZERO);
         for g in 0..dims.currents {
             self.factors.fill(T::ZERO);
@@ -147,6 +147,10 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
             Form::Online(_) => "online",
             Form::Trial(_) => "trial",
         }
+    }
+
+    fn reads_type_sums(&self) -> bool {
+        self.way.is_typed()
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -89,6 +89,11 @@ pub trait Rule<T: Scalar>: Send {
         false
     }
 
+    /// Whether the rule looks at [`View::type_sums`] at every step.
+    fn reads_type_sums(&self) -> bool {
+        false
+    }
+
     /// Whether the rule leaves the recurrent layer as it is, so that a missing gradient is no surprise.
     fn is_frozen(&self) -> bool {
         false

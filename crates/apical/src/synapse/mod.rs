@@ -4,7 +4,7 @@ mod balanced;
 mod init;
 
 use crate::kernel::{
-    Matrix, Rows, Simd, add_transposed, add_transposed_products, product, products,
+    Matrix, Rows, Simd, add_transposed, add_transposed_products, pooled_product, product, products,
 };
 use crate::stream::Stream;
 use crate::{Result, Scalar};
@@ -119,6 +119,22 @@ impl<T: Scalar> Synapses<T> {
         };
         let (band, rows) = (self.band(g), self.units);
         products(simd, band, rows, vectors, pre.rows(), currents, sample);
+    }
+
+    /// As [`Synapses::drive`], with the sums over the synapses of all units of each type: one row a type in `sums`.
+    pub fn drive_and_sum(
+        &self,
+        simd: Simd,
+        g: usize,
+        pre: &[T],
+        currents: &mut [T],
+        of: &[usize],
+        sums: &mut [T],
+    ) {
+        let band = self.weights.band(g * self.units, self.units);
+        let (stride, currents) = (self.weights.stride(), &mut currents[..self.units]);
+        sums.fill(T::ZERO);
+        pooled_product(simd, band, stride, pre, currents, of, sums);
     }
 
     /// back += (W^g_rec)ᵀ f for every sample, factors and result `sample` numbers apart.

@@ -46,7 +46,7 @@ impl<T: Scalar> Rule<T> for Dense<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        let means = self.core.refresh(view.network());
+        let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         let (dims, simd) = (self.core.dims, view.simd());
         let (n, sample) = (dims.units, dims.sample());

@@ -118,7 +118,7 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        let means = self.core.refresh(view.network());
+        let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.renew(view, means.own, means.hop);
         let (dims, simd) = (self.core.dims, view.simd());

@@ -13,6 +13,8 @@
 
 mod dense;
 mod diagonal;
+mod frame;
+mod gathered;
 mod guard;
 mod local;
 mod taps;
@@ -33,7 +35,7 @@ pub use way::{FeedbackWeights, Way};
 
 use super::{Locality, Rule, RuleInfo, Site, any};
 use crate::credit::Probe;
-use crate::kernel::Buffer;
+use crate::kernel::{Buffer, Matrix};
 use crate::monitor::Warning;
 use crate::network::{Dims, Network};
 use crate::neuron::ConstantPartials;
@@ -274,8 +276,9 @@ impl<T: Scalar> Core<T> {
     }
 
     /// Takes the weights as they are, and the partials with the μ of now.
-    fn refresh(&mut self, network: &Network<T>) -> Means<T> {
-        self.way.refresh(network.simd(), network.synapses());
+    fn refresh(&mut self, network: &Network<T>, type_sums: Option<&Matrix<T>>) -> Means<T> {
+        let (simd, synapses) = (network.simd(), network.synapses());
+        self.way.refresh(simd, synapses, type_sums);
         let mu = self.guard.look(&self.way, network.synapses());
         let at_one = self.constant(network);
         let with_mu = constant(network, mu).unwrap_or(at_one);

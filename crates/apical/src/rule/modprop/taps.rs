@@ -101,7 +101,7 @@ impl<T: Scalar> Rule<T> for Taps<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        let means = self.core.refresh(view.network());
+        let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.keep(view, means.slope);
         let (dims, simd) = (self.core.dims, view.simd());
@@ -147,6 +147,10 @@ impl<T: Scalar> Rule<T> for Taps<T> {
                 *u = means.own * *u + means.slope * *v;
             }
         }
+    }
+
+    fn reads_type_sums(&self) -> bool {
+        self.core.way.is_typed()
     }
 
     fn warnings(&self) -> Vec<Warning> {

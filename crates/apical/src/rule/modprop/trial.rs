@@ -73,7 +73,7 @@ impl<T: Scalar> TrialModProp<T> {
             return;
         }
         let (simd, synapses) = (network.simd(), network.synapses());
-        let means = self.core.refresh(network);
+        let means = self.core.refresh(network, None);
         let (plane, stride) = (self.core.dims.plane(), gradient.stride());
         let (batch, sample) = (self.core.dims.batch, self.core.dims.sample());
         // As many taps as there are steps are all of them.

@@ -8,7 +8,7 @@
 use super::local::{LocalTrace, advance_mean};
 use super::{Core, Rule};
 use crate::credit::Probe;
-use crate::kernel::{Matrix, Mixing, add_scaled, add_typed_outer, mix};
+use crate::kernel::{Matrix, Mixing, Payment, add_scaled, add_typed_outer, mix, padded};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -22,13 +22,15 @@ pub struct TypedCode<T> {
     mean: Matrix<T>,
     /// ē of each type where a unit has no way onto itself, of every sample.
     own: Vec<Matrix<T>>,
-    /// R_αβ of every sample: row β C + α.
+    /// R_αβ of every sample: a row for each β, of all α line by line.
     filtered: Vec<Matrix<T>>,
     /// For one sample: what units of a type add to the gradient, times their credit and besides.
     times: Matrix<T>,
     plus: Matrix<T>,
     coefficients: Vec<T>,
     enter: Vec<T>,
+    /// What R_αβ counts, once for each β.
+    weights: Vec<T>,
     ones: Vec<T>,
     room: Vec<T>,
     betas: Vec<usize>,
@@ -52,11 +54,12 @@ impl<T: Scalar> TypedCode<T> {
             local: LocalTrace::new(dims, core.shared),
             mean: Matrix::zeros(dims.batch, dims.pre()),
             own: vec![Matrix::zeros(count, dims.pre()); own],
-            filtered: vec![Matrix::zeros(count * count, dims.pre()); dims.batch],
+            filtered: vec![Matrix::zeros(count, count * padded(dims.pre())); dims.batch],
             times: Matrix::zeros(count, dims.pre()),
             plus: Matrix::zeros(count, dims.pre()),
             coefficients: vec![T::ZERO; count * count * count],
             enter: vec![T::ZERO; count * count],
+            weights: vec![T::ZERO; count * count],
             ones: vec![T::ONE; count],
             room: vec![T::ZERO; count],
             betas: (0..count).collect(),
@@ -74,7 +77,7 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        let means = self.core.refresh(view.network());
+        let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         let (dims, simd) = (self.core.dims, view.simd());
         let count = self.core.way.types().count();
@@ -109,20 +112,32 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
             } else {
                 (self.mean.band(b, 1), 0)
             };
-            let stride = self.filtered[b].stride();
+            let stride = self.mean.stride();
             let mixing = Mixing {
                 states: self.filtered[b].data_mut(),
                 stride,
                 count,
                 of: &self.betas,
-                mix: &self.coefficients,
-                enter: &self.enter,
                 drive: &self.ones,
+                mix: Some(&self.coefficients),
+                enter: &self.enter,
                 traces,
                 traces_stride,
                 room: &mut self.room,
             };
-            mix(simd, mixing, None);
+            self.plus.clear();
+            let payment = self.core.credited[b].then(|| {
+                let pooled = self.weights.chunks_exact_mut(count);
+                pooled.for_each(|w| w.copy_from_slice(self.core.way.pooled().row(b)));
+                Payment {
+                    gradient: self.plus.data_mut(),
+                    weights: &self.weights,
+                    own: None,
+                    credit: &self.ones,
+                    shared: None,
+                }
+            });
+            mix(simd, mixing, payment);
             advance_mean(simd, means.own, means.gain, pre, self.mean.band_mut(b, 1));
             if apart {
                 for beta in 0..count {
@@ -137,7 +152,6 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
                 continue;
             }
             self.times.clear();
-            self.plus.clear();
             for beta in 0..count {
                 let times = self.times.band_mut(beta, 1);
                 if let Some(shared) = self.local.shared(b) {
@@ -147,17 +161,15 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
                     add_scaled(simd, T::ONE, self.own[b].band(beta, 1), times);
                     add_scaled(simd, -T::ONE, self.mean.band(b, 1), times);
                 }
-                let plus = self.plus.band_mut(beta, 1);
-                for alpha in 0..count {
-                    let row = self.filtered[b].band(beta * count + alpha, 1);
-                    let pooled = self.core.way.pooled().row(b)[alpha];
-                    add_scaled(simd, pooled, row, plus);
-                }
             }
             let (of, stride) = (self.core.way.types().of(), gradient.stride());
             let (times, plus) = (self.times.data(), self.plus.data());
             add_typed_outer(simd, gradient.data_mut(), stride, of, credit, times, plus);
         }
+    }
+
+    fn reads_type_sums(&self) -> bool {
+        self.core.way.is_typed()
     }
 
     fn warnings(&self) -> Vec<Warning> {

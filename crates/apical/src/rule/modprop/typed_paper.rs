@@ -3,12 +3,14 @@
 //! ν_α,p ← own ν_α,p + c Σ_γ W_αγ n_γ ν_γ,p + gain W_αβ(p) slope_p(t−1) e_p(t−1), gradient_p += c_p e_p + Σ_α (Σ_{j of type α} c_j) ν_α,p.
 //! Where the means leave out a unit's way onto itself, own becomes own − c W_αα and the unit itself has σ_p more than the others of
 //! its type: σ_p ← (own − c W_ββ) σ_p − gain W_ββ slope_p(t−1) e_p(t−1), which enters ν with c W_αβ.
-//! Memory O(C n m), time O(C² n m) a step.
+//! The traces are kept in a moving [`Frame`]. Memory O(C n m), time O(C n m) a step, O(C² n m) where the frame starts again.
 
+use super::frame::Frame;
+use super::gathered::{Gathered, HeldDue};
 use super::local::LocalTrace;
 use super::{Core, Rule};
 use crate::credit::Probe;
-use crate::kernel::{Buffer, Matrix, Mixing, Payment, mix};
+use crate::kernel::{Buffer, Matrix, Mixing, Payment, mix, padded};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -18,13 +20,14 @@ use crate::{Result, Scalar};
 pub struct TypedPaper<T> {
     core: Core<T>,
     local: LocalTrace<T>,
-    /// ν, and σ where there is one, of every sample: row p K + k.
+    /// ν̃, and σ̃ where there is one, of every sample: a row a unit, of K traces line by line.
     filtered: Vec<Matrix<T>>,
+    frame: Frame<T>,
     count: usize,
     coefficients: Vec<T>,
     enter: Vec<T>,
-    drive: Vec<T>,
-    weights: Vec<T>,
+    /// Where all units share a row and are alike within a type, of every sample: what their traces have in common.
+    gathered: Vec<Gathered<T>>,
     room: Vec<T>,
     /// A shared row as it was.
     before: Buffer<T>,
@@ -47,12 +50,18 @@ impl<T: Scalar> TypedPaper<T> {
         let count = Self::count(&core);
         Self {
             local: LocalTrace::new(dims, core.shared),
-            filtered: vec![Matrix::zeros(dims.units * count, dims.pre()); dims.batch],
+            filtered: vec![Matrix::zeros(dims.units, count * padded(dims.pre())); dims.batch],
+            // Alike for all types unless the unit itself is left out.
+            frame: Frame::new(types, count, count == types),
             count,
             coefficients: vec![T::ZERO; types * count * count],
             enter: vec![T::ZERO; types * count],
-            drive: vec![T::ZERO; dims.units],
-            weights: vec![T::ZERO; count],
+            gathered: match core.shared && count == types {
+                true => (0..dims.batch)
+                    .map(|_| Gathered::new(core.way.types(), dims.pre()))
+                    .collect(),
+                false => Vec::new(),
+            },
             room: vec![T::ZERO; count],
             before: Buffer::zeros(dims.pre()),
             core,
@@ -93,22 +102,28 @@ impl<T: Scalar> TypedPaper<T> {
 impl<T: Scalar> Rule<T> for TypedPaper<T> {
     fn reset(&mut self) {
         self.local.clear();
+        self.frame.restart();
+        self.gathered.iter_mut().for_each(|g| g.clear());
         self.filtered.iter_mut().for_each(Matrix::clear);
     }
 
     fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        let means = self.core.refresh(view.network());
+        let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.mixture(means.own, means.gain, means.hop);
         let (dims, simd) = (self.core.dims, view.simd());
         let sample = dims.sample();
         self.core.way.pool(simd, &self.core.credit, sample);
-        let types = self.core.way.types().count();
         let stride = gradient.stride();
+        let zero_diagonal = self.core.way.has_zero_diagonal();
+        self.frame.advance(&self.coefficients, &self.enter);
         for b in 0..dims.batch {
-            self.drive.copy_from_slice(view.slope_before(0, b));
             let credit = &self.core.credit[b * sample..][..dims.units];
-            self.weights[..types].copy_from_slice(self.core.way.pooled().row(b));
+            let slope = view.slope_before(0, b);
+            let credited = self.core.credited[b];
+            if credited {
+                self.frame.weigh(self.core.way.pooled().row(b));
+            }
             // A row that all units share is advanced first, so that everything is paid in one pass.
             let shared = self.local.shared(b).is_some();
             if let Some(row) = self.local.shared(b) {
@@ -119,23 +134,36 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
                 true => (&self.before[..], 0),
                 false => self.local.rows(b),
             };
+            let states = self.filtered[b].data_mut();
+            if let (Some(gathered), Some(row)) = (self.gathered.get_mut(b), self.local.shared(b)) {
+                if self.frame.matrices().is_none() {
+                    let due = credited.then(|| HeldDue {
+                        gradient: gradient.data_mut(),
+                        credit,
+                        shared: row,
+                    });
+                    gathered.step(simd, &self.frame, slope, traces, states, due);
+                    continue;
+                }
+                gathered.merge(simd, slope, states);
+            }
             let mixing = Mixing {
-                states: self.filtered[b].data_mut(),
+                states,
                 stride,
                 count: self.count,
                 of: self.core.way.types().of(),
-                mix: &self.coefficients,
-                enter: &self.enter,
-                drive: &self.drive,
+                mix: self.frame.matrices(),
+                enter: self.frame.enter(),
+                drive: slope,
                 traces,
                 traces_stride,
                 room: &mut self.room,
             };
-            let payment = self.core.credited[b].then(|| Payment {
+            let payment = credited.then(|| Payment {
                 gradient: gradient.data_mut(),
-                weights: &self.weights,
+                weights: self.frame.weights(),
+                own: zero_diagonal.then_some(self.frame.own()),
                 credit,
-                own_last: self.count > types,
                 shared: self.local.shared(b),
             });
             mix(simd, mixing, payment);
@@ -143,6 +171,10 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
                 self.local.advance(view, b, credit, gradient);
             }
         }
+    }
+
+    fn reads_type_sums(&self) -> bool {
+        self.core.way.is_typed()
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -160,8 +192,12 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
         self.local.state(io)?;
+        self.frame.state(io)?;
         for (b, filtered) in self.filtered.iter_mut().enumerate() {
             io.values(&format!("filtered.{b}"), filtered.data_mut())?;
+        }
+        for (b, gathered) in self.gathered.iter_mut().enumerate() {
+            io.scope(&format!("common.{b}"), |io| gathered.state(io))?;
         }
         Ok(())
     }

@@ -79,8 +79,8 @@ impl<T: Scalar> Way<T> {
         &self.means[..self.types.count() * self.types.count()]
     }
 
-    /// Takes the means of the present weights.
-    pub fn refresh(&mut self, simd: Simd, synapses: &Synapses<T>) {
+    /// Takes the means of the present weights, from their sums over types if those are known.
+    pub fn refresh(&mut self, simd: Simd, synapses: &Synapses<T>, known: Option<&Matrix<T>>) {
         if !self.is_typed() {
             return;
         }
@@ -91,13 +91,17 @@ impl<T: Scalar> Way<T> {
         };
         let weights = synapses.weights();
         for g in 0..synapses.currents() {
-            let (band, stride) = (weights.band(g * n, n), weights.stride());
-            self.sums.clear();
-            pool_rows(simd, band, stride, self.types.of(), self.sums.data_mut());
-            let sums = Rows {
-                data: self.sums.data(),
-                stride,
+            let stride = weights.stride();
+            let data = match known {
+                Some(sums) => sums.band(g * count, count),
+                None => {
+                    self.sums.clear();
+                    let (of, sums) = (self.types.of(), self.sums.data_mut());
+                    pool_rows(simd, weights.band(g * n, n), stride, of, sums);
+                    self.sums.data()
+                }
             };
+            let sums = Rows { data, stride };
             let means = &mut self.means[g * count * count..][..count * count];
             products(simd, members, count, sums, count, means, count);
             for (k, mean) in means.iter_mut().enumerate() {
@@ -205,7 +209,7 @@ mod tests {
         let network = learner.network();
         for zero_diagonal in [false, true] {
             let mut way = Way::new(FeedbackWeights::Typed, zero_diagonal, network);
-            way.refresh(network.simd(), network.synapses());
+            way.refresh(network.simd(), network.synapses(), None);
             assert_eq!(way.means(), [1.5, 6.0, 2.0, 0.0]);
             let mut row = [0.0; 3];
             way.row(network.synapses(), 1, &mut row);

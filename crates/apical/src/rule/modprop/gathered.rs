@@ -1,0 +1,147 @@
+//! What traces have in common, so that they are written only where the slope of their unit changes.
+//!
+//! The traces of unit p of type β are ν̃_p = Σ_s slope_p(s) e(s) f_β(s), with a row e that all units share. ρ_β = Σ_s e(s) f_β(s) is one row a
+//! type, and with h_p the slope of now ν̃_p = b_p + h_p ρ_β, where b_p changes with the slope alone: b_p ← b_p + (h_p − slope_p) ρ_β. The units of
+//! a rectifier change theirs seldom. Derived here; the traces are the same.
+
+use super::frame::Frame;
+use crate::constraint::CellTypes;
+use crate::kernel::{Held, HeldPayment, Matrix, Mixing, Payment, Simd, change_held, mix, padded};
+use crate::snapshot::StateIo;
+use crate::{Result, Scalar};
+
+/// What a step is paid with besides the traces.
+pub struct HeldDue<'a, T> {
+    /// One row a unit.
+    pub gradient: &'a mut [T],
+    /// c_p.
+    pub credit: &'a [T],
+    /// e of now.
+    pub shared: &'a [T],
+}
+
+/// ρ and h of one sample.
+pub struct Gathered<T> {
+    count: usize,
+    /// ρ_β before and after this step: a row a type, of K traces line by line.
+    rows: Matrix<T>,
+    next: Matrix<T>,
+    /// Σ_k weights_βk ρ_βk, a row a type.
+    common: Matrix<T>,
+    /// h, and by how much it fell at this step.
+    held: Vec<T>,
+    change: Vec<T>,
+    /// Whether ρ is 0.
+    empty: bool,
+    of: Vec<usize>,
+    betas: Vec<usize>,
+    ones: Vec<T>,
+    room: Vec<T>,
+}
+
+impl<T: Scalar> Gathered<T> {
+    /// For units of these types, each with `pre` synapses and as many traces a synapse as there are types.
+    pub fn new(types: &CellTypes, pre: usize) -> Self {
+        let (count, of) = (types.count(), types.of().to_vec());
+        Self {
+            count,
+            rows: Matrix::zeros(count, count * padded(pre)),
+            next: Matrix::zeros(count, count * padded(pre)),
+            common: Matrix::zeros(count, pre),
+            held: vec![T::ZERO; of.len()],
+            change: vec![T::ZERO; of.len()],
+            empty: true,
+            betas: (0..count).collect(),
+            ones: vec![T::ONE; count],
+            room: vec![T::ZERO; count],
+            of,
+        }
+    }
+
+    /// ρ = 0.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.empty = true;
+    }
+
+    /// Before the frame starts again: `states` are the traces themselves, ρ = 0, and units hold `slope` from here.
+    pub fn merge(&mut self, simd: Simd, slope: &[T], states: &mut [T]) {
+        if !self.empty {
+            change_held(simd, self.with(states, &self.held), None);
+        }
+        self.clear();
+        self.held.copy_from_slice(slope);
+    }
+
+    /// One step: b changes with the slopes, e enters ρ, and what is due is paid.
+    pub fn step(
+        &mut self,
+        simd: Simd,
+        frame: &Frame<T>,
+        slope: &[T],
+        e: &[T],
+        states: &mut [T],
+        due: Option<HeldDue<'_, T>>,
+    ) {
+        let held = self.held.iter_mut().zip(slope);
+        for (change, (held, slope)) in self.change.iter_mut().zip(held) {
+            // What they held of nothing is nothing.
+            *change = if self.empty { T::ZERO } else { *held - *slope };
+            *held = *slope;
+        }
+        self.next.data_mut().copy_from_slice(self.rows.data());
+        self.common.clear();
+        let entering = Mixing {
+            states: self.next.data_mut(),
+            stride: self.common.stride(),
+            count: self.count,
+            of: &self.betas,
+            mix: None,
+            enter: frame.enter(),
+            drive: &self.ones,
+            traces: e,
+            traces_stride: 0,
+            room: &mut self.room,
+        };
+        let weighed = due.is_some().then(|| Payment {
+            gradient: self.common.data_mut(),
+            weights: frame.weights(),
+            own: None,
+            credit: &self.ones,
+            shared: None,
+        });
+        mix(simd, entering, weighed);
+        let payment = due.map(|due| HeldPayment {
+            gradient: due.gradient,
+            weights: frame.weights(),
+            held: &self.held,
+            common: self.common.data(),
+            credit: due.credit,
+            shared: due.shared,
+        });
+        change_held(simd, self.with(states, &self.change), payment);
+        std::mem::swap(&mut self.rows, &mut self.next);
+        self.empty = false;
+    }
+
+    fn with<'a>(&'a self, states: &'a mut [T], change: &'a [T]) -> Held<'a, T> {
+        Held {
+            states,
+            stride: self.common.stride(),
+            count: self.count,
+            of: &self.of,
+            change,
+            rows: self.rows.data(),
+        }
+    }
+
+    /// Saves or restores ρ and h.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("gathered", self.rows.data_mut())?;
+        io.values("held", &mut self.held)?;
+        io.flag("empty", &mut self.empty)
+    }
+}
