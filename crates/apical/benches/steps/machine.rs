@@ -37,7 +37,8 @@ impl<T: Scalar> LaneKernel for Scale<'_, T> {
     }
 }
 
-const ROUNDS: usize = 1_000;
+/// Lines that are multiplied and added in one call: a multiple of every number of sums below.
+const LINES: usize = 24_000;
 
 struct MultiplyAdds<T>(T);
 
@@ -45,20 +46,33 @@ impl<T: Scalar> LaneKernel for MultiplyAdds<T> {
     type Output = T;
     #[inline(always)]
     fn run<L: Level>(self) -> T {
-        let f = L::Lanes::splat(self.0);
-        let (mut a, mut b, mut c, mut d) = (f, f, f, f);
-        let (mut e, mut g, mut h, mut i) = (f, f, f, f);
-        for _ in 0..ROUNDS {
-            (a, b, c, d) = (a.fma(f, f), b.fma(f, f), c.fma(f, f), d.fma(f, f));
-            (e, g, h, i) = (e.fma(f, f), g.fma(f, f), h.fma(f, f), i.fma(f, f));
+        // As many sums at once as there is room for, beside the factor.
+        match L::Lanes::<T>::ROOM {
+            ..6 => add_at_once::<T, L, 3>(self.0),
+            6..12 => add_at_once::<T, L, 6>(self.0),
+            12.. => add_at_once::<T, L, 8>(self.0),
         }
-        let (a, b, c, d) = (a.fma(f, e), b.fma(f, g), c.fma(f, h), d.fma(f, i));
-        a.sum() + b.sum() + c.sum() + d.sum()
     }
 }
 
+#[inline(always)]
+fn add_at_once<T: Scalar, L: Level, const SUMS: usize>(value: T) -> T {
+    let factor = L::Lanes::splat(value);
+    let mut sums = [factor; SUMS];
+    for _ in 0..LINES / SUMS {
+        for sum in &mut sums {
+            *sum = sum.fma(factor, factor);
+        }
+    }
+    let mut total = factor;
+    for sum in sums {
+        total = sum.fma(factor, total);
+    }
+    total.sum()
+}
+
 /// Multiply-adds in one call of [`add_up`].
-pub const ADDS: usize = 8 * LANES * ROUNDS;
+pub const ADDS: usize = LINES * LANES;
 
 /// Multiplies and adds in registers.
 pub fn add_up<T: Scalar>(simd: Simd) {

@@ -192,20 +192,11 @@ fn rows() -> Vec<Row> {
                 ..Need::default()
             },
         )),
-        row(
-            "modprop code",
-            |_| modprop(Drive::Code),
-            "gradient, weights in place",
-            |s| Need {
-                read: s.w,
-                in_place: 2 * s.w,
-                ..Need::default()
-            },
-        ),
+        row("modprop code", |_| modprop(Drive::Code), traces, traced),
         row(
             "modprop paper",
             |_| modprop(Drive::Paper),
-            "two filtered traces, gradient, weights in place",
+            "both traces, gradient, weights in place",
             |s| Need {
                 read: s.w,
                 in_place: 4 * s.w,

@@ -91,10 +91,9 @@ impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Mixed<V, K> {
     fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K] {
         let (e, old) = (V::load(e), load::<T, V, K>(traces));
         let mut new = old;
-        for k in 0..K {
-            new[k] = weighed(&self.0[k], &old, self.1[k].mul(e));
-        }
-        for (new, trace) in new.iter().zip(traces) {
+        let rows = self.0.iter().zip(&self.1);
+        for ((new, trace), (m, d)) in new.iter_mut().zip(traces).zip(rows) {
+            *new = weighed(m, &old, d.mul(e));
             new.store(trace);
         }
         new
