@@ -147,13 +147,17 @@ pub fn table(quick: bool) {
     }
 }
 
-/// Learns from a step of a stream.
+/// Learns from a step of a stream, whose units cross their thresholds now and then.
 fn online(rule: RuleSpec) -> impl FnMut() {
     let mut learner = learner(rule, 1, Update::Step);
+    let inputs: Vec<[f32; 2]> = (0..1_000_u16)
+        .map(|t| [(0.05 * f32::from(t)).sin(), (0.021 * f32::from(t)).cos()])
+        .collect();
+    let mut steps = inputs.into_iter().cycle();
     move || {
-        learner
-            .learn(&[1.0, 0.5], &[0.0, 1.0])
-            .expect("numbers that are finite");
+        let x = steps.next().expect("a cycle");
+        let y = if x[0] > x[1] { [0.0, 1.0] } else { [1.0, 0.0] };
+        learner.learn(&x, &y).expect("numbers that are finite");
     }
 }
 

@@ -174,6 +174,12 @@ fn norm(matrix: &[f64], n: usize) -> f64 {
 
 /// The inverse of `room`, which is used up, by elimination with pivots; not finite where there is none.
 fn invert(room: &mut [f64], inverse: &mut [f64], n: usize) {
+    // Of two types, the most common case.
+    if let ([a, b, c, d], [p, q, r, s]) = (&*room, &mut *inverse) {
+        let scale = 1.0 / (a * d - b * c);
+        (*p, *q, *r, *s) = (scale * d, -scale * b, -scale * c, scale * a);
+        return;
+    }
     for (i, row) in inverse.chunks_exact_mut(n).enumerate() {
         row.fill(0.0);
         row[i] = 1.0;

@@ -7,6 +7,7 @@
 use super::frame::Frame;
 use crate::constraint::CellTypes;
 use crate::kernel::{Held, HeldPayment, Matrix, Mixing, Payment, Simd, change_held, mix, padded};
+use crate::rule::any;
 use crate::snapshot::StateIo;
 use crate::{Result, Scalar};
 
@@ -83,13 +84,19 @@ impl<T: Scalar> Gathered<T> {
         states: &mut [T],
         due: Option<HeldDue<'_, T>>,
     ) {
+        // What they held of nothing is nothing.
+        let counts = if self.empty { T::ZERO } else { T::ONE };
         let held = self.held.iter_mut().zip(slope);
         for (change, (held, slope)) in self.change.iter_mut().zip(held) {
-            // What they held of nothing is nothing.
-            *change = if self.empty { T::ZERO } else { *held - *slope };
+            *change = counts * (*held - *slope);
             *held = *slope;
         }
-        self.next.data_mut().copy_from_slice(self.rows.data());
+        if any(&self.change) {
+            self.next.data_mut().copy_from_slice(self.rows.data());
+        } else {
+            // Nobody asks for ρ as it was.
+            std::mem::swap(&mut self.rows, &mut self.next);
+        }
         self.common.clear();
         let entering = Mixing {
             states: self.next.data_mut(),
