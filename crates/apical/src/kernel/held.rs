@@ -5,7 +5,8 @@ use super::mixing::{load, splat, weighed};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
 
-/// Traces b_k of every synapse of a layer, K a synapse: b ← b + d_p ρ_β for unit p of type β. Where d_p is 0 nothing is written.
+/// Traces b_k of every synapse of a layer, K a synapse: b ← b + d_p ρ_β for unit p of type β. Where d_p is 0 nothing is written, and where
+/// nothing ever was, nothing is read.
 pub struct Held<'a, T> {
     /// b: a row a unit, of K traces line by line.
     pub states: &'a mut [T],
@@ -17,6 +18,8 @@ pub struct Held<'a, T> {
     pub of: &'a [usize],
     /// d_p.
     pub change: &'a [T],
+    /// 0 for units whose traces are 0 and stay so.
+    pub kept: &'a [T],
     /// ρ_β, a row a type, of K traces line by line.
     pub rows: &'a [T],
 }
@@ -79,12 +82,22 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
             let common = &lines(&pay.common[beta * stride..])[..width];
             let shared = &lines(pay.shared)[..width];
             let gradient = &mut pay.gradient[units.start * stride..units.end * stride];
-            let factors = pay.held[units.clone()].iter().zip(&pay.credit[units]);
+            let factors = pay.held[units.clone()]
+                .iter()
+                .zip(&pay.credit[units.clone()]);
             let paid = gradient.chunks_exact_mut(stride).zip(factors);
-            for ((traces, change), (gradient, (h, g))) in states.zip(paid) {
+            let paid = paid.zip(&held.kept[units]);
+            for ((traces, change), ((gradient, (h, g)), kept)) in states.zip(paid) {
                 let (h, g) = (L::Lanes::splat(*h), L::Lanes::splat(*g));
-                let traces = lines_mut(traces).as_chunks_mut::<K>().0.iter_mut();
                 let besides = common.iter().zip(shared);
+                if *kept == T::ZERO {
+                    for (paid, (common, shared)) in lines_mut(gradient).iter_mut().zip(besides) {
+                        let total = h.fma(L::Lanes::load(common), L::Lanes::load(paid));
+                        g.fma(L::Lanes::load(shared), total).store(paid);
+                    }
+                    continue;
+                }
+                let traces = lines_mut(traces).as_chunks_mut::<K>().0.iter_mut();
                 let lines = traces.zip(lines_mut(gradient)).zip(besides);
                 if *change == T::ZERO {
                     for ((traces, paid), (common, shared)) in lines {
@@ -165,7 +178,11 @@ mod tests {
         let of = [0, 2, 1, 1, 0];
         let (start, rows) = (draw(units * count * stride), draw(types * count * stride));
         let (mut change, factors, credit) = (draw(units), draw(units), draw(units));
-        change[2] = 0.0;
+        // Two units do not change; the second of them never did.
+        (change[2], change[3]) = (0.0, 0.0);
+        let kept = [1.0, 1.0, 1.0, 0.0, 1.0];
+        let mut start = start;
+        start[3 * count * stride..4 * count * stride].fill(0.0);
         let (weights, common, shared) = (draw(types * count), draw(types * stride), draw(stride));
         let gradient = draw(units * stride);
         let run = |simd: Option<Simd>| {
@@ -176,6 +193,7 @@ mod tests {
                 count,
                 of: &of,
                 change: &change,
+                kept: &kept,
                 rows: &rows,
             };
             let payment = pays.then(|| HeldPayment {

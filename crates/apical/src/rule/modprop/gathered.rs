@@ -1,12 +1,14 @@
 //! What traces have in common, so that they are written only where the slope of their unit changes.
 //!
 //! The traces of unit p of type β are ν̃_p = Σ_s slope_p(s) e(s) f_β(s), with a row e that all units share. ρ_β = Σ_s e(s) f_β(s) is one row a
-//! type, and with h_p the slope of now ν̃_p = b_p + h_p ρ_β, where b_p changes with the slope alone: b_p ← b_p + (h_p − slope_p) ρ_β. The units of
-//! a rectifier change theirs seldom. Derived here; the traces are the same.
+//! type, and with h_p the slope of now ν̃_p = b_p + h_p ρ_β, where b_p changes with the slope alone: b_p ← b_p + (h_p − slope_p) ρ_β. Rectified units
+//! change theirs seldom, some never in a trial: their b is 0 and not even read. Derived here; the traces are the same.
 
 use super::frame::Frame;
 use crate::constraint::CellTypes;
-use crate::kernel::{Held, HeldPayment, Matrix, Mixing, Payment, Simd, change_held, mix, padded};
+use crate::kernel::{
+    Buffer, Held, HeldPayment, Matrix, Mixing, Payment, Simd, change_held, mix, padded,
+};
 use crate::rule::any;
 use crate::snapshot::StateIo;
 use crate::{Result, Scalar};
@@ -32,11 +34,14 @@ pub struct Gathered<T> {
     /// h, and by how much it fell at this step.
     held: Vec<T>,
     change: Vec<T>,
+    /// 0 for units whose slope has been the same since the trial began, so that b is 0.
+    kept: Vec<T>,
     /// Whether ρ is 0.
     empty: bool,
     of: Vec<usize>,
     betas: Vec<usize>,
     ones: Vec<T>,
+    nothing: Buffer<T>,
     room: Vec<T>,
 }
 
@@ -51,6 +56,8 @@ impl<T: Scalar> Gathered<T> {
             common: Matrix::zeros(count, pre),
             held: vec![T::ZERO; of.len()],
             change: vec![T::ZERO; of.len()],
+            kept: vec![T::ZERO; of.len()],
+            nothing: Buffer::zeros(padded(pre).max(of.len()).max(count * count)),
             empty: true,
             betas: (0..count).collect(),
             ones: vec![T::ONE; count],
@@ -59,19 +66,35 @@ impl<T: Scalar> Gathered<T> {
         }
     }
 
-    /// ρ = 0.
+    /// A trial begins: ρ = 0, and so is every b.
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.kept.fill(T::ZERO);
         self.empty = true;
     }
 
-    /// Before the frame starts again: `states` are the traces themselves, ρ = 0, and units hold `slope` from here.
-    pub fn merge(&mut self, simd: Simd, slope: &[T], states: &mut [T]) {
-        if !self.empty {
-            change_held(simd, self.with(states, &self.held), None);
+    /// The frame starts again: what was seen from the old one is seen from the new one, b ← M_β Φ_β b and ρ_β ← M_β Φ_β ρ_β.
+    pub fn turn(&mut self, simd: Simd, matrices: &[T], states: &mut [T]) {
+        if self.empty {
+            return;
         }
-        self.clear();
-        self.held.copy_from_slice(slope);
+        let (stride, count) = (self.common.stride(), self.count);
+        let nothing = &self.nothing;
+        for (of, states) in [(&self.of, states), (&self.betas, self.rows.data_mut())] {
+            let mixing = Mixing {
+                states,
+                stride,
+                count,
+                of,
+                mix: Some(matrices),
+                enter: &nothing[..count * count],
+                drive: &nothing[..of.len()],
+                traces: &nothing[..stride],
+                traces_stride: 0,
+                room: &mut self.room,
+            };
+            mix(simd, mixing, None);
+        }
     }
 
     /// One step: b changes with the slopes, e enters ρ, and what is due is paid.
@@ -90,6 +113,9 @@ impl<T: Scalar> Gathered<T> {
         for (change, (held, slope)) in self.change.iter_mut().zip(held) {
             *change = counts * (*held - *slope);
             *held = *slope;
+        }
+        for (kept, change) in self.kept.iter_mut().zip(&self.change) {
+            *kept = if *change == T::ZERO { *kept } else { T::ONE };
         }
         if any(&self.change) {
             self.next.data_mut().copy_from_slice(self.rows.data());
@@ -126,29 +152,28 @@ impl<T: Scalar> Gathered<T> {
             credit: due.credit,
             shared: due.shared,
         });
-        change_held(simd, self.with(states, &self.change), payment);
-        std::mem::swap(&mut self.rows, &mut self.next);
-        self.empty = false;
-    }
-
-    fn with<'a>(&'a self, states: &'a mut [T], change: &'a [T]) -> Held<'a, T> {
-        Held {
+        let held = Held {
             states,
             stride: self.common.stride(),
             count: self.count,
             of: &self.of,
-            change,
+            change: &self.change,
+            kept: &self.kept,
             rows: self.rows.data(),
-        }
+        };
+        change_held(simd, held, payment);
+        std::mem::swap(&mut self.rows, &mut self.next);
+        self.empty = false;
     }
 
-    /// Saves or restores ρ and h.
+    /// Saves or restores ρ, h and whose b is not 0.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("gathered", self.rows.data_mut())?;
         io.values("held", &mut self.held)?;
+        io.values("kept", &mut self.kept)?;
         io.flag("empty", &mut self.empty)
     }
 }

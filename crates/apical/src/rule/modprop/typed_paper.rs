@@ -136,16 +136,16 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
             };
             let states = self.filtered[b].data_mut();
             if let (Some(gathered), Some(row)) = (self.gathered.get_mut(b), self.local.shared(b)) {
-                if self.frame.matrices().is_none() {
-                    let due = credited.then(|| HeldDue {
-                        gradient: gradient.data_mut(),
-                        credit,
-                        shared: row,
-                    });
-                    gathered.step(simd, &self.frame, slope, traces, states, due);
-                    continue;
+                if let Some(matrices) = self.frame.matrices() {
+                    gathered.turn(simd, matrices, states);
                 }
-                gathered.merge(simd, slope, states);
+                let due = credited.then(|| HeldDue {
+                    gradient: gradient.data_mut(),
+                    credit,
+                    shared: row,
+                });
+                gathered.step(simd, &self.frame, slope, traces, states, due);
+                continue;
             }
             let mixing = Mixing {
                 states,
