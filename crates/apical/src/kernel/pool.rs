@@ -143,6 +143,56 @@ pub fn pooled_product<T: Scalar>(
     });
 }
 
+struct MemberSums<'a, T> {
+    rows: &'a [T],
+    stride: usize,
+    members: &'a [T],
+    result: &'a mut [T],
+}
+
+impl<T: Scalar> LaneKernel for MemberSums<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let zero = L::Lanes::<T>::splat(T::ZERO);
+        let rows = self.rows.chunks_exact(self.stride);
+        let members = self.members.chunks_exact(self.stride);
+        for (row, result) in rows.zip(self.result.chunks_exact_mut(members.len())) {
+            let row = lines(row);
+            // One row of members after another: the sums of short rows wait for little.
+            for (result, member) in result.iter_mut().zip(members.clone()) {
+                let (mut even, mut odd) = (zero, zero);
+                let (pairs, rest) = row.as_chunks::<2>();
+                let (with, with_rest) = lines(member).as_chunks::<2>();
+                for ([a, b], [p, q]) in pairs.iter().zip(with) {
+                    even = L::Lanes::load(a).fma(L::Lanes::load(p), even);
+                    odd = L::Lanes::load(b).fma(L::Lanes::load(q), odd);
+                }
+                for (a, p) in rest.iter().zip(with_rest) {
+                    even = L::Lanes::load(a).fma(L::Lanes::load(p), even);
+                }
+                *result = even.add(odd).sum();
+            }
+        }
+    }
+}
+
+/// Σ_j row_j members_tj of every row and every type t, whose members are 1: one number a type, row by row.
+pub fn member_sums<T: Scalar>(
+    simd: Simd,
+    rows: &[T],
+    stride: usize,
+    members: &[T],
+    result: &mut [T],
+) {
+    simd.run_lanes(MemberSums {
+        rows,
+        stride,
+        members,
+        result,
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +239,28 @@ mod tests {
             pool_rows(simd, &rows, stride, &of, &mut pooled);
             assert_eq!(result, alone);
             assert_eq!(sums, pooled);
+        }
+    }
+
+    #[test]
+    fn sums_over_members_equal_plain_loops() {
+        let mut stream = Streams::new(1).stream("test", 0);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+        for lines in [1, 2, 5] {
+            let stride = lines * LANES;
+            let (rows, members) = (draw(2 * stride), draw(3 * stride));
+            for simd in Simd::all() {
+                let mut result = [0.0; 6];
+                member_sums(simd, &rows, stride, &members, &mut result);
+                for (k, got) in result.iter().enumerate() {
+                    let row = rows[k / 3 * stride..][..stride].iter();
+                    let plain: f64 = row
+                        .zip(&members[k % 3 * stride..])
+                        .map(|(a, b)| a * b)
+                        .sum();
+                    assert!((got - plain).abs() < 1e-12 * (1.0 + plain.abs()));
+                }
+            }
         }
     }
 }
