@@ -9,7 +9,6 @@ mod kernl;
 mod kronecker;
 mod lag;
 mod reverse_kronecker;
-mod shared_trace;
 mod snap;
 mod trace;
 mod uoro;
@@ -21,15 +20,12 @@ pub use kronecker::Kronecker;
 pub use lag::InputTrace;
 pub(crate) use lag::LaggedInput;
 pub use reverse_kronecker::ReverseKronecker;
-pub use shared_trace::SharedTrace;
-pub(crate) use shared_trace::advance_row;
 pub use snap::{Snap, SnapSpec};
 pub(crate) use trace::OwnLeak;
 pub use trace::{Trace, TraceSpec};
 pub use uoro::{NoiseSpec, Uoro, UoroSpec};
 
 use crate::kernel::Matrix;
-use crate::network::Network;
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
 use crate::view::{LocalView, View};
@@ -62,36 +58,6 @@ pub trait Eligibility<T: Scalar>: Send {
     /// # Errors
     /// Those of [`StateIo::values`].
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
-}
-
-/// The local trace as configured, once for all units where they are alike.
-///
-/// # Errors
-/// As [`Trace::with`].
-pub fn local_trace<T: Scalar>(
-    spec: &TraceSpec,
-    network: &Network<T>,
-) -> Result<Box<dyn LocalEligibility<T>>> {
-    let dims = network.dims();
-    if *spec == TraceSpec::default() && SharedTrace::serves(network) {
-        return Ok(Box::new(SharedTrace::new(dims)));
-    }
-    Ok(Box::new(Trace::with(dims, spec)?))
-}
-
-impl<T: Scalar> LocalEligibility<T> for Box<dyn LocalEligibility<T>> {
-    fn reset(&mut self) {
-        (**self).reset();
-    }
-    fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
-        (**self).step(view, credit, gradient);
-    }
-    fn owner(&self, name: &str) -> Owner {
-        (**self).owner(name)
-    }
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        (**self).state(io)
-    }
 }
 
 /// An eligibility that sees only what its synapse sees.

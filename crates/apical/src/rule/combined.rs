@@ -9,7 +9,7 @@ use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
 use crate::credit::{Credit, Dendritic, DendriticSpec, Immediate};
 use crate::eligibility::{
     Eligibility, FullInfluence, Instant, Kernl, KernlSpec, Kronecker, NoiseSpec, ReverseKronecker,
-    Snap, SnapSpec, TraceSpec, Uoro, UoroSpec, local_trace,
+    Snap, SnapSpec, Trace, TraceSpec, Uoro, UoroSpec,
 };
 use crate::rule::Empty;
 use crate::{Result, Scalar};
@@ -137,7 +137,7 @@ impl EligibilitySpec {
         let stream = site.streams.stream("rule", 0);
         Ok(match self {
             Self::Instant(_) => Box::new(Local(Instant::new(dims))),
-            Self::Trace(spec) => Box::new(Local(local_trace(spec, site.network)?)),
+            Self::Trace(spec) => Box::new(Local(Trace::with(dims, spec)?)),
             Self::Snap(spec) => Box::new(Snap::new(spec, site.network)?),
             Self::Influence(_) => Box::new(FullInfluence::new(dims)?),
             Self::Uoro(spec) => Box::new(Uoro::new(spec, site.network, stream)?),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
 use super::{Locality, Rule, RuleInfo, Site, TrialTrace, any};
-use crate::eligibility::{LocalEligibility, SharedTrace, Trace, TraceSpec};
+use crate::eligibility::{LocalEligibility, Trace, TraceSpec};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
@@ -43,7 +43,6 @@ pub struct MdglSpec {
 /// Where the traces are kept.
 enum Form<T> {
     Online(Trace<T>),
-    Shared(SharedTrace<T>),
     Trial(TrialTrace<T>),
 }
 
@@ -98,7 +97,6 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
     fn reset(&mut self) {
         match &mut self.form {
             Form::Online(trace) => trace.reset(),
-            Form::Shared(trace) => trace.reset(),
             Form::Trial(trace) => trace.reset(),
         }
     }
@@ -115,22 +113,14 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
             }
             self.send_back(view);
         }
-        if !any {
-            self.credit.fill(T::ZERO);
-        }
         match &mut self.form {
             Form::Online(trace) => {
                 if any {
                     trace.pay(&view.local(), &self.earlier, gradient);
+                } else {
+                    self.credit.fill(T::ZERO);
                 }
                 trace.step(&view.local(), &self.credit, gradient);
-            }
-            Form::Shared(trace) => {
-                if any {
-                    trace.step_back(&view.local(), &self.credit, &self.earlier, gradient);
-                } else {
-                    trace.step(&view.local(), &self.credit, gradient);
-                }
             }
             Form::Trial(trace) => {
                 if let (true, Some(before)) = (any, trace.last_credit()) {
@@ -154,7 +144,7 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
 
     fn mode(&self) -> &'static str {
         match self.form {
-            Form::Online(_) | Form::Shared(_) => "online",
+            Form::Online(_) => "online",
             Form::Trial(_) => "trial",
         }
     }
@@ -166,7 +156,6 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         match &mut self.form {
             Form::Online(trace) => io.scope("eligibility", |io| trace.state(io)),
-            Form::Shared(trace) => io.scope("eligibility", |io| trace.state(io)),
             Form::Trial(trace) => trace.state(io),
         }
     }
@@ -180,8 +169,6 @@ pub(super) fn build<T: Scalar>(spec: &MdglSpec, site: &Site<'_, T>) -> Result<Bo
         way: Way::new(spec.feedback_weights, false, site.network),
         form: if site.by_trial {
             Form::Trial(TrialTrace::new(dims, &TraceSpec::default())?)
-        } else if SharedTrace::serves(site.network) {
-            Form::Shared(SharedTrace::new(dims))
         } else {
             Form::Online(Trace::new(dims))
         },

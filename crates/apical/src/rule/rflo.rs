@@ -1,12 +1,11 @@
 //! Random-feedback local online learning: local trace × immediate credit.
 //!
 //! Source: Murray 2019, Eqs. 5–6 (RFLO, on rate units with random feedback); Bellec et al. 2020 (e-prop); the three-factor
-//! rule that Liu et al. 2022 compare with (on voltage units). See [`Trace`](crate::eligibility::Trace) for equations and cost,
-//! [`SharedTrace`](crate::eligibility::SharedTrace) for voltage units.
+//! rule that Liu et al. 2022 compare with (on voltage units). See [`Trace`](crate::eligibility::Trace) for equations and cost.
 
 use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
 use crate::credit::Immediate;
-use crate::eligibility::{TraceSpec, local_trace};
+use crate::eligibility::{Trace, TraceSpec};
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -28,6 +27,6 @@ pub(super) fn build<T: Scalar>(spec: &TraceSpec, site: &Site<'_, T>) -> Result<B
     if site.by_trial {
         return Ok(Box::new(TrialTrace::new(dims, spec)?));
     }
-    let trace = Local(local_trace(spec, site.network)?);
+    let trace = Local(Trace::with(dims, spec)?);
     Ok(Box::new(Composed::new(dims, trace, Immediate)))
 }

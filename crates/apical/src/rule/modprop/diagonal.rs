@@ -5,11 +5,10 @@
 //! causal form of what the released code computes. Weights that change within a trial keep Y, whose rows follow the eigenvalues nearest to theirs.
 //! Memory O(n m), time O(n m) a step, O(n² m) where there is an error, O(n³) an update. Exact as far as the eigenvectors are well conditioned.
 
-use super::local::LocalTrace;
+use super::local::{LocalTrace, advance_mean};
 use super::{Core, Rule};
 use crate::credit::Probe;
 use crate::eigen::{Complex, Eigen};
-use crate::eligibility::advance_row;
 use crate::kernel::{Matrix, add_outer_sum, add_scaled};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
@@ -126,7 +125,7 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
         let (n, sample, stride) = (dims.units, dims.sample(), gradient.stride());
         for b in 0..dims.batch {
             let pre = view.pre(b);
-            advance_row(simd, means.own, means.gain, pre, self.mean.band_mut(b, 1));
+            advance_mean(simd, means.own, means.gain, pre, self.mean.band_mut(b, 1));
             let [real, imaginary] = &mut self.parts;
             for k in 0..n {
                 let (re, im) = (T::of(self.values[0][k]), T::of(self.values[1][k]));

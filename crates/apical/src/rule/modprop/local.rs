@@ -1,7 +1,6 @@
 //! The local trace e(t) = own e(t−1) + gain a(t) of every synapse, once for all units where their partials are constant.
 
-use crate::eligibility::advance_row;
-use crate::kernel::{Matrix, Simd, add_outer, trace};
+use crate::kernel::{Matrix, Simd, add_outer, add_scaled, trace};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -52,7 +51,7 @@ impl<T: Scalar> LocalTrace<T> {
         let (own, gain) = (view.own(0, 0, b), view.gain(0, 0, b));
         let rows = &mut self.rows[b];
         if self.shared {
-            advance_row(view.simd(), own[0], gain[0], view.pre(b), rows.data_mut());
+            advance_mean(view.simd(), own[0], gain[0], view.pre(b), rows.data_mut());
         } else {
             let (pre, gradient) = (view.pre(b), gradient.data_mut());
             trace(view.simd(), rows, own, gain, pre, credit, gradient);
@@ -74,4 +73,10 @@ impl<T: Scalar> LocalTrace<T> {
         }
         Ok(())
     }
+}
+
+/// ē ← own ē + gain a: what a trace would be if the activation's derivative were constant. One row a sample.
+pub fn advance_mean<T: Scalar>(simd: Simd, own: T, gain: T, pre: &[T], row: &mut [T]) {
+    row.iter_mut().for_each(|e| *e = own * *e);
+    add_scaled(simd, gain, pre, row);
 }

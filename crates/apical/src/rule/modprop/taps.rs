@@ -4,10 +4,9 @@
 //! slope_p e_p or its mean. The way back is taken at steps with an error only. (slope: with μ for the derivative.)
 //! Memory O(S (n + m)) where units share their traces or the drive is that of the code, else O(S n m); time O(S n m) at a step with an error.
 
-use super::local::LocalTrace;
+use super::local::{LocalTrace, advance_mean};
 use super::{Core, Drive, Rule};
 use crate::credit::Probe;
-use crate::eligibility::advance_row;
 use crate::kernel::{Buffer, Matrix, add_outer, add_scaled};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
@@ -109,7 +108,7 @@ impl<T: Scalar> Rule<T> for Taps<T> {
         let (n, sample, stride) = (dims.units, dims.sample(), gradient.stride());
         for b in 0..dims.batch {
             let mean = self.mean.band_mut(b, 1);
-            advance_row(simd, means.own, means.gain, view.pre(b), mean);
+            advance_mean(simd, means.own, means.gain, view.pre(b), mean);
             let credit = &self.core.credit[b * sample..][..n];
             self.local.advance(view, b, credit, gradient);
             if self.core.credited[b] {

@@ -5,10 +5,9 @@
 //! Where the means leave out a unit's way onto itself, own becomes own − c W_αα for R and for a ē of each type.
 //! Memory O(C² m), time O(C³ m) a step and O(n m) where there is an error. (On rate units local traces are n × m more.)
 
-use super::local::LocalTrace;
+use super::local::{LocalTrace, advance_mean};
 use super::{Core, Rule};
 use crate::credit::Probe;
-use crate::eligibility::advance_row;
 use crate::kernel::{Matrix, Mixing, Payment, add_scaled, add_typed_outer, mix, padded};
 use crate::monitor::Warning;
 use crate::snapshot::StateIo;
@@ -139,12 +138,12 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
                 }
             });
             mix(simd, mixing, payment);
-            advance_row(simd, means.own, means.gain, pre, self.mean.band_mut(b, 1));
+            advance_mean(simd, means.own, means.gain, pre, self.mean.band_mut(b, 1));
             if apart {
                 for beta in 0..count {
                     let w = self.core.way.means()[beta * count + beta];
                     let own = means.own - means.hop * w;
-                    advance_row(simd, own, means.gain, pre, self.own[b].band_mut(beta, 1));
+                    advance_mean(simd, own, means.gain, pre, self.own[b].band_mut(beta, 1));
                 }
             }
             let credit = &self.core.credit[b * dims.sample()..][..dims.units];
