@@ -7,7 +7,7 @@ use crate::feedback::{Feedback, FeedbackSpec};
 use crate::kernel::{Buffer, Matrix, add_outer};
 use crate::loss::Loss;
 use crate::monitor::{Health, Monitor, Quantity, Warning};
-use crate::network::{Activity, Dims, Network, NetworkSpec};
+use crate::network::{Activity, Dims, Network, NetworkSpec, TypeSums};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
 use crate::snapshot::{Snapshot, StateIo};
@@ -189,10 +189,7 @@ impl<T: Scalar> Learner<T> {
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
-        if rule.reads_type_sums() && dims.batch == 1 {
-            let types = network.constraints().types().count();
-            activity.type_sums = Some(Matrix::zeros(dims.currents * types, dims.pre()));
-        }
+        activity.type_sums = rule.reads_type_sums().then(|| TypeSums::new(&network));
         network.reset(&mut activity);
         Ok(Self {
             loss: spec.loss,
@@ -621,6 +618,7 @@ impl<T: Scalar> Learner<T> {
     /// A rule that looks back from each update in a learner that updates at every step.
     pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
         check_update(self.update, rule.needs_window(), name)?;
+        self.activity.type_sums = rule.reads_type_sums().then(|| TypeSums::new(&self.network));
         self.rule = rule;
         Ok(())
     }

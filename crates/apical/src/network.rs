@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::constraint::{Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights};
+use crate::constraint::{
+    CellTypes, Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights,
+};
 use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
 use crate::snapshot::StateIo;
@@ -430,11 +432,10 @@ impl<T: Scalar> Network<T> {
             let drive = &mut activity.currents[g * plane..][..plane];
             let (simd, synapses) = (self.simd, &self.synapses);
             match &mut activity.type_sums {
-                Some(sums) if batch == 1 => {
-                    let types = self.constraints.types();
-                    let (of, count) = (types.of(), types.count());
+                Some(TypeSums { types, sums }) if batch == 1 => {
+                    let count = types.count();
                     let (pre, sums) = (activity.pre.data(), sums.band_mut(g * count, count));
-                    synapses.drive_and_sum(simd, g, pre, drive, of, sums);
+                    synapses.drive_and_sum(simd, g, pre, drive, types.of(), sums);
                 }
                 _ => synapses.drive_all(simd, g, &activity.pre, drive, sample),
             }
@@ -500,9 +501,34 @@ pub struct Activity<T> {
     pub post: Matrix<T>,
     /// z(t) = W_out r(t) + b_out, one row a sample.
     pub output: Matrix<T>,
-    /// Σ over the units of each type of their synapses at this step, row `g * types + α`: where a rule looks at them at
-    /// every step, a network of one sample takes them as it reads the weights for u(t).
-    pub type_sums: Option<Matrix<T>>,
+    /// Where a rule looks at them, sums over the synapses of each type: a network of one sample takes them as it reads the
+    /// weights for u(t).
+    pub type_sums: Option<TypeSums<T>>,
+}
+
+/// Sums over the units of each type of their synapses, of the weights a step was made with.
+#[derive(Clone, Debug)]
+pub struct TypeSums<T> {
+    types: CellTypes,
+    /// Row `g * types + α`.
+    sums: Matrix<T>,
+}
+
+impl<T: Scalar> TypeSums<T> {
+    /// For a network with its present types.
+    pub fn new(network: &Network<T>) -> Self {
+        let (dims, types) = (network.dims(), network.constraints().types().clone());
+        Self {
+            sums: Matrix::zeros(dims.currents * types.count(), dims.pre()),
+            types,
+        }
+    }
+
+    /// The sums of current `g`, one row a type, if they are over these types.
+    pub fn over(&self, types: &CellTypes, g: usize) -> Option<&[T]> {
+        let count = types.count();
+        (self.types.of() == types.of()).then(|| self.sums.band(g * count, count))
+    }
 }
 
 impl<T: Scalar> Activity<T> {

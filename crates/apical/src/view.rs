@@ -12,8 +12,8 @@
 use serde::Serialize;
 
 use crate::Scalar;
-use crate::kernel::{Matrix, Simd};
-use crate::network::{Activity, Dims, Network};
+use crate::kernel::Simd;
+use crate::network::{Activity, Dims, Network, TypeSums};
 use crate::synapse::Synapses;
 
 /// What a synapse's update may depend on.
@@ -179,8 +179,8 @@ impl<'a, T: Scalar> View<'a, T> {
         self.network.synapses()
     }
 
-    /// Σ over the units of each type of the weights that produced this step, row `g * types + α`, if the step took them.
-    pub fn type_sums(&self) -> Option<&'a Matrix<T>> {
+    /// Sums of the weights that produced this step over the units of each type, if the step took them.
+    pub fn type_sums(&self) -> Option<&'a TypeSums<T>> {
         self.local.activity.type_sums.as_ref()
     }
 

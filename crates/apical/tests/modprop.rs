@@ -2,7 +2,7 @@
 
 mod common;
 
-use apical::constraint::DaleSpec;
+use apical::constraint::{CellTypes, DaleSpec};
 use apical::feedback::FeedbackSpec;
 use apical::monitor::{MonitorSpec, Recorder, Warning};
 use apical::network::NetworkSpec;
@@ -373,4 +373,30 @@ fn weights_without_eigenvectors_are_told_of() {
         "{:?}",
         learner.warnings()
     );
+}
+
+#[test]
+fn types_put_in_place_of_others_do_not_reach_a_rule_that_was_built_before() {
+    for json in [modprop(r#""drive": "paper""#), r#"{"kind": "mdgl"}"#.into()] {
+        let learned = |other: Option<Vec<usize>>| {
+            let mut learner = build(&json, Update::Step, 0.9).unwrap();
+            if let Some(of) = other {
+                let types = CellTypes::given(&of).unwrap();
+                let constraints = learner.network_mut().constraints_mut();
+                constraints.set_types(types).unwrap();
+            }
+            for t in 0..20 {
+                let t = f64::from(t);
+                learner.learn(&[t.sin(), t.cos()], &[0.0, 1.0]).unwrap();
+            }
+            learner.parameter("W_rec").unwrap()
+        };
+        let expected = learned(None);
+        assert_eq!(
+            learned(Some(vec![0, 1, 2, 0, 1, 2, 0, 1])),
+            expected,
+            "{json}"
+        );
+        assert_eq!(learned(Some(vec![0; UNITS])), expected, "{json}");
+    }
 }

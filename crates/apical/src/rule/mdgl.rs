@@ -150,7 +150,7 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
     }
 
     fn reads_type_sums(&self) -> bool {
-        self.way.is_typed()
+        self.way.is_typed() && matches!(self.form, Form::Online(_))
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

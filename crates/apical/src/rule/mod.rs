@@ -89,7 +89,7 @@ pub trait Rule<T: Scalar>: Send {
         false
     }
 
-    /// Whether the rule looks at [`View::type_sums`] at every step.
+    /// Whether the rule looks at [`View::type_sums`], at every step that has an error at least.
     fn reads_type_sums(&self) -> bool {
         false
     }

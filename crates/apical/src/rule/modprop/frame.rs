@@ -12,6 +12,8 @@ use crate::{Result, Scalar};
 const CONDITION: f64 = 8.0;
 /// Largest number in Φ_β and in its inverse, far from where numbers end.
 const LARGEST: f64 = 1024.0;
+/// Most traces a synapse for which types that differ each move a frame of their own: an inverse a type costs more than it saves beyond.
+const MOST: usize = 16;
 
 /// Φ_β for every type of unit and K traces a synapse, and what follows from it.
 pub struct Frame<T> {
@@ -65,12 +67,24 @@ impl<T: Scalar> Frame<T> {
 
     /// Moves on by M_β (of each type that has its own); `enter` has K numbers a type.
     pub fn advance(&mut self, mix: &[T], enter: &[T]) {
-        let (count, together) = (self.count, self.together);
-        let square = count * count;
-        let blocks = self
-            .now
-            .chunks_exact(square)
-            .zip(self.next.chunks_exact_mut(square));
+        if self.together == 1 && self.count > MOST {
+            let pairs = self.next.iter_mut().zip(mix);
+            pairs.for_each(|(next, m)| *next = m.f64());
+            return self.start_again(enter);
+        }
+        self.multiply(mix);
+        if !self.see(enter) {
+            return self.start_again(enter);
+        }
+        self.restarted = false;
+        std::mem::swap(&mut self.now, &mut self.next);
+    }
+
+    /// next = M_β Φ_β.
+    fn multiply(&mut self, mix: &[T]) {
+        let (count, square) = (self.count, self.count * self.count);
+        let blocks = self.now.chunks_exact(square);
+        let blocks = blocks.zip(self.next.chunks_exact_mut(square));
         for ((now, next), mix) in blocks.zip(mix.chunks_exact(square)) {
             for (row, mix) in next.chunks_exact_mut(count).zip(mix.chunks_exact(count)) {
                 row.fill(0.0);
@@ -80,18 +94,22 @@ impl<T: Scalar> Frame<T> {
                 }
             }
         }
-        let types = self.enter.chunks_exact_mut(together * count);
-        let blocks = self.next.chunks_exact(square).zip(types);
-        self.restarted = false;
-        for ((next, inner), enter) in blocks.zip(enter.chunks_exact(together * count)) {
+    }
+
+    /// What enters as seen from `next`; false where that is ill-conditioned.
+    fn see(&mut self, enter: &[T]) -> bool {
+        let (count, square) = (self.count, self.count * self.count);
+        let each = self.together * count;
+        let blocks = self.next.chunks_exact(square);
+        let blocks = blocks.zip(self.enter.chunks_exact_mut(each));
+        for ((next, inner), enter) in blocks.zip(enter.chunks_exact(each)) {
             let inverse = &mut self.inverse;
             self.room.copy_from_slice(next);
             invert(&mut self.room, inverse, count);
             let (size, back) = (norm(next, count), norm(inverse, count));
             // Written so that NaN fails.
             if !(size * back <= CONDITION && size <= LARGEST && back <= LARGEST) {
-                self.restarted = true;
-                break;
+                return false;
             }
             for (inner, enter) in inner.chunks_exact_mut(count).zip(enter.chunks_exact(count)) {
                 for (x, row) in inner.iter_mut().zip(inverse.chunks_exact(count)) {
@@ -100,18 +118,20 @@ impl<T: Scalar> Frame<T> {
                 }
             }
         }
-        if !self.restarted {
-            std::mem::swap(&mut self.now, &mut self.next);
-            return;
-        }
-        let types = self.matrices.chunks_exact_mut(square).enumerate();
-        for (beta, matrix) in types {
-            let next = &self.next[beta / together * square..][..square];
+        true
+    }
+
+    /// Traces are multiplied with `next`, and Φ_β = 1 from here.
+    fn start_again(&mut self, enter: &[T]) {
+        let square = self.count * self.count;
+        for (beta, matrix) in self.matrices.chunks_exact_mut(square).enumerate() {
+            let next = &self.next[beta / self.together * square..][..square];
             let pairs = matrix.iter_mut().zip(next);
             pairs.for_each(|(m, next)| *m = T::of(*next));
         }
         self.enter.copy_from_slice(enter);
         self.restart();
+        self.restarted = true;
     }
 
     /// What ν̃ are multiplied with at this step, once a type, if they do not stay as they are.
@@ -290,6 +310,15 @@ mod tests {
             let between = compare(0.5, 0.2, same, 500);
             assert!((50..500).contains(&between), "{between}");
         }
+    }
+
+    #[test]
+    fn many_types_that_differ_have_no_frames() {
+        let (types, count) = (2, MOST + 1);
+        let mut frame = Frame::<f64>::new(types, count, false);
+        let mix = vec![0.5; types * count * count];
+        frame.advance(&mix, &vec![1.0; types * count]);
+        assert_eq!(frame.matrices(), Some(&mix[..]));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The traces of unit p of type β are ν̃_p = Σ_s slope_p(s) e(s) f_β(s), with a row e that all units share. ρ_β = Σ_s e(s) f_β(s) is one row a
 //! type, and with h_p the slope of now ν̃_p = b_p + h_p ρ_β, where b_p changes with the slope alone: b_p ← b_p + (h_p − slope_p) ρ_β. Rectified units
-//! change theirs seldom, some never in a trial: their b is 0 and not even read. Derived here; the traces are the same.
+//! change theirs seldom, some never in a trial: their b is 0 and not even read. Derived here; the traces are the
+//! same, to rounding of the size of ρ: through a filter that grows without bound, of which is warned, they lose more digits.
 
 use super::frame::Frame;
 use crate::constraint::CellTypes;
@@ -163,7 +164,7 @@ impl<T: Scalar> Gathered<T> {
         };
         change_held(simd, held, payment);
         std::mem::swap(&mut self.rows, &mut self.next);
-        self.empty = false;
+        self.empty = self.empty && !any(e);
     }
 
     /// Saves or restores ρ, h and whose b is not 0.

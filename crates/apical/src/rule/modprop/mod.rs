@@ -35,9 +35,9 @@ pub use way::{FeedbackWeights, Way};
 
 use super::{Locality, Rule, RuleInfo, Site, any};
 use crate::credit::Probe;
-use crate::kernel::{Buffer, Matrix};
+use crate::kernel::Buffer;
 use crate::monitor::Warning;
-use crate::network::{Dims, Network};
+use crate::network::{Dims, Network, TypeSums};
 use crate::neuron::ConstantPartials;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -276,7 +276,7 @@ impl<T: Scalar> Core<T> {
     }
 
     /// Takes the weights as they are, and the partials with the μ of now.
-    fn refresh(&mut self, network: &Network<T>, type_sums: Option<&Matrix<T>>) -> Means<T> {
+    fn refresh(&mut self, network: &Network<T>, type_sums: Option<&TypeSums<T>>) -> Means<T> {
         let (simd, synapses) = (network.simd(), network.synapses());
         self.way.refresh(simd, synapses, type_sums);
         let mu = self.guard.look(&self.way, network.synapses());

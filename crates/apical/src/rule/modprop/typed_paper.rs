@@ -3,7 +3,8 @@
 //! ν_α,p ← own ν_α,p + c Σ_γ W_αγ n_γ ν_γ,p + gain W_αβ(p) slope_p(t−1) e_p(t−1), gradient_p += c_p e_p + Σ_α (Σ_{j of type α} c_j) ν_α,p.
 //! Where the means leave out a unit's way onto itself, own becomes own − c W_αα and the unit itself has σ_p more than the others of
 //! its type: σ_p ← (own − c W_ββ) σ_p − gain W_ββ slope_p(t−1) e_p(t−1), which enters ν with c W_αβ.
-//! The traces are kept in a moving [`Frame`]. Memory O(C n m), time O(C n m) a step, O(C² n m) where the frame starts again.
+//! The traces are kept in a moving [`Frame`], and between voltage units as [`Gathered`]. Memory O(C n m), time O(C n m + C³) a step,
+//! O(C² n m) where the frame starts again: seldom with a slow filter, at every step with one that forgets at once.
 
 use super::frame::Frame;
 use super::gathered::{Gathered, HeldDue};

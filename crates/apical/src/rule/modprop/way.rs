@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Scalar;
 use crate::constraint::CellTypes;
 use crate::kernel::{Matrix, Rows, Simd, member_sums, pool_rows, products};
-use crate::network::Network;
+use crate::network::{Network, TypeSums};
 use crate::synapse::Synapses;
 
 /// What stands for the weights on the way of credit.
@@ -80,7 +80,7 @@ impl<T: Scalar> Way<T> {
     }
 
     /// Takes the means of the present weights, from their sums over types if those are known.
-    pub fn refresh(&mut self, simd: Simd, synapses: &Synapses<T>, known: Option<&Matrix<T>>) {
+    pub fn refresh(&mut self, simd: Simd, synapses: &Synapses<T>, known: Option<&TypeSums<T>>) {
         if !self.is_typed() {
             return;
         }
@@ -89,8 +89,8 @@ impl<T: Scalar> Way<T> {
         let weights = synapses.weights();
         for g in 0..synapses.currents() {
             let stride = weights.stride();
-            let sums = match known {
-                Some(sums) => sums.band(g * count, count),
+            let sums = match known.and_then(|known| known.over(&self.types, g)) {
+                Some(sums) => sums,
                 None => {
                     self.sums.clear();
                     let (of, sums) = (self.types.of(), self.sums.data_mut());
