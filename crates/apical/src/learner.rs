@@ -189,7 +189,9 @@ impl<T: Scalar> Learner<T> {
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
-        activity.type_sums = rule.reads_type_sums().then(|| TypeSums::new(&network));
+        if rule.reads_type_sums() {
+            activity.type_sums = TypeSums::new(&network);
+        }
         network.reset(&mut activity);
         Ok(Self {
             loss: spec.loss,
@@ -618,7 +620,10 @@ impl<T: Scalar> Learner<T> {
     /// A rule that looks back from each update in a learner that updates at every step.
     pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
         check_update(self.update, rule.needs_window(), name)?;
-        self.activity.type_sums = rule.reads_type_sums().then(|| TypeSums::new(&self.network));
+        self.activity.type_sums = match rule.reads_type_sums() {
+            true => TypeSums::new(&self.network),
+            false => None,
+        };
         self.rule = rule;
         Ok(())
     }

@@ -432,12 +432,12 @@ impl<T: Scalar> Network<T> {
             let drive = &mut activity.currents[g * plane..][..plane];
             let (simd, synapses) = (self.simd, &self.synapses);
             match &mut activity.type_sums {
-                Some(TypeSums { types, sums }) if batch == 1 => {
+                Some(TypeSums { types, sums }) => {
                     let count = types.count();
                     let (pre, sums) = (activity.pre.data(), sums.band_mut(g * count, count));
                     synapses.drive_and_sum(simd, g, pre, drive, types.of(), sums);
                 }
-                _ => synapses.drive_all(simd, g, &activity.pre, drive, sample),
+                None => synapses.drive_all(simd, g, &activity.pre, drive, sample),
             }
         }
         if let Some(weights) = &self.output_feedback {
@@ -515,13 +515,13 @@ pub struct TypeSums<T> {
 }
 
 impl<T: Scalar> TypeSums<T> {
-    /// For a network with its present types.
-    pub fn new(network: &Network<T>) -> Self {
+    /// For a network with its present types; none where it has several samples, whose product does not take them.
+    pub fn new(network: &Network<T>) -> Option<Self> {
         let (dims, types) = (network.dims(), network.constraints().types().clone());
-        Self {
+        (dims.batch == 1).then(|| Self {
             sums: Matrix::zeros(dims.currents * types.count(), dims.pre()),
             types,
-        }
+        })
     }
 
     /// The sums of current `g`, one row a type, if they are over these types.
