@@ -189,9 +189,7 @@ impl<T: Scalar> Learner<T> {
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let mut activity = Activity::new(dims);
-        if rule.reads_type_sums() {
-            activity.type_sums = TypeSums::new(&network);
-        }
+        activity.type_sums = type_sums(&*rule, &network);
         network.reset(&mut activity);
         Ok(Self {
             loss: spec.loss,
@@ -620,10 +618,7 @@ impl<T: Scalar> Learner<T> {
     /// A rule that looks back from each update in a learner that updates at every step.
     pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
         check_update(self.update, rule.needs_window(), name)?;
-        self.activity.type_sums = match rule.reads_type_sums() {
-            true => TypeSums::new(&self.network),
-            false => None,
-        };
+        self.activity.type_sums = type_sums(&*rule, &self.network);
         self.rule = rule;
         Ok(())
     }
@@ -944,6 +939,11 @@ fn check_learned_feedback(feedback: &FeedbackSpec, optimizer: &OptimizerSpec) ->
         ));
     }
     Ok(())
+}
+
+/// Where the rule wants the network to sum its weights.
+fn type_sums<T: Scalar>(rule: &dyn Rule<T>, network: &Network<T>) -> Option<TypeSums<T>> {
+    rule.reads_type_sums().then(|| TypeSums::new(network))?
 }
 
 fn check_update(update: Update, needs_window: bool, rule: &str) -> Result<()> {

@@ -12,7 +12,7 @@ use apical::rule::{Drive, FeedbackWeights, ModPropSpec, RuleSpec};
 use apical::task::{DelayedXorSpec, Sample, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
 
-use crate::rules::Timed;
+use crate::clock::Timed;
 use crate::{machine, seconds};
 
 const UNITS: usize = 120;
@@ -85,14 +85,15 @@ pub fn table(quick: bool) {
         ("bptt", named("bptt"), 2 * forward + UNITS * UNITS),
     ];
     // In turn, as below: what else the machine does slows all of them and the product alike.
-    let mut product = Timed::new(product(simd));
+    let (multiply_adds, product) = product(simd);
+    let mut product = Timed::new(product);
     let mut timed = rows
         .map(|(name, rule, multiply_adds)| (name, Timed::new(trial(rule, steps)), multiply_adds));
     for _ in 0..if quick { 1 } else { 40 } {
         product.slice();
         timed.iter_mut().for_each(|(_, timed, _)| timed.slice());
     }
-    let product = PRODUCT as f64 / product.best;
+    let product = multiply_adds as f64 / product.best;
     println!();
     println!(
         "delayed XOR, n = {UNITS}, batch {BATCH}, {TRIAL} steps, f32, one core: {:.0} Gflop/s in registers, {:.0} in the library's product of matrices",
@@ -134,7 +135,9 @@ pub fn table(quick: bool) {
     // In turn, slice by slice, and built anew some times: where in memory arrays happen to lie also counts.
     let mut best = [f64::INFINITY; 4];
     for _ in 0..if quick { 1 } else { 5 } {
-        let mut timed = [0, 1, 2, 3].map(|rule| Timed::new(online(rules[rule].1.clone())));
+        let mut timed = rules
+            .each_ref()
+            .map(|(_, rule)| Timed::new(online(rule.clone())));
         for _ in 0..if quick { 1 } else { 100 } {
             timed.iter_mut().for_each(Timed::slice);
         }
@@ -182,19 +185,15 @@ fn trial(rule: RuleSpec, steps: usize) -> impl FnMut() {
     }
 }
 
-/// Multiply-adds of [`product`].
-const PRODUCT: usize = UNITS * STEPS * 128;
-const STEPS: usize = 256;
-
-/// A product of matrices that stay in the cache, 120 × 256 × 128.
-fn product(simd: Simd) -> impl FnMut() {
-    let stride = padded(UNITS + 3);
-    assert_eq!(stride, 128);
+/// A product of matrices that stay in the cache, 120 × 256 × 128, and its multiply-adds.
+fn product(simd: Simd) -> (usize, impl FnMut()) {
+    const STEPS: usize = 256;
+    let (stride, apart) = (padded(UNITS + 3), padded(UNITS));
     let mut result = vec![0.0_f32; UNITS * stride];
-    let factors = vec![0.5_f32; STEPS * padded(UNITS)];
+    let factors = vec![0.5_f32; STEPS * apart];
     let vectors = vec![0.25_f32; STEPS * stride];
-    move || {
-        let apart = padded(UNITS);
+    let run = move || {
         add_outer_sum(simd, &mut result, stride, &factors, apart, UNITS, &vectors);
-    }
+    };
+    (UNITS * STEPS * stride, run)
 }

@@ -24,3 +24,44 @@ fn on_processor() -> Option<f64> {
     let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     line.split(' ').next()?.parse().ok()
 }
+
+/// Something to be timed, in slices.
+pub struct Timed<'a> {
+    run: Box<dyn FnMut() + 'a>,
+    /// Calls in a slice.
+    pub calls: usize,
+    /// Seconds of a call at best so far.
+    pub best: f64,
+}
+
+impl<'a> Timed<'a> {
+    /// Makes a first guess at how long it takes.
+    pub fn new(mut run: impl FnMut() + 'a) -> Self {
+        run();
+        let start = now();
+        run();
+        let guess = (now() - start).max(1e-8);
+        Self {
+            run: Box::new(run),
+            // The clock itself takes some microseconds: the first guess is only that.
+            calls: (1e-3 / guess).clamp(1.0, 1e5) as usize,
+            best: f64::INFINITY,
+        }
+    }
+
+    /// Times a millisecond of it.
+    pub fn slice(&mut self) {
+        if self.calls > 1 {
+            (self.run)();
+        }
+        let start = now();
+        for _ in 0..self.calls {
+            (self.run)();
+        }
+        let seconds = now() - start;
+        self.best = self.best.min(seconds / self.calls as f64);
+        if seconds < 8e-4 {
+            self.calls = (self.calls as f64 * 1e-3 / seconds.max(1e-5)).ceil() as usize;
+        }
+    }
+}

@@ -17,7 +17,8 @@ use apical::rule::{
 use apical::task::Sample;
 use apical::{Learner, LearnerSpec, Scalar, Stream, Streams, Update};
 
-use crate::{clock, machine, peer, task};
+use crate::clock::Timed;
+use crate::{machine, peer, task};
 
 /// Steps of a trial, for rules that learn at the end of trials.
 const TRIAL: usize = 100;
@@ -491,46 +492,6 @@ fn samples<T: Scalar>(schedule: Schedule) -> Vec<Sample<T>> {
         samples[TRIAL - 1].last = true;
     }
     samples
-}
-
-/// Something to be timed, in slices.
-pub struct Timed<'a> {
-    run: Box<dyn FnMut() + 'a>,
-    calls: usize,
-    /// Seconds of a call at best so far.
-    pub best: f64,
-}
-
-impl<'a> Timed<'a> {
-    /// Makes a first guess at how long it takes.
-    pub fn new(mut run: impl FnMut() + 'a) -> Self {
-        run();
-        let start = clock::now();
-        run();
-        let guess = (clock::now() - start).max(1e-8);
-        Self {
-            run: Box::new(run),
-            // The clock itself takes some microseconds: the first guess is only that.
-            calls: (1e-3 / guess).clamp(1.0, 1e5) as usize,
-            best: f64::INFINITY,
-        }
-    }
-
-    /// Times a millisecond of it.
-    pub fn slice(&mut self) {
-        if self.calls > 1 {
-            (self.run)();
-        }
-        let start = clock::now();
-        for _ in 0..self.calls {
-            (self.run)();
-        }
-        let seconds = clock::now() - start;
-        self.best = self.best.min(seconds / self.calls as f64);
-        if seconds < 8e-4 {
-            self.calls = (self.calls as f64 * 1e-3 / seconds.max(1e-5)).ceil() as usize;
-        }
-    }
 }
 
 /// Seconds of a step, and of what it needs at least.

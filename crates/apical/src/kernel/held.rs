@@ -1,7 +1,7 @@
 //! Traces that change only with a factor of their unit, paid with what the units of a type have in common.
 
-use super::lanes::{lines, lines_mut};
-use super::mixing::{load, splat, weighed};
+use super::lanes::{Line, lines, lines_mut};
+use super::mixing::{load, place, splat, weighed};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
 
@@ -49,9 +49,8 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        let Self { held, payment } = self;
+        let Self { held, mut payment } = self;
         let (stride, width) = (held.stride, held.stride / LANES);
-        let mut payment = payment;
         let mut from = 0;
         // What is alike for units of a type that lie together is put in registers once.
         for run in held.of.chunk_by(|a, b| a == b) {
@@ -64,16 +63,9 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
             let Some(pay) = &mut payment else {
                 for (traces, change) in states.filter(|(_, change)| **change != T::ZERO) {
                     let d = L::Lanes::splat(*change);
-                    for (traces, rows) in lines_mut(traces)
-                        .as_chunks_mut::<K>()
-                        .0
-                        .iter_mut()
-                        .zip(rows)
-                    {
-                        for (trace, row) in traces.iter_mut().zip(rows) {
-                            d.fma(L::Lanes::load(row), L::Lanes::load(trace))
-                                .store(trace);
-                        }
+                    let traces = lines_mut(traces).as_chunks_mut::<K>().0;
+                    for (traces, rows) in traces.iter_mut().zip(rows) {
+                        changed(traces, rows, d);
                     }
                 }
                 continue;
@@ -89,38 +81,57 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
             let paid = paid.zip(&held.kept[units]);
             for ((traces, change), ((gradient, (h, g)), kept)) in states.zip(paid) {
                 let (h, g) = (L::Lanes::splat(*h), L::Lanes::splat(*g));
-                let besides = common.iter().zip(shared);
+                let paid = lines_mut(gradient).iter_mut().zip(common).zip(shared);
                 if *kept == T::ZERO {
-                    for (paid, (common, shared)) in lines_mut(gradient).iter_mut().zip(besides) {
-                        let total = h.fma(L::Lanes::load(common), L::Lanes::load(paid));
-                        g.fma(L::Lanes::load(shared), total).store(paid);
+                    for ((paid, common), shared) in paid {
+                        besides(paid, common, shared, h, g).store(paid);
                     }
                     continue;
                 }
                 let traces = lines_mut(traces).as_chunks_mut::<K>().0.iter_mut();
-                let lines = traces.zip(lines_mut(gradient)).zip(besides);
+                let lines = paid.zip(traces);
                 if *change == T::ZERO {
-                    for ((traces, paid), (common, shared)) in lines {
-                        let total = h.fma(L::Lanes::load(common), L::Lanes::load(paid));
-                        let total = g.fma(L::Lanes::load(shared), total);
+                    for (((paid, common), shared), traces) in lines {
+                        let total = besides(paid, common, shared, h, g);
                         weighed(&weights, &load(traces), total).store(paid);
                     }
                     continue;
                 }
                 let d = L::Lanes::splat(*change);
-                for (((traces, paid), (common, shared)), rows) in lines.zip(rows) {
-                    let total = h.fma(L::Lanes::load(common), L::Lanes::load(paid));
-                    let total = g.fma(L::Lanes::load(shared), total);
-                    let mut new = load::<T, L::Lanes<T>, K>(traces);
-                    for ((new, row), trace) in new.iter_mut().zip(rows).zip(traces) {
-                        *new = d.fma(L::Lanes::load(row), *new);
-                        new.store(trace);
-                    }
-                    weighed(&weights, &new, total).store(paid);
+                for ((((paid, common), shared), traces), rows) in lines.zip(rows) {
+                    let total = besides(paid, common, shared, h, g);
+                    weighed(&weights, &changed(traces, rows, d), total).store(paid);
                 }
             }
         }
     }
+}
+
+/// b + d ρ at a line, kept.
+#[inline(always)]
+fn changed<T: Scalar, V: Lanes<T>, const K: usize>(
+    traces: &mut [Line<T>; K],
+    rows: &[Line<T>; K],
+    d: V,
+) -> [V; K] {
+    let mut new = load::<T, V, K>(traces);
+    for ((new, row), trace) in new.iter_mut().zip(rows).zip(traces) {
+        *new = d.fma(V::load(row), *new);
+        new.store(trace);
+    }
+    new
+}
+
+/// What was paid, and h common + g shared, at a line.
+#[inline(always)]
+fn besides<T: Scalar, V: Lanes<T>>(
+    paid: &Line<T>,
+    common: &Line<T>,
+    shared: &Line<T>,
+    h: V,
+    g: V,
+) -> V {
+    g.fma(V::load(shared), h.fma(V::load(common), V::load(paid)))
 }
 
 /// For any number of traces, with plain loops.
@@ -138,7 +149,7 @@ fn step_by_step<T: Scalar>(held: Held<'_, T>, payment: Option<HeldPayment<'_, T>
         for (q, paid) in pay.gradient[p * stride..][..stride].iter_mut().enumerate() {
             *paid += pay.held[p] * pay.common[beta * stride + q] + pay.credit[p] * pay.shared[q];
             for (k, weight) in pay.weights[beta * count..][..count].iter().enumerate() {
-                *paid += *weight * states[(q / LANES * count + k) * LANES + q % LANES];
+                *paid += *weight * states[place(q, k, count)];
             }
         }
     }

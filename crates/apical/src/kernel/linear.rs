@@ -15,41 +15,55 @@ impl<T: Scalar> LaneKernel for Product<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        // Four rows at a time: each line of the vector is loaded once for four products.
-        const ROWS: usize = 4;
-        let Self {
-            matrix,
-            stride,
-            vector,
-            result,
-        } = self;
-        let vector = lines(&vector[..stride]);
-        let count = result.len();
-        let (blocks, rest) = result.as_chunks_mut::<ROWS>();
-        for (block, y) in blocks.iter_mut().enumerate() {
-            let band = &matrix[block * ROWS * stride..][..ROWS * stride];
-            let (r0, band) = band.split_at(stride);
-            let (r1, band) = band.split_at(stride);
-            let (r2, r3) = band.split_at(stride);
-            let zero = L::Lanes::<T>::splat(T::ZERO);
-            let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
-            let rows = lines(r0)
-                .iter()
-                .zip(lines(r1))
-                .zip(lines(r2))
-                .zip(lines(r3));
-            for ((((a, b), c), d), x) in rows.zip(vector) {
-                let x = L::Lanes::load(x);
-                s0 = L::Lanes::load(a).fma(x, s0);
-                s1 = L::Lanes::load(b).fma(x, s1);
-                s2 = L::Lanes::load(c).fma(x, s2);
-                s3 = L::Lanes::load(d).fma(x, s3);
+        let vector = lines(&self.vector[..self.stride]);
+        multiply_rows::<T, L, false>(self.matrix, vector, self.result, &mut []);
+    }
+}
+
+/// Each row times the vector; with `SUM` the rows are added to `sums`, one after another, as they are read.
+#[inline(always)]
+pub(super) fn multiply_rows<T: Scalar, L: Level, const SUM: bool>(
+    matrix: &[T],
+    vector: &[Line<T>],
+    result: &mut [T],
+    sums: &mut [Line<T>],
+) {
+    // Four rows at a time: each line of the vector is loaded once for four products.
+    const ROWS: usize = 4;
+    let stride = vector.len() * LANES;
+    let sums = &mut sums[..if SUM { vector.len() } else { 0 }];
+    let zero = L::Lanes::<T>::splat(T::ZERO);
+    let (blocks, rest) = result.as_chunks_mut::<ROWS>();
+    let (matrix, last) = matrix.split_at(blocks.len() * ROWS * stride);
+    for (y, band) in blocks.iter_mut().zip(matrix.chunks_exact(ROWS * stride)) {
+        let (r0, band) = band.split_at(stride);
+        let (r1, band) = band.split_at(stride);
+        let (r2, r3) = band.split_at(stride);
+        let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+        let rows = lines(r0)
+            .iter()
+            .zip(lines(r1))
+            .zip(lines(r2))
+            .zip(lines(r3));
+        for (k, ((((a, b), c), d), x)) in rows.zip(vector).enumerate() {
+            let (a, b) = (L::Lanes::load(a), L::Lanes::load(b));
+            let (c, d) = (L::Lanes::load(c), L::Lanes::load(d));
+            let x = L::Lanes::load(x);
+            s0 = a.fma(x, s0);
+            s1 = b.fma(x, s1);
+            s2 = c.fma(x, s2);
+            s3 = d.fma(x, s3);
+            if SUM {
+                let total = L::Lanes::load(&sums[k]).add(a).add(b).add(c).add(d);
+                total.store(&mut sums[k]);
             }
-            *y = L::Lanes::sums([s0, s1, s2, s3]);
         }
-        let first = count - rest.len();
-        for (row, y) in rest.iter_mut().enumerate() {
-            *y = along::<T, L>(lines(&matrix[(first + row) * stride..][..stride]), vector);
+        *y = L::Lanes::sums([s0, s1, s2, s3]);
+    }
+    for (y, row) in rest.iter_mut().zip(last.chunks_exact(stride)) {
+        *y = along::<T, L>(lines(row), vector);
+        for (sum, w) in sums.iter_mut().zip(lines(row)) {
+            L::Lanes::load(sum).add(L::Lanes::load(w)).store(sum);
         }
     }
 }

@@ -209,6 +209,11 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
     }
 }
 
+/// Where number q of trace k lies in a row of `count` traces line by line.
+pub(super) fn place(q: usize, k: usize, count: usize) -> usize {
+    (q / LANES * count + k) * LANES + q % LANES
+}
+
 /// For any number of traces, with plain loops.
 fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
     let Mixing {
@@ -227,7 +232,7 @@ fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>
     for (p, states) in states.chunks_exact_mut(count * stride).enumerate() {
         let first = of[p] * count;
         for q in 0..stride {
-            let at = |k: usize| (q / LANES * count + k) * LANES + q % LANES;
+            let at = |k: usize| place(q, k, count);
             for (k, new) in room.iter_mut().enumerate() {
                 *new = drive[p] * enter[first + k] * traces[p * traces_stride + q];
                 match mix {
@@ -286,12 +291,11 @@ impl<T: Scalar> LaneKernel for TypedOuter<'_, T> {
         let rows = self.gradient.chunks_exact_mut(stride);
         for ((row, beta), g) in rows.zip(self.of).zip(self.credit) {
             let g = L::Lanes::splat(*g);
-            let one = L::Lanes::splat(T::ONE);
             let own = lines(&self.own[beta * stride..][..stride]);
             let others = lines(&self.others[beta * stride..][..stride]);
             for ((w, own), others) in lines_mut(row).iter_mut().zip(own).zip(others) {
                 let sum = g.fma(L::Lanes::load(own), L::Lanes::load(w));
-                one.fma(L::Lanes::load(others), sum).store(w);
+                sum.add(L::Lanes::load(others)).store(w);
             }
         }
     }

@@ -30,7 +30,7 @@ pub use linear::{add_outer, add_transposed, descend, dot, outer, product, square
 pub use mixing::{Mixing, Payment, add_typed_outer, mix};
 pub use outer_sum::{add_outer_sum, cached_steps};
 pub use panels::{Direct, Panels, scale_both};
-pub use pool::{member_sums, pool_rows, pooled_product};
+pub use pool::{pool_rows, pooled_product};
 pub use scan::{Factor, Scan};
 pub use simd::{Kernel, LaneKernel, Simd};
 pub use traces::{add_scaled, rank_one, trace};

@@ -1,6 +1,7 @@
 //! Sums over the rows of each type: alone, and with the product that reads the same matrix.
 
 use super::lanes::{lines, lines_mut};
+use super::linear::multiply_rows;
 use super::{LaneKernel, Lanes, Level, Simd};
 use crate::Scalar;
 
@@ -73,50 +74,13 @@ impl<T: Scalar> LaneKernel for PooledProduct<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
-        // As in `product` four rows at a time, as far as they are of one type.
-        const ROWS: usize = 4;
-        let stride = self.stride;
-        let vector = lines(&self.vector[..stride]);
-        let zero = L::Lanes::<T>::splat(T::ZERO);
+        let vector = lines(&self.vector[..self.stride]);
         let mut from = 0;
         for run in self.of.chunk_by(|a, b| a == b) {
-            let sums = &mut lines_mut(&mut self.sums[run[0] * stride..])[..vector.len()];
-            let band = &self.matrix[from * stride..][..run.len() * stride];
-            let (blocks, rest) = self.result[from..][..run.len()].as_chunks_mut::<ROWS>();
-            let bands = band.chunks_exact(ROWS * stride);
-            let last = bands.remainder();
-            for (y, band) in blocks.iter_mut().zip(bands) {
-                let (r0, band) = band.split_at(stride);
-                let (r1, band) = band.split_at(stride);
-                let (r2, r3) = band.split_at(stride);
-                let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
-                let rows = lines(r0)
-                    .iter()
-                    .zip(lines(r1))
-                    .zip(lines(r2))
-                    .zip(lines(r3));
-                for (((((a, b), c), d), x), sum) in rows.zip(vector).zip(sums.iter_mut()) {
-                    let (a, b) = (L::Lanes::load(a), L::Lanes::load(b));
-                    let (c, d) = (L::Lanes::load(c), L::Lanes::load(d));
-                    let x = L::Lanes::load(x);
-                    s0 = a.fma(x, s0);
-                    s1 = b.fma(x, s1);
-                    s2 = c.fma(x, s2);
-                    s3 = d.fma(x, s3);
-                    let total = L::Lanes::load(sum).add(a).add(b).add(c).add(d);
-                    total.store(sum);
-                }
-                *y = L::Lanes::sums([s0, s1, s2, s3]);
-            }
-            for (y, row) in rest.iter_mut().zip(last.chunks_exact(stride)) {
-                let mut total = zero;
-                for ((w, x), sum) in lines(row).iter().zip(vector).zip(sums.iter_mut()) {
-                    let w = L::Lanes::load(w);
-                    total = w.fma(L::Lanes::load(x), total);
-                    L::Lanes::load(sum).add(w).store(sum);
-                }
-                *y = total.sum();
-            }
+            let rows = &self.matrix[from * self.stride..][..run.len() * self.stride];
+            let result = &mut self.result[from..][..run.len()];
+            let sums = lines_mut(&mut self.sums[run[0] * self.stride..]);
+            multiply_rows::<T, L, true>(rows, vector, result, sums);
             from += run.len();
         }
     }
@@ -140,56 +104,6 @@ pub fn pooled_product<T: Scalar>(
         result,
         of,
         sums,
-    });
-}
-
-struct MemberSums<'a, T> {
-    rows: &'a [T],
-    stride: usize,
-    members: &'a [T],
-    result: &'a mut [T],
-}
-
-impl<T: Scalar> LaneKernel for MemberSums<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<L: Level>(self) {
-        let zero = L::Lanes::<T>::splat(T::ZERO);
-        let rows = self.rows.chunks_exact(self.stride);
-        let members = self.members.chunks_exact(self.stride);
-        for (row, result) in rows.zip(self.result.chunks_exact_mut(members.len())) {
-            let row = lines(row);
-            // One row of members after another: the sums of short rows wait for little.
-            for (result, member) in result.iter_mut().zip(members.clone()) {
-                let (mut even, mut odd) = (zero, zero);
-                let (pairs, rest) = row.as_chunks::<2>();
-                let (with, with_rest) = lines(member).as_chunks::<2>();
-                for ([a, b], [p, q]) in pairs.iter().zip(with) {
-                    even = L::Lanes::load(a).fma(L::Lanes::load(p), even);
-                    odd = L::Lanes::load(b).fma(L::Lanes::load(q), odd);
-                }
-                for (a, p) in rest.iter().zip(with_rest) {
-                    even = L::Lanes::load(a).fma(L::Lanes::load(p), even);
-                }
-                *result = even.add(odd).sum();
-            }
-        }
-    }
-}
-
-/// Σ_j row_j members_tj of every row and every type t, whose members are 1: one number a type, row by row.
-pub fn member_sums<T: Scalar>(
-    simd: Simd,
-    rows: &[T],
-    stride: usize,
-    members: &[T],
-    result: &mut [T],
-) {
-    simd.run_lanes(MemberSums {
-        rows,
-        stride,
-        members,
-        result,
     });
 }
 
@@ -239,28 +153,6 @@ mod tests {
             pool_rows(simd, &rows, stride, &of, &mut pooled);
             assert_eq!(result, alone);
             assert_eq!(sums, pooled);
-        }
-    }
-
-    #[test]
-    fn sums_over_members_equal_plain_loops() {
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
-        for lines in [1, 2, 5] {
-            let stride = lines * LANES;
-            let (rows, members) = (draw(2 * stride), draw(3 * stride));
-            for simd in Simd::all() {
-                let mut result = [0.0; 6];
-                member_sums(simd, &rows, stride, &members, &mut result);
-                for (k, got) in result.iter().enumerate() {
-                    let row = rows[k / 3 * stride..][..stride].iter();
-                    let plain: f64 = row
-                        .zip(&members[k % 3 * stride..])
-                        .map(|(a, b)| a * b)
-                        .sum();
-                    assert!((got - plain).abs() < 1e-12 * (1.0 + plain.abs()));
-                }
-            }
         }
     }
 }

@@ -49,15 +49,16 @@ impl<T: Scalar> TypedPaper<T> {
     pub(super) fn new(core: Core<T>) -> Self {
         let (dims, types) = (core.dims, core.way.types().count());
         let count = Self::count(&core);
+        // M is the same for all types unless the unit itself is left out.
+        let same = count == types;
         Self {
             local: LocalTrace::new(dims, core.shared),
             filtered: vec![Matrix::zeros(dims.units, count * padded(dims.pre())); dims.batch],
-            // Alike for all types unless the unit itself is left out.
-            frame: Frame::new(types, count, count == types),
+            frame: Frame::new(types, count, same),
             count,
-            coefficients: vec![T::ZERO; types * count * count],
+            coefficients: vec![T::ZERO; if same { 1 } else { types } * count * count],
             enter: vec![T::ZERO; types * count],
-            gathered: match core.shared && count == types {
+            gathered: match core.shared && same {
                 true => (0..dims.batch)
                     .map(|_| Gathered::new(core.way.types(), dims.pre()))
                     .collect(),
@@ -69,32 +70,35 @@ impl<T: Scalar> TypedPaper<T> {
         }
     }
 
-    /// M_β and what enters, for units of every type.
+    /// M_β, once where it is the same for all types, and what enters, for units of every type.
     fn mixture(&mut self, own: T, gain: T, hop: T) {
         let (types, count) = (self.core.way.types().count(), self.count);
         let (means, sizes) = (self.core.way.means(), self.core.way.types().sizes());
         let apart = self.core.way.has_zero_diagonal();
         self.coefficients.fill(T::ZERO);
-        for beta in 0..types {
-            let mix = &mut self.coefficients[beta * count * count..][..count * count];
-            let enter = &mut self.enter[beta * count..][..count];
+        let matrices = self.coefficients.chunks_exact_mut(count * count);
+        for (beta, mix) in matrices.enumerate() {
             for alpha in 0..types {
                 for gamma in 0..types {
                     mix[alpha * count + gamma] =
                         hop * means[alpha * types + gamma] * T::of(sizes[gamma] as f64);
                 }
-                let loop_ = means[alpha * types + alpha];
                 mix[alpha * count + alpha] += own;
-                enter[alpha] = gain * means[alpha * types + beta];
                 if apart {
-                    mix[alpha * count + alpha] -= hop * loop_;
+                    mix[alpha * count + alpha] -= hop * means[alpha * types + alpha];
                     mix[alpha * count + types] = hop * means[alpha * types + beta];
                 }
             }
             if apart {
-                let loop_ = means[beta * types + beta];
-                mix[types * count + types] = own - hop * loop_;
-                enter[types] = -(gain * loop_);
+                mix[types * count + types] = own - hop * means[beta * types + beta];
+            }
+        }
+        for (beta, enter) in self.enter.chunks_exact_mut(count).enumerate() {
+            for alpha in 0..types {
+                enter[alpha] = gain * means[alpha * types + beta];
+            }
+            if apart {
+                enter[types] = -(gain * means[beta * types + beta]);
             }
         }
     }

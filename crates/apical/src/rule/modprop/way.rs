@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
 use crate::constraint::CellTypes;
-use crate::kernel::{Matrix, Rows, Simd, member_sums, pool_rows, products};
+use crate::kernel::{Matrix, Rows, Simd, pool_rows, products};
 use crate::network::{Network, TypeSums};
 use crate::synapse::Synapses;
 
@@ -85,11 +85,14 @@ impl<T: Scalar> Way<T> {
             return;
         }
         let (count, n) = (self.types.count(), self.types.of().len());
-        let members = self.members.data();
+        let members = Rows {
+            data: self.members.data(),
+            stride: self.members.stride(),
+        };
         let weights = synapses.weights();
         for g in 0..synapses.currents() {
             let stride = weights.stride();
-            let sums = match known.and_then(|known| known.over(&self.types, g)) {
+            let data = match known.and_then(|known| known.over(&self.types, g)) {
                 Some(sums) => sums,
                 None => {
                     self.sums.clear();
@@ -99,7 +102,8 @@ impl<T: Scalar> Way<T> {
                 }
             };
             let means = &mut self.means[g * count * count..][..count * count];
-            member_sums(simd, sums, stride, members, means);
+            let sums = Rows { data, stride };
+            products(simd, members, count, sums, count, means, count);
             for (k, mean) in means.iter_mut().enumerate() {
                 let sizes = self.types.sizes();
                 *mean = *mean / T::of((sizes[k / count] * sizes[k % count]) as f64);
@@ -109,23 +113,25 @@ impl<T: Scalar> Way<T> {
 
     /// Σ over the units of each type: of `values`, one row a sample.
     pub fn pool(&mut self, simd: Simd, values: &[T], sample: usize) {
-        let (members, count) = (self.units.data(), self.units.rows());
-        let (samples, stride) = (self.pooled.rows(), self.pooled.stride());
-        let pooled = self.pooled.data_mut();
-        if samples == 1 {
-            return member_sums(
-                simd,
-                &values[..sample],
-                sample,
-                members,
-                &mut pooled[..count],
-            );
-        }
-        let [units, values] = [members, values].map(|data| Rows {
-            data,
+        let units = Rows {
+            data: self.units.data(),
+            stride: self.units.stride(),
+        };
+        let values = Rows {
+            data: values,
             stride: sample,
-        });
-        products(simd, units, count, values, samples, pooled, stride);
+        };
+        let (count, samples) = (self.units.rows(), self.pooled.rows());
+        let stride = self.pooled.stride();
+        products(
+            simd,
+            units,
+            count,
+            values,
+            samples,
+            self.pooled.data_mut(),
+            stride,
+        );
     }
 
     /// What [`Way::pool`] found: a row of types for each sample.
