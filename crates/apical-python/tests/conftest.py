@@ -17,7 +17,7 @@ def rng():
 
 @pytest.fixture(scope="session")
 def reference():
-    """What the Rust library computed for the same learners (written by crates/apical-cli/tests/python.rs)."""
+    """What the Rust library computed for the same learners (written by crates/apical-cli/tests/all/python.rs)."""
     path = os.environ.get("APICAL_REFERENCE")
     if path is None:
         pytest.skip("without `cargo test` there are no results of the Rust library to compare with")

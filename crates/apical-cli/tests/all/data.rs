@@ -1,0 +1,118 @@
+//! `apical run` trains on a file of one's own.
+
+use crate::common::{apical, csv, read};
+use tempfile::tempdir;
+
+/// y is x delayed by one step, in sessions of different length.
+fn table(rows: usize) -> String {
+    let mut text = String::from("session,x,y\n");
+    let (mut before, mut state) = (0, 7_u32);
+    for row in 0..rows {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let x = state >> 31;
+        text.push_str(&format!(
+            "{},{x},{before}\n",
+            row / 40 + (row % 40) / 25 * 1000
+        ));
+        before = x;
+    }
+    text
+}
+
+const MINE: &str = r#"
+steps = 2000
+precision = "f32"
+loss = { kind = "sigmoid_cross_entropy" }
+feedback = { kind = "symmetric" }
+rule = { kind = "rflo" }
+optimizer = { kind = "sgd", rate = 0.05 }
+
+[task]
+kind = "data"
+file = "mine.csv"
+inputs = ["x"]
+targets = ["y"]
+trial = "session"
+
+[evaluate]
+every = 1000
+"#;
+
+#[test]
+fn a_file_of_ones_own_is_learned_from_beside_its_experiment() {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("project")).unwrap();
+    std::fs::write(folder.path().join("project/mine.toml"), MINE).unwrap();
+    std::fs::write(folder.path().join("project/mine.csv"), table(800)).unwrap();
+    let line = "run project/mine.toml --out r";
+    apical(folder.path(), line).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    let column = rows[0].iter().position(|name| name == "held_out_loss");
+    let losses = rows[1..]
+        .iter()
+        .filter_map(|row| row[column.unwrap()].parse::<f64>().ok());
+    let losses: Vec<f64> = losses.collect();
+    assert!(
+        losses.len() == 3 && losses[2] < 0.5 * losses[0],
+        "{losses:?}"
+    );
+    assert!(read(folder.path().join("r/config.toml")).contains("file = \"project/mine.csv\""));
+
+    // Cut short and resumed it gives the same; with another file in its place it is refused.
+    apical(folder.path(), &format!("{line}2 --steps 1000")).ok();
+    apical(folder.path(), "run --resume --out r2 --steps 2000").ok();
+    let metrics = |run: &str| read(folder.path().join(run).join("metrics.csv"));
+    assert_eq!(metrics("r"), metrics("r2"));
+    std::fs::write(folder.path().join("project/mine.csv"), table(801)).unwrap();
+    apical(folder.path(), "run --resume --out r2 --steps 3000")
+        .fails(1, &["other data", "Restore the data file"]);
+}
+
+#[test]
+fn a_file_that_does_not_do_leaves_nothing_behind() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), MINE).unwrap();
+    let path = folder.path().join("mine.csv");
+    let sound = table(80);
+    for (text, parts) in [
+        (
+            sound.replacen("\n0,", "\n0,1,", 1),
+            ["mine.csv: row 1 (line 2): got 4 cells", "expected 3"],
+        ),
+        (
+            format!("{sound}9,,0\n"),
+            [
+                "row 81 (line 82), column `x`: got an empty cell",
+                "Fill the gap",
+            ],
+        ),
+        (
+            format!("{sound}9,NaN,0\n"),
+            ["row 81 (line 82), column `x`: got NaN", "Fill the gap"],
+        ),
+        (
+            sound.replace("session", "seson"),
+            ["task.trial: no column `session`", "Did you mean `seson`?"],
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let ran = apical(folder.path(), "run mine.toml --out r");
+        ran.fails(1, &parts);
+        assert!(ran.err.starts_with("error: ") && ran.out.is_empty());
+        assert!(!folder.path().join("r").exists());
+    }
+    std::fs::remove_file(path).unwrap();
+    let ran = apical(folder.path(), "run mine.toml --out r");
+    ran.fails(1, &["task.file: `mine.csv` is not there"]);
+    let mnist =
+        "run marschall2019/lags46 --set task.kind=sequential_mnist --set rule.kind=rflo --out r";
+    let ran = apical(folder.path(), mnist);
+    ran.fails(
+        1,
+        &[
+            "task.images: `mnist/train-images-idx3-ubyte.gz` is not there",
+            "cvdf-datasets/mnist",
+        ],
+    );
+    assert!(!folder.path().join("r").exists());
+}

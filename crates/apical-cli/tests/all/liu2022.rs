@@ -1,0 +1,176 @@
+//! `apical reproduce liu2022`: a task alone, its claims, and what is said where there is no MNIST.
+
+use std::path::Path;
+
+use crate::common::{apical, assert_same, read, results};
+use tempfile::tempdir;
+
+/// The last loss of three seeds at a rate of 1e-3.
+fn last_losses(folder: &Path, curves: &str) -> [f64; 3] {
+    let table = crate::common::csv(folder.join(format!("{curves}-1e-3.csv")));
+    let column = |name: &str| table[0].iter().position(|n| n == name).unwrap();
+    ["0", "1", "2"].map(|seed| {
+        let rows = table.iter().filter(|row| row[column("seed")] == seed);
+        let mut losses = rows.filter_map(|row| row[column("loss")].parse().ok());
+        losses.next_back().unwrap()
+    })
+}
+
+#[test]
+fn a_task_alone_gives_its_claims_and_curves_whatever_the_threads() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce liu2022 --task pattern --quick --quiet";
+    apical(
+        folder.path(),
+        &format!("{line} --threads 1 --json claims.json --out one"),
+    )
+    .ok();
+    apical(folder.path(), &format!("{line} --threads 2 --out two")).ok();
+    assert_same(
+        &results(&folder.path().join("one")),
+        &results(&folder.path().join("two")),
+    );
+    let text = read(folder.path().join("claims.json"));
+    let claims: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        claims["command"],
+        "apical reproduce liu2022 --task pattern --quick"
+    );
+    let rows = claims["claims"].as_array().unwrap();
+    let row = |id: &str| {
+        rows.iter()
+            .find(|row| row["id"] == id)
+            .unwrap_or_else(|| panic!("{id}: {text}"))
+    };
+    let last = |rule: &str| last_losses(folder.path(), &format!("one/pattern-{rule}"));
+    // A hundredth in the mean: what is compared does learn more than the readout alone.
+    for (exact, readout) in last("bptt").iter().zip(last("readout_only")) {
+        assert!(exact * 5.0 < readout, "{exact} {readout}");
+    }
+    let learned = row("pattern.bptt_before_modprop_typed_paper");
+    let spread = learned["spread"].as_str().unwrap();
+    assert!(spread.contains("95 % interval"), "{learned}");
+    row("pattern.modprop_typed_paper_before_three_factor");
+    let table = read(folder.path().join("one/pattern-table.md"));
+    for rule in [
+        "BPTT",
+        "ModProp, types, paper",
+        "MDGL, W",
+        "three-factor",
+        "readout alone",
+    ] {
+        assert!(table.contains(rule), "{table}");
+    }
+    assert!(folder.path().join("one/pattern.png").exists());
+    assert!(
+        folder
+            .path()
+            .join("one/pattern-three_factor-1e-3.csv")
+            .exists()
+    );
+}
+
+#[test]
+fn digits_are_learned_and_their_split_is_told() {
+    let folder = tempdir().unwrap();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/digits");
+    let line = format!(
+        "run {}/../../experiments/liu2022/smnist.toml --set task.images={digits}/images.gz --set task.labels={digits}/labels.gz \
+         --set task.train=250 --set rule.feedback_weights=cell --set rule.mu=0.1 --set evaluate.every=0 --set evaluate.steps=56 \
+         --set optimizer.rate=3e-3 --steps 21000 --seeds 2 --out digits",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let ran = apical(folder.path(), &line).ok();
+    let split = "250 examples to train on, 50 for tests";
+    assert!(ran.err.contains(split), "{}", ran.err);
+    let metrics = crate::common::csv(folder.path().join("digits/metrics.csv"));
+    let column = |name: &str| metrics[0].iter().position(|n| n == name).unwrap();
+    for seed in ["0", "1"] {
+        let rows = metrics.iter().filter(|row| row[column("seed")] == seed);
+        let losses: Vec<f64> = rows
+            .filter_map(|row| row[column("loss")].parse().ok())
+            .collect();
+        // Mean of the last five records: 1.36 ± 0.20 over seeds 0 to 19; ln 10 = 2.30 by chance, 2.29 by the readout alone.
+        let last = losses[losses.len() - 5..].iter().sum::<f64>() / 5.0;
+        assert!(last < 2.0, "{seed}: {last}");
+    }
+}
+
+#[test]
+fn files_of_mnist_beside_the_program_are_found_and_judged() {
+    let folder = tempdir().unwrap();
+    let (count, side) = (10_000_usize, 28);
+    // A bright bar from top to bottom, at a place of its own for each class.
+    let head = |magic: u32, sizes: &[usize]| {
+        let mut bytes = magic.to_be_bytes().to_vec();
+        let sizes = sizes.iter().map(|size| (*size as u32).to_be_bytes());
+        sizes.for_each(|size| bytes.extend(size));
+        bytes
+    };
+    let mut images = head(0x803, &[count, side, side]);
+    let mut labels = head(0x801, &[count]);
+    for k in 0..count {
+        let class = k % 10;
+        labels.push(class as u8);
+        let bright =
+            |pixel: usize| u8::from(pixel % side / 2 == class + 2) * (200 + (k % 56) as u8);
+        images.extend((0..side * side).map(bright));
+    }
+    let mnist = folder.path().join("mnist");
+    std::fs::create_dir(&mnist).unwrap();
+    std::fs::write(mnist.join("t10k-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(mnist.join("t10k-labels-idx1-ubyte"), labels).unwrap();
+    let line = "reproduce liu2022 --task smnist --quick --quiet --out bars";
+    apical(folder.path(), line).ok();
+    let claims = read(folder.path().join("bars/claims.md"));
+    assert!(
+        claims.contains("ModProp, W, paper, adaptive mu (ours) learns better than MDGL, W"),
+        "{claims}"
+    );
+    // Bars are easy: chance is ln 10 = 2.30.
+    let last = last_losses(folder.path(), "bars/smnist-bptt");
+    assert!(last.iter().all(|loss| *loss < 1.0), "{last:?}");
+    assert!(folder.path().join("bars/smnist.png").exists());
+}
+
+#[test]
+fn the_grid_of_mu_is_judged_against_the_three_factor_rule() {
+    let folder = tempdir().unwrap();
+    let line = "reproduce liu2022 --task mu --quick --quiet --out grid";
+    apical(folder.path(), line).ok();
+    let claims = read(folder.path().join("grid/claims.md"));
+    for drive in ["paper", "code"] {
+        let claim = format!(
+            "ModProp, types, {drive} with the best mu of the grid learns better than three-factor"
+        );
+        assert!(claims.contains(&claim), "{claims}");
+    }
+    assert!(
+        claims.contains("loss averaged over 400 iterations"),
+        "{claims}"
+    );
+    let table = read(folder.path().join("grid/mu-table.md"));
+    assert!(table.contains("ModProp, types, paper mu=0.5"), "{table}");
+    assert!(folder.path().join("grid/mu.png").exists());
+}
+
+#[test]
+fn without_the_files_of_mnist_it_is_said_where_they_are() {
+    let folder = tempdir().unwrap();
+    apical(folder.path(), "reproduce liu2022 --task smnist --quick").fails(
+        1,
+        &[
+            "there are no files of MNIST in mnist or ../shared/data/mnist, expected train-images-idx3-ubyte.gz",
+            "APICAL_MNIST",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "--task xor",
+        ],
+    );
+    // One of the two, not zipped.
+    std::fs::create_dir(folder.path().join("mnist")).unwrap();
+    std::fs::write(folder.path().join("mnist/t10k-images-idx3-ubyte"), b"").unwrap();
+    apical(folder.path(), "reproduce liu2022 --task smnist --quick").fails(
+        1,
+        &["beside mnist/t10k-images-idx3-ubyte there are no labels, expected t10k-labels-idx1-ubyte.gz"],
+    );
+}

@@ -1,0 +1,16 @@
+//! What holds of the program and its documents, one program for all of it: it is linked once.
+
+mod check;
+mod common;
+mod compare;
+mod data;
+mod disk_full;
+mod documents;
+mod errors;
+mod liu2022;
+mod python;
+mod reproduce;
+mod resume;
+mod run;
+mod tables;
+mod threads;

@@ -1,0 +1,271 @@
+//! `apical run` writes everything a run needs to be read and made again, and obeys its options.
+
+use crate::common::{SHORT, apical, csv, files, finish, program, read, results};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use tempfile::tempdir;
+
+#[test]
+fn a_run_leaves_settings_environment_metrics_figures_and_checkpoints() {
+    let folder = tempdir().unwrap();
+    apical(folder.path(), &format!("{SHORT} --out r")).ok();
+    let written = files(&folder.path().join("r"));
+    let names: Vec<&str> = written.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "checkpoints/seed-0000.safetensors",
+            "checkpoints/seed-0001.safetensors",
+            "config.toml",
+            "environment.json",
+            "figure.png",
+            "figure.svg",
+            "metrics.csv",
+            "metrics.parquet",
+        ]
+    );
+    assert!(written["figure.png"].starts_with(b"\x89PNG\r\n\x1a\n"));
+    assert!(written["figure.png"].ends_with(b"IEND\xaeB`\x82"));
+    let svg = String::from_utf8(written["figure.svg"].clone()).unwrap();
+    assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"));
+    for word in ["Add(4,6): the full local rule", "A_loss", "held-out loss"] {
+        assert!(svg.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_environment_says_what_was_run() {
+    let folder = tempdir().unwrap();
+    let out = "it's here";
+    let words = SHORT.split_whitespace();
+    let rest = ["--seed", "7", "--threads", "1", "--out", out];
+    finish(program(folder.path()).args(words).args(rest)).ok();
+    let text = read(folder.path().join(out).join("environment.json"));
+    let environment: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(environment["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        environment["command"],
+        format!(r"apical {SHORT} --seed 7 --threads 1 --out 'it'\''s here'")
+    );
+    assert_eq!(environment["seeds"], serde_json::json!([7, 2]));
+    assert_eq!(environment["threads"], 1);
+    assert!(!environment["commit"].as_str().unwrap().is_empty());
+    assert!(environment["started"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn the_written_settings_give_the_same_run_again() {
+    let folder = tempdir().unwrap();
+    let changes = "--set rule.kind=rtrl --set optimizer.kind=adam --set network.units=6 \
+        --set monitor=[{quantity=\"loss\",every=50},{quantity=\"W_rec.norm\"}] --seed 3";
+    apical(folder.path(), &format!("{SHORT} {changes} --out first")).ok();
+    apical(folder.path(), "run first/config.toml --out second").ok();
+    let path = |name: &str| folder.path().join(name);
+    crate::common::assert_same(&results(&path("first")), &results(&path("second")));
+    let config = read(path("first").join("config.toml"));
+    for setting in [
+        "steps = 1000",
+        "seed = 3",
+        "seeds = 2",
+        "kind = \"rtrl\"",
+        "kind = \"adam\"",
+        "stretch = 1",
+    ] {
+        assert!(config.contains(setting), "{setting} is not in {config}");
+    }
+}
+
+#[test]
+fn the_parquet_file_holds_the_values_of_the_csv_file() {
+    let folder = tempdir().unwrap();
+    apical(folder.path(), &format!("{SHORT} --out r")).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    // Each seed: a test before the first step, and ten records, two of them with a test.
+    assert_eq!(rows.len(), 1 + 2 * 11);
+    let file = std::fs::File::open(folder.path().join("r/metrics.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let stored: Vec<_> = reader.get_row_iter(None).unwrap().collect();
+    assert_eq!(stored.len(), rows.len() - 1);
+    for (row, cells) in stored.into_iter().zip(&rows[1..]) {
+        let row = row.unwrap();
+        let columns: Vec<_> = row.get_column_iter().collect();
+        assert_eq!(columns.len(), rows[0].len());
+        for (((name, value), header), cell) in columns.into_iter().zip(&rows[0]).zip(cells) {
+            assert_eq!(name, header);
+            let text = match value {
+                Field::Null => String::new(),
+                Field::ULong(number) => number.to_string(),
+                Field::Double(number) => format!("{number:?}"),
+                other => panic!("{name}: {other:?}"),
+            };
+            assert_eq!(text, *cell, "{name}");
+        }
+    }
+}
+
+#[test]
+fn options_take_effect() {
+    let folder = tempdir().unwrap();
+    let line = "run marschall2019/lags46 --steps 300 --seed 5 --seeds 3 --set evaluate.steps=0 \
+        --set monitor=[{quantity=\"loss\",every=150}] --set title=Mine --out r";
+    apical(folder.path(), line).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    let places: Vec<String> = rows[1..].iter().map(|row| row[..2].join(" ")).collect();
+    assert_eq!(
+        places,
+        ["5 150", "5 300", "6 150", "6 300", "7 150", "7 300"]
+    );
+    assert!(read(folder.path().join("r/config.toml")).contains("title = \"Mine\""));
+    assert!(
+        folder
+            .path()
+            .join("r/checkpoints/seed-0007.safetensors")
+            .exists()
+    );
+
+    // The rate of learning changes what is learned, the first seed what is drawn.
+    let loss = |extra: &str, out: &str| {
+        apical(
+            folder.path(),
+            &format!("{SHORT} --seeds 1 {extra} --out {out}").replace("--seeds 2 ", ""),
+        )
+        .ok();
+        read(folder.path().join(out).join("metrics.csv"))
+    };
+    let plain = loss("", "a");
+    assert_eq!(plain, loss("--set optimizer.rate=1e-3", "b"));
+    assert_ne!(plain, loss("--set optimizer.rate=1e-2", "c"));
+    let other = loss("--seed 1", "d");
+    assert_ne!(plain.replace("\n0,", "\n1,"), other);
+}
+
+#[test]
+fn another_rule_drops_the_quantities_it_does_not_have() {
+    let folder = tempdir().unwrap();
+    let header = |rule: &str| {
+        let line = format!("{SHORT} --set rule.kind={rule} --set network.units=4 --out {rule}");
+        apical(folder.path(), &line).ok();
+        csv(folder.path().join(rule).join("metrics.csv"))[0][2..].join(" ")
+    };
+    assert!(header("dendritic").starts_with("loss A_loss J_loss held_out_loss"));
+    for rule in ["rtrl", "readout_only"] {
+        assert!(header(rule).starts_with("loss held_out_loss"), "{rule}");
+    }
+}
+
+#[test]
+fn a_quantity_recorded_twice_keeps_both_records() {
+    let folder = tempdir().unwrap();
+    let monitor = "--set monitor=[{quantity=\"loss\"},{quantity=\"loss\",window=1}]";
+    let ran = apical(folder.path(), &format!("{SHORT} {monitor} --out r")).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    assert_eq!(rows[0][..4], ["seed", "step", "loss", "loss_2"]);
+    assert!(
+        rows[2][2] != rows[2][3] && !rows[2][3].is_empty(),
+        "{rows:?}"
+    );
+    assert!(ran.out.contains("loss_2 "), "{}", ran.out);
+}
+
+#[test]
+fn progress_goes_to_standard_error_and_the_summary_to_standard_output() {
+    let folder = tempdir().unwrap();
+    let ran = apical(folder.path(), &format!("{SHORT} --out loud")).ok();
+    assert!(ran.err.starts_with("Add(4,6): the full local rule\n"));
+    assert!(ran.err.contains("100 %  2000 of 2000 steps"), "{}", ran.err);
+    assert!(!ran.err.contains(['\r', '\x1b']), "{}", ran.err);
+    for part in [
+        "held-out accuracy",
+        "2 seeds",
+        "bound, knowing both lags",
+        "wrote loud",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let ran = apical(folder.path(), &format!("{SHORT} --out silent --quiet")).ok();
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    let (loud, silent) = (folder.path().join("loud"), folder.path().join("silent"));
+    crate::common::assert_same(&results(&loud), &results(&silent));
+}
+
+#[test]
+fn a_squared_error_is_not_compared_with_bounds_in_nats() {
+    let folder = tempdir().unwrap();
+    let loss = "--set loss.kind=mean_squared_error";
+    let ran = apical(folder.path(), &format!("{SHORT} {loss} --out r")).ok();
+    assert!(
+        ran.out.contains("held-out loss") && !ran.out.contains("nats"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_file_of_ones_own_runs_and_names_its_folder() {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("mine")).unwrap();
+    let toml = r#"
+        steps = 200
+        task = { kind = "add", lags = [1, 2] }
+        loss = { kind = "softmax_cross_entropy" }
+        feedback = { kind = "symmetric" }
+        rule = { kind = "readout_only" }
+        [evaluate]
+        steps = 20
+    "#;
+    std::fs::write(folder.path().join("mine/first.try.toml"), toml).unwrap();
+    for expected in ["runs/first.try", "runs/first.try-2"] {
+        let ran = apical(folder.path(), "run mine/first.try.toml --set precision=f32").ok();
+        assert!(
+            ran.out.contains(&format!("wrote {expected}\n")),
+            "{}",
+            ran.out
+        );
+        assert!(folder.path().join(expected).join("metrics.csv").exists());
+    }
+    let ran = apical(folder.path(), &SHORT.replace("1000", "100")).ok();
+    assert!(
+        ran.out.contains("wrote runs/marschall2019-lags46\n"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_listed_experiment_saved_as_a_file_runs_the_same() {
+    let folder = tempdir().unwrap();
+    let text = apical(folder.path(), "list marschall2019/lags46").ok().out;
+    std::fs::write(folder.path().join("copy.toml"), text).unwrap();
+    apical(folder.path(), &format!("{SHORT} --out built-in")).ok();
+    let own = SHORT.replace("marschall2019/lags46", "copy.toml");
+    apical(folder.path(), &format!("{own} --out own")).ok();
+    let path = |name: &str| folder.path().join(name);
+    crate::common::assert_same(&results(&path("built-in")), &results(&path("own")));
+}
+
+#[test]
+fn nothing_recorded_and_nothing_tested_is_still_a_run() {
+    let folder = tempdir().unwrap();
+    let none = "--set monitor=[] --set evaluate.steps=0";
+    apical(folder.path(), &format!("{SHORT} {none} --out r")).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    assert_eq!(rows.len(), 1);
+    assert!(
+        folder
+            .path()
+            .join("r/checkpoints/seed-0001.safetensors")
+            .exists()
+    );
+}
+
+/// A name no Unicode text can hold is still a folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff");
+    let words = SHORT.split_whitespace();
+    finish(program(folder.path()).args(words).arg("--out").arg(name)).ok();
+    assert!(folder.path().join(name).join("metrics.csv").exists());
+}
