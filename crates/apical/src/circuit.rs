@@ -286,6 +286,7 @@ impl<'a, T: Scalar> SequenceLoop<'a, T> {
     }
 
     /// One trial: explores and learns if `learning`, is deterministic otherwise; keeps the velocity if `record`.
+    #[inline(never)]
     pub fn trial(&mut self, learning: bool, record: bool) -> Performance {
         self.network.reset(&mut self.activity);
         let mut performance = Performance::default();
@@ -321,6 +322,7 @@ impl<'a, T: Scalar> SequenceLoop<'a, T> {
     }
 
     /// Share of right transitions over `trials` trials of training.
+    #[inline(never)]
     pub fn train(&mut self, trials: u64) -> f64 {
         let (mut right, mut all) = (0, 0);
         for _ in 0..trials {

@@ -91,6 +91,7 @@ impl FeedbackSpec {
     ///
     /// # Errors
     /// Those of [`Init::fill`].
+    #[inline(never)]
     pub fn build<T: Scalar>(
         &self,
         units: usize,

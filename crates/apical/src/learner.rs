@@ -145,6 +145,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// A setting out of range, or parts that do not fit each other; the field is named.
+    #[inline(never)]
     pub fn new(spec: &LearnerSpec, inputs: usize, outputs: usize, seed: u64) -> Result<Self> {
         let streams = Streams::new(seed);
         let network = Network::new(&spec.network, inputs, outputs, spec.batch, &streams)?;
@@ -155,6 +156,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// As [`Learner::new`].
+    #[inline(never)]
     pub fn with_network(
         network: Network<T>,
         spec: &LearnerSpec,
@@ -229,6 +231,7 @@ impl<T: Scalar> Learner<T> {
     /// # Errors
     /// Arrays of the wrong length, values that are not finite, targets the loss has no meaning for (nothing is
     /// learned from such a step), or a loss that is no longer finite.
+    #[inline(never)]
     pub fn learn(&mut self, x: &[T], y: &[T]) -> Result<Step<'_, T>> {
         if matches!(self.update, Update::Trial | Update::Trials(_)) && !self.trial_is_open {
             return Err(Error::invalid(
@@ -250,6 +253,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// As [`Learner::learn`].
+    #[inline(never)]
     pub fn learn_sample(&mut self, sample: &Sample<T>) -> Result<()> {
         let mask = sample.masked.then_some(&sample.mask[..]);
         // Before the trial edge, so that a refused sample changes nothing.
@@ -275,6 +279,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// As [`Learner::learn`], a task of other sizes, or what the monitor returns.
+    #[inline(never)]
     pub fn run(
         &mut self,
         task: &mut dyn Task<T>,
@@ -293,6 +298,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     /// Starts a trial: activity and rule forget the past.
+    #[inline(never)]
     pub fn begin_trial(&mut self) {
         self.end_trial();
         self.network.reset(&mut self.activity);
@@ -308,6 +314,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     /// Ends a trial, if one is open, with the update that is due.
+    #[inline(never)]
     pub fn end_trial(&mut self) {
         if self.in_trial {
             self.in_trial = false;
@@ -323,6 +330,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// As [`Learner::learn`].
+    #[inline(never)]
     pub fn advance(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         self.check_input(x, y, mask)?;
         self.check_noise()?;
@@ -403,6 +411,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     /// Changes the weights by everything pending.
+    #[inline(never)]
     pub fn update(&mut self) {
         self.rule.flush(&self.network, &mut self.gradient);
         if self.rule.needs_window() {
@@ -521,6 +530,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// A task of other sizes, or a loss that is not finite.
+    #[inline(never)]
     pub fn evaluate(&mut self, task: &mut dyn Task<T>, steps: u64) -> Result<Evaluation> {
         let mut sample = self.sample_for(task)?;
         let dims = self.network.dims();
@@ -749,6 +759,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// A name that is not one of the quantities of this learner, or an element beyond the end of its array.
+    #[inline(never)]
     pub fn find(&self, name: &str) -> Result<Quantity> {
         let quantity = Quantity::parse(name, self.rule.probes())?;
         quantity.check(name, self)?;
@@ -756,6 +767,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     /// The present value of a quantity.
+    #[inline(never)]
     pub fn read(&self, quantity: &Quantity) -> f64 {
         quantity.read(self)
     }
@@ -826,6 +838,7 @@ impl<T: Scalar> Learner<T> {
     ///
     /// # Errors
     /// A snapshot of another configuration.
+    #[inline(never)]
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.check_sizes(io)?;
         io.values(

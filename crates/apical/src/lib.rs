@@ -27,6 +27,8 @@
 //! ```
 #![deny(missing_docs)]
 
+#[cfg(not(test))]
+mod compiled;
 mod eigen;
 mod error;
 mod learner;

@@ -136,6 +136,7 @@ impl<T: Scalar> Network<T> {
     ///
     /// # Errors
     /// No units, outputs or samples; a setting of the neuron or of an initialiser out of range.
+    #[inline(never)]
     pub fn new(
         spec: &NetworkSpec,
         inputs: usize,
@@ -402,6 +403,7 @@ impl<T: Scalar> Network<T> {
     /// Advances every sample by one step: currents, state, rate, output.
     ///
     /// `x` holds the inputs of one sample after another. With `LEARN` the partials are written too.
+    #[inline(never)]
     pub fn step<const LEARN: bool>(&self, activity: &mut Activity<T>, x: &[T]) {
         self.step_with::<LEARN>(activity, x, |_, _| {});
     }

@@ -72,6 +72,7 @@ impl<T: Scalar> Comparison<T> {
     /// # Errors
     /// Fewer than two rules, a setting out of range, or a rule that cannot watch: one that perturbs the network or has
     /// no gradient before a trial or window ends, in a stream without trials.
+    #[inline(never)]
     pub fn new(
         rules: &[Passive],
         learner: &Learner<T>,
@@ -156,6 +157,7 @@ impl<T: Scalar> Comparison<T> {
     ///
     /// # Errors
     /// As [`Learner::learn_sample`].
+    #[inline(never)]
     pub fn learn(&mut self, learner: &mut Learner<T>, sample: &Sample<T>) -> Result<()> {
         if sample.first {
             self.end_trial(learner.network());
@@ -172,6 +174,7 @@ impl<T: Scalar> Comparison<T> {
     }
 
     /// Sees the step `learner` has just advanced by; its weights must not have changed since.
+    #[inline(never)]
     pub fn watch(&mut self, learner: &Learner<T>) {
         let (network, delta) = (learner.network(), learner.output_error());
         let dims = network.dims();
@@ -198,6 +201,7 @@ impl<T: Scalar> Comparison<T> {
     }
 
     /// A trial ends: late rules pay what they owe, and all forget the past.
+    #[inline(never)]
     pub fn end_trial(&mut self, network: &Network<T>) {
         if self.steps == 0 {
             return;

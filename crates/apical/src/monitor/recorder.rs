@@ -65,6 +65,7 @@ impl Recorder {
     ///
     /// # Errors
     /// An unknown quantity, a period or window of zero.
+    #[inline(never)]
     pub fn new<T: Scalar>(specs: &[MonitorSpec], learner: &Learner<T>) -> Result<Self> {
         let channel = |spec: &MonitorSpec| {
             let quantity = learner.find(&spec.quantity)?;

@@ -126,6 +126,7 @@ impl NeuronSpec {
     ///
     /// # Errors
     /// A leak outside its range.
+    #[inline(never)]
     pub fn build<T: Scalar>(&self) -> Result<Box<dyn Neuron<T>>> {
         Ok(match self {
             Self::Rate(spec) => Box::new(Rate::new(spec)?),

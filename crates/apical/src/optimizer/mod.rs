@@ -212,6 +212,7 @@ impl<T: Scalar> Optimizer<T> {
     ///
     /// # Errors
     /// A rate, factor, decay, bound or schedule out of range.
+    #[inline(never)]
     pub fn new(spec: &OptimizerSpec, dims: Dims, streams: &Streams) -> Result<Self> {
         check("optimizer.rate", spec.rate, 0.0)?;
         check("optimizer.weight_decay", spec.weight_decay, 0.0)?;

@@ -234,6 +234,7 @@ macro_rules! registry {
             ///
             /// # Errors
             /// A setting out of range, or a network the rule does not serve.
+            #[inline(never)]
             pub fn build<T: Scalar>(&self, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
                 match self {
                     $(Self::$variant(spec) => $module::build(spec, site),)*

@@ -277,6 +277,7 @@ impl TaskSpec {
     ///
     /// # Errors
     /// A setting out of range, or a task that does not fit into `steps`.
+    #[inline(never)]
     pub fn build<T: Scalar>(
         &self,
         batch: usize,
