@@ -141,7 +141,7 @@ fn each(
                     rules.get(index).map(|rule| (index, rule))
                 } {
                     if stop.load(Ordering::Relaxed)
-                        || sender.send((index, receipt(rule, settings))).is_err()
+                        || sender.send((index, receipt(rule, settings, stop))).is_err()
                     {
                         return;
                     }

@@ -535,7 +535,7 @@ pub fn audit(py: Python<'_>, factory: Py<PyAny>, cases: u64, seed: u64) -> PyRes
                 }
             }
         };
-        let verdict = apical::check::audit(&build, declared, &drawn);
+        let verdict = apical::check::audit(&build, declared, &drawn, &AtomicBool::new(false));
         if let Some(error) = failure.take() {
             return Err(error);
         }

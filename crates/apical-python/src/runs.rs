@@ -50,7 +50,7 @@ pub fn check(
                 if stop.load(Ordering::Relaxed) {
                     return Err(apical_runs::Error::Stopped);
                 }
-                receipts.push(receipt(rule, &settings)?);
+                receipts.push(receipt(rule, &settings, stop)?);
                 counter.fetch_add(1, Ordering::Relaxed);
             }
             Ok(receipts)

@@ -158,11 +158,11 @@ impl Plan {
         const CHUNK: u64 = 512;
         let mut done = 0;
         while done < *steps {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
             let chunk = CHUNK.min(steps - done);
             for _ in 0..chunk {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Stopped);
+                }
                 if !task.next(&mut sample) {
                     return Ok(comparison.alignments().to_vec());
                 }

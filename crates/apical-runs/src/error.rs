@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// An error of the learning crate, passed on as it is.
     #[error(transparent)]
-    Apical(#[from] apical::Error),
+    Apical(apical::Error),
     /// A setting in a file or on the command line that is not understood.
     #[error("{field}: {what}. {mend}")]
     Config {
@@ -134,6 +134,15 @@ pub enum Error {
         /// What to do about it, as a full sentence.
         mend: &'static str,
     },
+}
+
+impl From<apical::Error> for Error {
+    fn from(error: apical::Error) -> Self {
+        match error {
+            apical::Error::Stopped => Self::Stopped,
+            other => Self::Apical(other),
+        }
+    }
 }
 
 impl Error {

@@ -71,7 +71,7 @@ struct SeedRun<'a, T> {
 
 /// Trials of the loop circuit that make a record.
 const TRIALS: u64 = 100;
-/// Steps between two looks at the stop flag.
+/// Steps between two reports of progress.
 const CHUNK: u64 = 512;
 
 impl<'a, T: Scalar> SeedRun<'a, T> {
@@ -102,7 +102,11 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         // Longer runs make room as they go: a mistyped number of steps is no reason to run out of memory.
         self.recorder.reserve(self.experiment.steps.min(1 << 24));
         let mut chained = Vec::new();
-        let ending = match self.train(around) {
+        let trained = match self.train(around) {
+            Err(Error::Stopped) => self.save(around.checkpoint).map(|()| Ending::Stopped),
+            other => other,
+        };
+        let ending = match trained {
             Ok(Ending::Finished) => self.chain(around, &mut chained)?,
             Ok(ending) => ending,
             Err(Error::Apical(error @ apical::Error::Diverged { .. })) => {
@@ -136,7 +140,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             let tested = self.tests.steps().last().is_some_and(|step| *step == done);
             let test_due = done == steps || (test_every > 0 && done.is_multiple_of(test_every));
             if test_steps > 0 && test_due && !tested {
-                self.test()?;
+                self.test(around.stop)?;
             }
             let save_due =
                 done == steps || (save_every > 0 && done.is_multiple_of(save_every) && done > 0);
@@ -146,10 +150,6 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             if done >= steps {
                 return Ok(Ending::Finished);
             }
-            if around.stop.load(Ordering::Relaxed) {
-                self.save(around.checkpoint)?;
-                return Ok(Ending::Stopped);
-            }
             let mut until = (done / CHUNK + 1) * CHUNK;
             for every in [test_every, save_every] {
                 if let Some(passed) = done.checked_div(every) {
@@ -157,11 +157,11 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
                 }
             }
             let chunk = until.min(steps) - done;
-            let ran = self
-                .learner
-                .run(&mut *self.task, chunk, &mut self.recorder)?;
-            around.progress.advance(ran);
-            if ran < chunk {
+            let ran =
+                self.learner
+                    .run_until(&mut *self.task, chunk, &mut self.recorder, around.stop);
+            around.progress.advance(self.learner.steps() - done);
+            if ran? < chunk {
                 // The task has no more steps: what was recorded is all there is.
                 self.save(around.checkpoint)?;
                 return Ok(Ending::Finished);
@@ -207,13 +207,13 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
     }
 
     /// The same held-out stream every time, so that tests differ by the weights alone.
-    fn test(&mut self) -> Result<()> {
+    fn test(&mut self, stop: &AtomicBool) -> Result<()> {
         let steps = self.experiment.evaluate.steps;
         let streams = Streams::new(self.seed);
         let (batch, all) = (self.experiment.batch, self.experiment.steps.max(steps));
         let mut task = self.experiment.task.build(batch, all, &streams, "test")?;
         self.learner.check_weights()?;
-        let result = self.learner.evaluate(&mut *task, steps)?;
+        let result = self.learner.evaluate_until(&mut *task, steps, stop)?;
         self.tests.push(self.learner.steps(), result);
         Ok(())
     }

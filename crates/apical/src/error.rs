@@ -1,5 +1,7 @@
 //! Say what was wrong, with what value, what was expected and how to mend it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// Result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -50,6 +52,9 @@ pub enum Error {
         /// The loss of that step.
         last_loss: f64,
     },
+    /// Work that was asked to stop.
+    #[error("stopped before the end. Nothing was changed; start again when you are ready.")]
+    Stopped,
     /// A snapshot that does not fit the learner it is restored into.
     #[error("checkpoint: {what}. {mend}")]
     Snapshot {
@@ -58,6 +63,17 @@ pub enum Error {
         /// What to do about it, as a full sentence.
         mend: String,
     },
+}
+
+/// Ends long work once `stop` is set; a look costs less than a step of the smallest network.
+///
+/// # Errors
+/// [`Error::Stopped`].
+pub(crate) fn heed(stop: &AtomicBool) -> Result<()> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Error::Stopped),
+        false => Ok(()),
+    }
 }
 
 fn last_finite(step: u64, loss: f64) -> String {

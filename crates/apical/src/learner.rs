@@ -1,8 +1,11 @@
 //! The loop: network, readout, loss, feedback, rule, optimizer, in the order the data flows.
 
+use std::sync::atomic::AtomicBool;
+
 use serde::{Deserialize, Serialize};
 
 use crate::credit::Probe;
+use crate::error::heed;
 use crate::feedback::{Feedback, FeedbackSpec};
 use crate::kernel::{Buffer, Matrix, add_outer};
 use crate::loss::Loss;
@@ -286,8 +289,24 @@ impl<T: Scalar> Learner<T> {
         steps: u64,
         monitor: &mut dyn Monitor<T>,
     ) -> Result<u64> {
+        self.run_until(task, steps, monitor, &AtomicBool::new(false))
+    }
+
+    /// As [`Learner::run`], for as long as `stop` is not set, which is looked at before each step.
+    ///
+    /// # Errors
+    /// As [`Learner::run`], or [`Error::Stopped`] between two steps: [`Learner::steps`] tells how far it came, and the
+    /// same task goes on from there.
+    pub fn run_until(
+        &mut self,
+        task: &mut dyn Task<T>,
+        steps: u64,
+        monitor: &mut dyn Monitor<T>,
+        stop: &AtomicBool,
+    ) -> Result<u64> {
         let mut sample = self.sample_for(task)?;
         for done in 0..steps {
+            heed(stop)?;
             if !task.next(&mut sample) {
                 return Ok(done);
             }
@@ -532,6 +551,19 @@ impl<T: Scalar> Learner<T> {
     /// A task of other sizes, or a loss that is not finite.
     #[inline(never)]
     pub fn evaluate(&mut self, task: &mut dyn Task<T>, steps: u64) -> Result<Evaluation> {
+        self.evaluate_until(task, steps, &AtomicBool::new(false))
+    }
+
+    /// As [`Learner::evaluate`], for as long as `stop` is not set, which is looked at before each step.
+    ///
+    /// # Errors
+    /// As [`Learner::evaluate`], or [`Error::Stopped`]; the learner is as it was and can be evaluated again.
+    pub fn evaluate_until(
+        &mut self,
+        task: &mut dyn Task<T>,
+        steps: u64,
+        stop: &AtomicBool,
+    ) -> Result<Evaluation> {
         let mut sample = self.sample_for(task)?;
         let dims = self.network.dims();
         let mut activity = match self.scratch.take() {
@@ -544,6 +576,7 @@ impl<T: Scalar> Learner<T> {
         let mut prediction = vec![T::ZERO; dims.outputs];
         let mut delta = vec![T::ZERO; dims.outputs];
         for _ in 0..steps {
+            heed(stop)?;
             if !task.next(&mut sample) {
                 break;
             }

@@ -13,11 +13,13 @@
 //! a rate of zero do not enter the message, and come from the second trajectory.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use super::case::{Case, Kind, Shape};
 use super::trajectory::{Build, Trajectory};
+use crate::error::heed;
 use crate::network::Dims;
 use crate::neuron::{Activation, NeuronSpec, RateSpec};
 use crate::rule::{Locality, RuleSpec};
@@ -100,15 +102,22 @@ impl Verdict {
 /// Audits `rule` on `cases` networks.
 ///
 /// # Errors
-/// A rule that serves none of the networks.
-pub fn audit_rule(rule: &RuleSpec, settings: &str, seed: u64, cases: u64) -> Result<Verdict> {
+/// A rule that serves none of the networks, or [`Error::Stopped`] once `stop` is set.
+pub fn audit_rule(
+    rule: &RuleSpec,
+    settings: &str,
+    seed: u64,
+    cases: u64,
+    stop: &AtomicBool,
+) -> Result<Verdict> {
     let declared = rule.locality();
     let mut drawn = Vec::new();
     for k in 0..cases {
+        heed(stop)?;
         drawn.push(audited(seed.wrapping_add(k), rule, k)?);
     }
     let build: Build<'_> = &|site| rule.build(site);
-    let mut verdict = audit(build, declared, &drawn)?;
+    let mut verdict = audit(build, declared, &drawn, stop)?;
     verdict.settings = settings.into();
     Ok(verdict)
 }
@@ -139,8 +148,13 @@ fn audited(seed: u64, rule: &RuleSpec, k: u64) -> Result<Case> {
 /// Audits a rule on these networks against what is declared of it.
 ///
 /// # Errors
-/// A rule that does not serve a network or cannot restore its state.
-pub fn audit(build: Build<'_>, declared: Locality, cases: &[Case]) -> Result<Verdict> {
+/// A rule that does not serve a network or cannot restore its state, or [`Error::Stopped`] once `stop` is set.
+pub fn audit(
+    build: Build<'_>,
+    declared: Locality,
+    cases: &[Case],
+    stop: &AtomicBool,
+) -> Result<Verdict> {
     let mut verdict = Verdict {
         settings: String::new(),
         declared,
@@ -155,7 +169,7 @@ pub fn audit(build: Build<'_>, declared: Locality, cases: &[Case]) -> Result<Ver
         passed: false,
     };
     for case in cases {
-        audit_case(build, case, &mut verdict)?;
+        audit_case(build, case, &mut verdict, stop)?;
     }
     // In the order of the kinds, memory last.
     verdict.uses.sort_by_key(|hidden| *hidden as u8);
@@ -191,7 +205,12 @@ struct Exchange {
     messages: bool,
 }
 
-fn audit_case(build: Build<'_>, case: &Case, verdict: &mut Verdict) -> Result<()> {
+fn audit_case(
+    build: Build<'_>,
+    case: &Case,
+    verdict: &mut Verdict,
+    stop: &AtomicBool,
+) -> Result<()> {
     let mut stream = Streams::new(case.seed).stream("audit", 0);
     let last = (stream.uniform() * case.data.steps() as f64) as usize;
     let mut first = Trajectory::new(case, build)?;
@@ -238,6 +257,7 @@ fn audit_case(build: Build<'_>, case: &Case, verdict: &mut Verdict) -> Result<()
     for g in 0..dims.currents {
         for i in 0..dims.units {
             for j in 0..dims.pre() {
+                heed(stop)?;
                 let synapse = Synapse { g, i, j };
                 let row = g * dims.units + i;
                 let expected = first.gradient.row(row)[j];

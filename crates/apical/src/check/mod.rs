@@ -1,12 +1,14 @@
 //! The receipt of a rule: the relations it stands in, what its synapses see, whether its mean is right.
 //!
 //! ```
+//! use std::sync::atomic::AtomicBool;
+//!
 //! use apical::check::{Settings, receipt};
 //! use apical::rule::RuleSpec;
 //!
 //! # fn main() -> apical::Result<()> {
 //! let settings = Settings { cases: 20, ..Settings::default() };
-//! let receipt = receipt(&RuleSpec::by_name("rflo")?, &settings)?;
+//! let receipt = receipt(&RuleSpec::by_name("rflo")?, &settings, &AtomicBool::new(false))?;
 //! assert!(receipt.passed);
 //! for relation in &receipt.relations {
 //!     println!("{}: {:.1e}", relation.says, relation.largest);
@@ -23,6 +25,8 @@ mod relations;
 mod time;
 mod trajectory;
 mod unbiased;
+
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
@@ -97,27 +101,27 @@ pub struct Receipt {
 /// Networks of an audit at the least: a single one may be silent.
 const LEAST: u64 = 8;
 
-/// Checks `rule`.
+/// Checks `rule`, for as long as `stop` is not set; it is looked at every few milliseconds.
 ///
 /// # Errors
-/// Settings that check nothing, or a rule that serves none of the networks.
-pub fn receipt(rule: &RuleSpec, settings: &Settings) -> Result<Receipt> {
+/// Settings that check nothing, a rule that serves none of the networks, or [`Error::Stopped`].
+pub fn receipt(rule: &RuleSpec, settings: &Settings, stop: &AtomicBool) -> Result<Receipt> {
     settings.check()?;
     let Settings { seed, cases, draws } = *settings;
     let info = rule.info();
     let mut relations = Vec::new();
     for relation in RELATIONS {
         if relation.concerns.include(info.name) {
-            relations.push(relation.measure(rule, seed, cases)?);
+            relations.push(relation.measure(rule, seed, cases, stop)?);
         }
     }
     let mut locality = Vec::new();
     for (words, rule) in variants(rule) {
-        locality.push(audit_rule(&rule, words, seed, cases.max(LEAST))?);
+        locality.push(audit_rule(&rule, words, seed, cases.max(LEAST), stop)?);
     }
-    let time = time_of(rule, seed, 4)?;
+    let time = time_of(rule, seed, 4, stop)?;
     let unbiased = match claimed(rule) {
-        Some(rule) => unbiasedness(&rule, seed, 2, draws)?,
+        Some(rule) => unbiasedness(&rule, seed, 2, draws, stop)?,
         None => Vec::new(),
     };
     let passed = relations.iter().all(|r| r.passed)

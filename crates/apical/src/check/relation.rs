@@ -1,9 +1,12 @@
 //! What a relation between rules is, and what it measured over random networks.
 
+use std::sync::atomic::AtomicBool;
+
 use serde::Serialize;
 
 use super::case::{Case, Shape};
 use crate::Result;
+use crate::error::heed;
 use crate::rule::RuleSpec;
 
 /// The rules a relation says something about, by name.
@@ -79,10 +82,17 @@ impl Relation {
     /// Tries the relation on `cases` networks, drawn from `seed`, `seed` + 1, …
     ///
     /// # Errors
-    /// A rule that serves none of the networks.
-    pub fn measure(&self, rule: &RuleSpec, seed: u64, cases: u64) -> Result<Measured> {
+    /// A rule that serves none of the networks, or [`Error::Stopped`](crate::Error::Stopped) once `stop` is set.
+    pub fn measure(
+        &self,
+        rule: &RuleSpec,
+        seed: u64,
+        cases: u64,
+        stop: &AtomicBool,
+    ) -> Result<Measured> {
         let mut errors = Vec::new();
         for k in 0..cases {
+            heed(stop)?;
             let case = Case::served(seed.wrapping_add(k), self.shape, rule)?;
             let error = (self.error)(&case, rule)?;
             // Not a number is no agreement.

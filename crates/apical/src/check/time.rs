@@ -5,11 +5,14 @@
 //! state that grows with the steps, or, if it keeps a window of them, with the length of the window. A rule that is
 //! rewarded at the end of trials pays then and never before, from traces of fixed size: that is its present.
 
+use std::sync::atomic::AtomicBool;
+
 use serde::Serialize;
 
 use super::case::{Case, Kind, Shape};
 use super::trajectory::{Build, Trajectory};
 use crate::Result;
+use crate::error::heed;
 use crate::rule::{HorizonSpec, RuleSpec, TbpttSpec};
 
 /// What was found.
@@ -50,8 +53,8 @@ impl TimeVerdict {
 /// Looks at `rule` on `cases` networks.
 ///
 /// # Errors
-/// A rule that serves none of the networks.
-pub fn time_of(rule: &RuleSpec, seed: u64, cases: u64) -> Result<TimeVerdict> {
+/// A rule that serves none of the networks, or [`Error::Stopped`](crate::Error::Stopped) once `stop` is set.
+pub fn time_of(rule: &RuleSpec, seed: u64, cases: u64, stop: &AtomicBool) -> Result<TimeVerdict> {
     const SHAPE: Shape = Shape {
         units: (2, 5),
         steps: (12, 12),
@@ -63,7 +66,8 @@ pub fn time_of(rule: &RuleSpec, seed: u64, cases: u64) -> Result<TimeVerdict> {
     for k in 0..cases {
         drawn.push(Case::served(seed.wrapping_add(k), SHAPE, rule)?);
     }
-    let mut verdict = look(&|site| rule.build(site), rule.info().local_in_time, &drawn)?;
+    let local = rule.info().local_in_time;
+    let mut verdict = look(&|site| rule.build(site), local, &drawn, stop)?;
     if let (Some(longer), Some(case)) = (with_longer_horizon(rule), drawn.first()) {
         verdict.kept_for_longer = Some(kept(&|site| longer.build(site), case)?);
         verdict.decide();
@@ -89,12 +93,18 @@ fn with_longer_horizon(rule: &RuleSpec) -> Option<RuleSpec> {
 /// Looks at a rule on these networks.
 ///
 /// # Errors
-/// A rule that does not serve a network.
-pub fn look(build: Build<'_>, declared_local: bool, cases: &[Case]) -> Result<TimeVerdict> {
+/// A rule that does not serve a network, or [`Error::Stopped`](crate::Error::Stopped) once `stop` is set.
+pub fn look(
+    build: Build<'_>,
+    declared_local: bool,
+    cases: &[Case],
+    stop: &AtomicBool,
+) -> Result<TimeVerdict> {
     let (mut endings, mut owing) = (0, 0);
     let mut at_the_end = true;
     for case in cases {
         for end in 1..=case.data.steps() {
+            heed(stop)?;
             let mut trajectory = Trajectory::new(case, build)?;
             trajectory.warm_up();
             at_the_end &= trajectory.rule.needs_trials();

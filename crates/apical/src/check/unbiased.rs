@@ -6,11 +6,14 @@
 //! a false alarm as rarely as the one of four (Bonferroni; dependence makes it rarer still). The root mean square of
 //! the elements' z, which should be near 1, is told beside them. The negative control scales the noise by √⅓.
 
+use std::sync::atomic::AtomicBool;
+
 use serde::Serialize;
 
 use super::case::{Case, Kind, Shape, flat};
 use super::trajectory::{Build, Trajectory};
 use crate::Result;
+use crate::error::heed;
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
 use crate::network::{Dims, Network};
@@ -51,12 +54,13 @@ pub struct Unbiasedness {
 /// Measures `rule` on `networks` networks with `draws` draws each.
 ///
 /// # Errors
-/// A rule that serves none of the networks, or draws no noise.
+/// A rule that serves none of the networks, or draws no noise; [`Error::Stopped`](crate::Error::Stopped) once `stop` is set.
 pub fn unbiasedness(
     rule: &RuleSpec,
     seed: u64,
     networks: u64,
     draws: u64,
+    stop: &AtomicBool,
 ) -> Result<Vec<Unbiasedness>> {
     let mut all = Vec::new();
     for k in 0..networks {
@@ -68,7 +72,7 @@ pub fn unbiasedness(
             kind: [Kind::Plain, Kind::Gated][(k % 2) as usize],
         };
         let case = Case::served(seed.wrapping_add(k), shape, rule)?;
-        all.push(on_case(rule, &case, draws)?);
+        all.push(on_case(rule, &case, draws, stop)?);
     }
     Ok(all)
 }
@@ -122,7 +126,7 @@ impl Rule<f64> for Noisy {
 }
 
 /// What the mean of the rule must be: the exact gradient, of the mean loss if the rule makes the network noisy.
-fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Vec<f64>> {
+fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64, stop: &AtomicBool) -> Result<Vec<f64>> {
     let symmetric = FeedbackSpec::Symmetric {};
     let RuleSpec::NodePerturbation(spec) = rule else {
         return case.gradient(&RuleSpec::Rtrl(Default::default()), &symmetric);
@@ -139,6 +143,7 @@ fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Vec<f64>> 
     let mut trajectory = Trajectory::new(&case, build)?;
     let mut mean: Vec<f64> = Vec::new();
     for _ in 0..draws {
+        heed(stop)?;
         for t in 0..case.data.steps() {
             trajectory.see(t);
             trajectory.learn();
@@ -154,10 +159,10 @@ fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Vec<f64>> 
     Ok(mean)
 }
 
-fn on_case(rule: &RuleSpec, case: &Case, draws: u64) -> Result<Unbiasedness> {
+fn on_case(rule: &RuleSpec, case: &Case, draws: u64, stop: &AtomicBool) -> Result<Unbiasedness> {
     // Exact enough not to count beside the standard error.
-    let exact = exact_gradient(rule, case, 4 * draws)?;
-    let of = |source| -> Result<Moments> { moments(rule, case, draws, source, &exact) };
+    let exact = exact_gradient(rule, case, 4 * draws, stop)?;
+    let of = |source| -> Result<Moments> { moments(rule, case, draws, source, &exact, stop) };
     let small = (1.0_f64 / 3.0).sqrt();
     let (right, control) = match rule {
         RuleSpec::NodePerturbation(_) => (of(Source::Pairs(1.0))?, of(Source::Pairs(small))?),
@@ -213,6 +218,7 @@ fn moments(
     draws: u64,
     source: Source,
     exact: &[f64],
+    stop: &AtomicBool,
 ) -> Result<Moments> {
     let mut learner = case.learner(rule, &FeedbackSpec::Symmetric {})?;
     // Before anything counts: a rule that compares losses has something to compare with.
@@ -232,6 +238,7 @@ fn moments(
     };
     let mut noise: Vec<f64> = Vec::new();
     for _ in 0..draws / each {
+        heed(stop)?;
         learner.clear_gradients();
         for mirrored in 0..each {
             if let Some((injected, count)) = learner.rule_mut().noise_mut() {

@@ -1,7 +1,11 @@
 //! Every relation of the lattice over random networks, the audits of locality and time, the means of stochastic
 //! rules; and that each of them can fail.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use crate::common::rule;
+use apical::Error;
 use apical::check::{
     Build, Case, Concerns, Hidden, Kind, Measured, RELATIONS, Relation, STANDARD_ERRORS, Settings,
     Shape, Verdict, audit, audit_rule, claimed, look, receipt, time_of, unbiasedness,
@@ -12,6 +16,8 @@ use apical::snapshot::{Owner, StateIo};
 use apical::view::View;
 
 const LOCAL_J: &str = r#"{"kind": "dendritic", "jacobian": {"kind": "local"}}"#;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn rules() -> impl Iterator<Item = RuleSpec> {
     let names = RULES.iter().map(|info| info.name);
@@ -34,7 +40,7 @@ fn every_relation_does_what_it_says() {
         for relation in RELATIONS.iter().filter(|r| r.concerns.include(name)) {
             // Two seeds far apart: what the receipt prints, and networks nobody has looked at.
             for (seed, cases) in [(0, 100), (1_000_000, 30)] {
-                let measured = relation.measure(&rule, seed, cases).unwrap();
+                let measured = relation.measure(&rule, seed, cases, &NEVER).unwrap();
                 assert!(measured.passed, "{name}: {measured:#?}");
                 assert_eq!(measured.cases, cases);
                 held += u64::from(measured.holds);
@@ -69,7 +75,9 @@ fn relations_fail_for_the_wrong_rule() {
         ("errors add", "dendritic"),
         ("samples add", "dendritic"),
     ] {
-        let measured = relation(name).measure(&by_name(wrong), 0, 60).unwrap();
+        let measured = relation(name)
+            .measure(&by_name(wrong), 0, 60, &NEVER)
+            .unwrap();
         assert!(!measured.passed, "{wrong}: {measured:#?}");
         assert!(measured.median > 1e-3, "{wrong}: {measured:#?}");
     }
@@ -80,7 +88,9 @@ fn relations_fail_for_the_wrong_rule() {
         ("is anything learned", "readout_only"),
         ("random feedback", "readout_only"),
     ] {
-        let measured = relation(name).measure(&by_name(wrong), 0, 60).unwrap();
+        let measured = relation(name)
+            .measure(&by_name(wrong), 0, 60, &NEVER)
+            .unwrap();
         assert!(!measured.passed && measured.median < 1e-9, "{measured:#?}");
     }
 }
@@ -88,14 +98,14 @@ fn relations_fail_for_the_wrong_rule() {
 #[test]
 fn a_case_is_repeated_by_its_seed() {
     let control = relation("recurrence");
-    let many = control.measure(&by_name("rflo"), 7, 40).unwrap();
+    let many = control.measure(&by_name("rflo"), 7, 40, &NEVER).unwrap();
     let seed = many.nearest.split([' ', ':']).nth(1).unwrap();
     let one = control
-        .measure(&by_name("rflo"), seed.parse().unwrap(), 1)
+        .measure(&by_name("rflo"), seed.parse().unwrap(), 1, &NEVER)
         .unwrap();
     assert_eq!(one.nearest, many.nearest);
     assert_eq!(one.largest.to_bits(), many.smallest.to_bits());
-    let none: Measured = control.measure(&by_name("rflo"), 0, 0).unwrap();
+    let none: Measured = control.measure(&by_name("rflo"), 0, 0, &NEVER).unwrap();
     assert!(!none.passed, "nothing tried is nothing shown");
 }
 
@@ -143,7 +153,7 @@ fn the_gated_unit_has_no_trivial_partial() {
 #[test]
 fn every_rule_is_as_local_as_it_says() {
     for rule in rules().chain([rule(LOCAL_J)]) {
-        let verdict = audit_rule(&rule, "", 50, 40).unwrap();
+        let verdict = audit_rule(&rule, "", 50, 40, &NEVER).unwrap();
         assert!(verdict.passed, "{rule:?}: {verdict:#?}");
         assert!(verdict.synapses > 500, "{rule:?}: {verdict:#?}");
         let frozen = ["readout_only", "force"].contains(&rule.info().name);
@@ -159,7 +169,7 @@ fn every_rule_is_as_local_as_it_says() {
 
 #[test]
 fn the_audit_names_what_a_rule_uses() {
-    let uses = |rule: &RuleSpec| audit_rule(rule, "", 0, 40).unwrap();
+    let uses = |rule: &RuleSpec| audit_rule(rule, "", 0, 40, &NEVER).unwrap();
     let rtrl = uses(&by_name("rtrl"));
     use Hidden::{Memory, Signals, Units, Weights};
     assert_eq!(rtrl.uses, [Weights, Units, Signals, Memory]);
@@ -286,7 +296,7 @@ fn audit_leak(leak: Leak) -> Verdict {
         let trace = Matrix::zeros(dims.units, dims.pre());
         Ok(Box::new(Leaky { leak, trace }))
     };
-    audit(&build, Locality::Synapse, &plain_cases()).unwrap()
+    audit(&build, Locality::Synapse, &plain_cases(), &NEVER).unwrap()
 }
 
 #[test]
@@ -324,7 +334,7 @@ fn audit_declared(
     owner: fn(&dyn Rule<f64>, &str) -> Owner,
 ) -> Verdict {
     let build: Build<'_> = &|site| Ok(Box::new(Declared(spec.build(site)?, owner)));
-    audit(build, level, cases).unwrap()
+    audit(build, level, cases, &NEVER).unwrap()
 }
 
 /// Networks with rates of zero, where a number computed from a row does not tell the row.
@@ -373,7 +383,7 @@ fn a_false_declaration_is_caught() {
 #[test]
 fn every_rule_is_as_local_in_time_as_it_says() {
     for rule in rules() {
-        let verdict = time_of(&rule, 9, 10).unwrap();
+        let verdict = time_of(&rule, 9, 10, &NEVER).unwrap();
         assert!(verdict.passed, "{rule:?}: {verdict:#?}");
         // The other declaration would be wrong; a window shows by a longer one only.
         if rule.info().name == "tbptt" {
@@ -382,7 +392,7 @@ fn every_rule_is_as_local_in_time_as_it_says() {
         }
         let case = Case::served(9, Shape::LONG, &rule).unwrap();
         let local = rule.info().local_in_time;
-        let other = look(&|site| rule.build(site), !local, &[case]).unwrap();
+        let other = look(&|site| rule.build(site), !local, &[case], &NEVER).unwrap();
         assert!(!other.passed, "{rule:?}: {other:#?}");
     }
 }
@@ -390,7 +400,7 @@ fn every_rule_is_as_local_in_time_as_it_says() {
 #[test]
 fn the_mean_of_stochastic_rules_is_exact() {
     for rule in rules().filter_map(|rule| claimed(&rule)) {
-        for mean in unbiasedness(&rule, 20, 4, 12_000).unwrap() {
+        for mean in unbiasedness(&rule, 20, 4, 12_000, &NEVER).unwrap() {
             assert!(mean.passed, "{rule:?}: {mean:#?}");
             assert!(mean.control > 2.0 * STANDARD_ERRORS, "{rule:?}: {mean:#?}");
             assert!(mean.standard_error < 0.06, "{rule:?}: {mean:#?}");
@@ -398,7 +408,7 @@ fn the_mean_of_stochastic_rules_is_exact() {
         }
     }
     // Without noise there is no mean to speak of, and a wrong gradient is not taken for a right one.
-    for mean in unbiasedness(&by_name("rflo"), 20, 2, 200).unwrap() {
+    for mean in unbiasedness(&by_name("rflo"), 20, 2, 200, &NEVER).unwrap() {
         assert!(!mean.passed, "{mean:#?}");
     }
 }
@@ -410,7 +420,7 @@ fn a_receipt_says_what_was_asked() {
         draws: 500,
         seed: 3,
     };
-    let receipt = receipt(&by_name("dendritic"), &settings).unwrap();
+    let receipt = receipt(&by_name("dendritic"), &settings, &NEVER).unwrap();
     assert_eq!(receipt.locality.len(), 3);
     assert!(receipt.relations.iter().all(|r| r.cases == 12));
     assert!(receipt.relations.iter().any(|r| !r.holds));
@@ -430,9 +440,45 @@ fn a_receipt_says_what_was_asked() {
             },
         ),
     ] {
-        let text = apical::check::receipt(&by_name("rflo"), &settings)
+        let text = apical::check::receipt(&by_name("rflo"), &settings, &NEVER)
             .unwrap_err()
             .to_string();
         assert!(text.starts_with(&format!("{field}: got ")), "{text}");
+    }
+}
+
+#[test]
+fn a_check_stops_soon_after_it_is_asked_to() {
+    // Each would take minutes: of one relation, of an audit, of one mean.
+    let many = |rule: &str, cases, draws| {
+        (
+            by_name(rule),
+            Settings {
+                seed: 0,
+                cases,
+                draws,
+            },
+        )
+    };
+    for (rule, settings) in [
+        many("rtrl", 1_000_000, 100),
+        many("rflo", 100_000, 100),
+        many("uoro", 1, 1_000_000_000),
+        many("node_perturbation", 1, 1_000_000_000),
+    ] {
+        let stop = AtomicBool::new(false);
+        let (result, late) = std::thread::scope(|scope| {
+            let work = scope.spawn(|| receipt(&rule, &settings, &stop));
+            std::thread::sleep(Duration::from_millis(300));
+            stop.store(true, Ordering::Relaxed);
+            let asked = Instant::now();
+            (work.join().unwrap(), asked.elapsed())
+        });
+        assert_eq!(result.unwrap_err(), Error::Stopped);
+        assert!(
+            late < Duration::from_secs(2),
+            "{}: {late:?}",
+            rule.info().name
+        );
     }
 }
