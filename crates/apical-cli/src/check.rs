@@ -13,7 +13,7 @@ use apical::rule::{Locality, RULES, RuleSpec};
 use apical_runs::experiment::suggestion;
 use serde::Serialize;
 
-use crate::{COMMIT, VERSION, command_line, print};
+use crate::{COMMIT, VERSION, command_line, print, signals, tell};
 
 /// What to check.
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ struct Report<'a> {
 }
 
 /// Checks the rules; the exit code is 1 if one fails.
-pub fn check(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+pub fn check(arguments: &Arguments) -> Result<ExitCode> {
     let settings = Settings {
         seed: arguments.seed,
         cases: arguments.cases,
@@ -60,13 +60,21 @@ pub fn check(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         print(&heading(&settings))?;
     }
     let mut receipts = Vec::new();
-    each(&rules, &settings, stop, |receipt| {
+    let outcome = each(&rules, &settings, signals::heeded(), |receipt| {
         if !quiet {
             print(&text(&receipt))?;
         }
         receipts.push(receipt);
         Ok(())
-    })?;
+    });
+    if let Err(Stopped) = outcome? {
+        tell(&format!(
+            "stopped after {} of {} rules; nothing was written",
+            receipts.len(),
+            rules.len()
+        ));
+        return Ok(signals::stopped());
+    }
     if !quiet {
         print(&summary(&receipts))?;
     }
@@ -122,13 +130,16 @@ fn named(names: &[String]) -> Result<Vec<RuleSpec>> {
     Ok(rules)
 }
 
-/// Checks every rule on all cores; `done` gets the receipts in the order of `rules`.
+/// Not all rules were checked.
+struct Stopped;
+
+/// Checks every rule on all cores until `stop` is set; `done` gets the receipts in the order of `rules`.
 fn each(
     rules: &[RuleSpec],
     settings: &Settings,
     stop: &AtomicBool,
     mut done: impl FnMut(Receipt) -> Result<()>,
-) -> Result<()> {
+) -> Result<Result<(), Stopped>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
@@ -140,8 +151,9 @@ fn each(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     rules.get(index).map(|rule| (index, rule))
                 } {
-                    if stop.load(Ordering::Relaxed)
-                        || sender.send((index, receipt(rule, settings, stop))).is_err()
+                    let result = receipt(rule, settings, stop);
+                    if matches!(result, Err(apical::Error::Stopped))
+                        || sender.send((index, result)).is_err()
                     {
                         return;
                     }
@@ -159,10 +171,11 @@ fn each(
                 due += 1;
             }
         }
-        if due < rules.len() {
-            bail!("stopped after {due} of {} rules", rules.len());
-        }
-        Ok(())
+        Ok(if due < rules.len() {
+            Err(Stopped)
+        } else {
+            Ok(())
+        })
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use apical_runs::compare::{Compared, Plan, RULES};
@@ -14,7 +13,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, tell};
+use crate::{COMMIT, VERSION, command_line, print, signals, tell};
 
 /// Arguments of `apical compare`.
 #[derive(Args)]
@@ -72,7 +71,7 @@ impl Arguments {
 }
 
 /// Runs the command.
-pub fn compare(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+pub fn compare(arguments: &Arguments) -> Result<ExitCode> {
     let plan = arguments.plan()?;
     let dir = match &arguments.out {
         Some(dir) => dir.clone(),
@@ -83,7 +82,7 @@ pub fn compare(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let seeds = (experiment.seed, experiment.seeds);
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
     let meter = Meter::new(plan.total_steps(), arguments.quiet);
-    let outcome = plan.run(arguments.threads, stop, &meter);
+    let outcome = plan.run(arguments.threads, signals::heeded(), &meter);
     meter.finish();
     // Only now, so that a stopped comparison leaves the folder empty and can be started again.
     let compared = outcome?;

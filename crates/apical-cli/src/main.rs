@@ -5,11 +5,11 @@ mod compare;
 mod progress;
 mod reproduce;
 mod run;
+mod signals;
 mod tables;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -50,31 +50,18 @@ enum Command {
     },
 }
 
-/// Set by the first ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 /// The version and commit of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const COMMIT: &str = env!("APICAL_COMMIT");
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let handler = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        tell("\nstopping (ctrl-C again to stop at once) ...");
-    });
-    if let Err(error) = handler {
-        tell(&format!(
-            "warning: ctrl-C cannot be caught ({error}); it will stop at once."
-        ));
-    }
+    signals::listen();
     let done = match arguments.command {
-        Command::Run(arguments) => run::run(&arguments, &STOP),
-        Command::Compare(arguments) => compare::compare(&arguments, &STOP),
-        Command::Reproduce(arguments) => reproduce::reproduce(&arguments, &STOP),
-        Command::Check(arguments) => check::check(&arguments, &STOP),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::List { experiment } => tables::list(experiment.as_deref()),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),
@@ -87,7 +74,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tell(&format!("error: {error:#}"));
-            ExitCode::from(if STOP.load(Ordering::Relaxed) { 130 } else { 1 })
+            match error.downcast_ref() {
+                Some(apical_runs::Error::Stopped) => signals::stopped(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -95,7 +85,7 @@ fn main() -> ExitCode {
 /// Writes to standard output; that nobody reads to the end (`apical rules | head`) is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && !signals::hung_up() => {
             Err(anyhow::Error::new(error).context("standard output: cannot be written"))
         }
         _ => Ok(()),

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -16,7 +15,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, quoted, tell};
+use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
 
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
@@ -50,7 +49,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
     let paper = Paper::by_key(&arguments.paper)?;
     let part = match (&arguments.figure, &arguments.task) {
         (Some(figure), _) => Some(paper.part("figure", figure)?),
@@ -85,7 +84,7 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
     let runner = Runner {
         threads: arguments.threads,
         keep: keep.as_deref(),
-        stop,
+        stop: signals::heeded(),
         progress: &meter,
     };
     let outcome = (paper.reproduce)(choice, runner);
@@ -96,7 +95,7 @@ pub fn reproduce(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         tell(&format!(
             "stopped; go on with: {command} --resume --out {path}"
         ));
-        return Ok(ExitCode::from(130));
+        return Ok(signals::stopped());
     }
     // Only now, so that a quick version that was stopped leaves the folder empty and can be started again.
     let reproduction = outcome?;

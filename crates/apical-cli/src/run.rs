@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail};
 use apical::Experiment;
@@ -14,7 +13,7 @@ use apical_runs::statistics::Spread;
 use clap::Args;
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, quoted, tell};
+use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
 
 /// Arguments of `apical run`.
 #[derive(Args)]
@@ -87,7 +86,7 @@ impl Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (dir, experiment) = arguments.prepare()?;
     let total = experiment.all_steps().saturating_mul(experiment.seeds);
     let meter = Meter::new(total, arguments.quiet);
@@ -101,7 +100,7 @@ pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         &experiment,
         arguments.threads,
         arguments.resume,
-        stop,
+        signals::heeded(),
         &meter,
     );
     meter.finish();
@@ -122,7 +121,7 @@ pub fn run(arguments: &Arguments, stop: &AtomicBool) -> Result<ExitCode> {
         tell(&format!(
             "stopped; go on with: apical run --resume --out {path}"
         ));
-        return Ok(ExitCode::from(130));
+        return Ok(signals::stopped());
     }
     if let Some(first) = diverged.first()
         && let Ending::Diverged(message) = &first.ending

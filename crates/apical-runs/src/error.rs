@@ -160,8 +160,11 @@ impl Error {
 fn mend(kind: std::io::ErrorKind) -> &'static str {
     use std::io::ErrorKind as Kind;
     match kind {
-        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
+        Kind::StorageFull | Kind::QuotaExceeded => {
             "No space left: free some space or choose another --out; what was there before is untouched."
+        }
+        Kind::FileTooLarge => {
+            "Files may not grow that large here: raise the limit (ulimit -f) or choose another --out; what was there before is untouched."
         }
         Kind::PermissionDenied => {
             "Allow access for this user or choose another --out; what was there before is untouched."
