@@ -5,25 +5,28 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apical_runs::compare::{Compared, Plan, RULES};
-use apical_runs::files::{create_run_dir, write_atomic};
-use apical_runs::run::{Environment, free_run_dir, write_figure, write_json};
+use apical_runs::files::write_atomic;
+use apical_runs::run::{Environment, free_run_dir, write_figure};
+use apical_runs::runner::Runner;
 use apical_runs::statistics::Spread;
-use apical_runs::{experiment, table};
+use apical_runs::{Error, experiment, table};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, signals, tell};
+use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
 
 /// Arguments of `apical compare`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Built-in name (see `apical list`) or TOML file.
-    experiment: String,
+    /// Built-in name (see `apical list`) or TOML file; with --resume, left out.
+    #[arg(required_unless_present = "resume")]
+    experiment: Option<String>,
     /// Rules that watch: KIND, KIND.KEY=VALUE or KIND.KEY=VALUE+KEY=VALUE, with NAME: in front to name one in tables. Keys are
-    /// those of the rule, and `feedback` for its pathway, which is the experiment's unless it says otherwise.
-    #[arg(long, value_name = "LIST", default_value = RULES)]
-    rules: String,
+    /// those of the rule, and `feedback` for its pathway, which is the experiment's unless it says otherwise
+    /// [default: rtrl,rflo,uoro,kf_rtrl,r_kf_rtrl,dendritic,f_bptt,e_bptt].
+    #[arg(long, value_name = "LIST")]
+    rules: Option<String>,
     /// The rule that trains, written as in --rules [default: that of the experiment].
     #[arg(long, value_name = "RULE")]
     train: Option<String>,
@@ -45,6 +48,9 @@ pub struct Arguments {
     /// Folder for tables and figures [default: a new one under runs/].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the comparison in --out DIR where it was stopped.
+    #[arg(long, requires = "out")]
+    resume: bool,
     /// Seeds side by side, 0 for one a processor; results do not depend on it.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -54,7 +60,43 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn plan(&self) -> Result<Plan> {
+    /// The comparison and where its seeds are kept, of a new one or of one to go on with.
+    fn prepare(&self) -> Result<(PathBuf, Plan, PathBuf)> {
+        if let (true, Some(dir)) = (self.resume, &self.out) {
+            let kept = Plan::open(dir)?;
+            let plan = self.resumed(&kept)?;
+            let seeds = plan.go_on(&kept, dir)?;
+            return Ok((dir.clone(), plan, seeds));
+        }
+        let name = self.experiment.as_deref().unwrap_or_default();
+        let rules = self.rules.as_deref().unwrap_or(RULES);
+        let plan = Plan::new(name, &self.changes(), self.train.as_deref(), rules)?;
+        let compared = || free_run_dir(&format!("{}-compared", stem(name)));
+        let dir = self.out.clone().unwrap_or_else(compared);
+        let size = (plan.experiment.seed, plan.experiment.seeds);
+        let environment = Environment::now(VERSION, COMMIT, command_line(), size, self.threads);
+        let seeds = plan.begin(&dir, &environment)?;
+        Ok((dir, plan, seeds))
+    }
+
+    /// What is asked for now, where what is left out is as it was.
+    fn resumed(&self, kept: &Plan) -> Result<Plan> {
+        let changes = self.changes();
+        let base = match &self.experiment {
+            Some(name) => experiment::load(name, &changes)?,
+            None => experiment::parse(&experiment::resolved(&kept.experiment)?, &changes)?,
+        };
+        let train = self.train.as_deref();
+        Ok(match &self.rules {
+            Some(rules) => Plan::on(base, train, rules)?,
+            None => Plan {
+                experiment: Plan::trainer(&base, train)?,
+                rules: kept.rules.clone(),
+            },
+        })
+    }
+
+    fn changes(&self) -> Vec<String> {
         let mut changes = self.changes.clone();
         let quick = |number: u64| self.quick.then_some(number);
         let short = [
@@ -65,32 +107,29 @@ impl Arguments {
         for (key, value) in short {
             changes.extend(value.map(|value| format!("{key}={value}")));
         }
-        let train = self.train.as_deref();
-        Ok(Plan::new(&self.experiment, &changes, train, &self.rules)?)
+        changes
     }
 }
 
 /// Runs the command.
 pub fn compare(arguments: &Arguments) -> Result<ExitCode> {
-    let plan = arguments.plan()?;
-    let dir = match &arguments.out {
-        Some(dir) => dir.clone(),
-        None => free_run_dir(&format!("{}-compared", name(&arguments.experiment))),
-    };
-    create_run_dir(&dir)?;
-    let experiment = &plan.experiment;
-    let seeds = (experiment.seed, experiment.seeds);
-    let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
+    let (dir, plan, seeds) = arguments.prepare()?;
     let meter = Meter::new(plan.total_steps(), arguments.quiet);
-    let outcome = plan.run(arguments.threads, signals::heeded(), &meter);
+    let outcome = plan.run(Runner {
+        threads: arguments.threads,
+        keep: Some(&seeds),
+        stop: signals::heeded(),
+        progress: &meter,
+    });
     meter.finish();
-    // Only now, so that a stopped comparison leaves the folder empty and can be started again.
+    if let Err(Error::Stopped) = outcome {
+        let path = quoted(&dir.to_string_lossy());
+        tell(&format!(
+            "stopped; go on with: apical compare --resume --out {path}"
+        ));
+        return Ok(signals::stopped());
+    }
     let compared = outcome?;
-    write_atomic(
-        dir.join("config.toml"),
-        experiment::resolved(experiment)?.as_bytes(),
-    )?;
-    write_json(&dir.join("environment.json"), &environment)?;
     write_table(&dir.join("alignment"), &compared.table())?;
     write_table(&dir.join("histogram"), &compared.histogram_table())?;
     let title = title(&plan);
@@ -107,7 +146,7 @@ pub fn compare(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// A built-in name or the file without its ending, as part of the name of a folder.
-fn name(experiment: &str) -> String {
+fn stem(experiment: &str) -> String {
     let name = experiment.strip_suffix(".toml").unwrap_or(experiment);
     match experiment.ends_with(".toml") {
         true => name.rsplit('/').next().unwrap_or(name).into(),

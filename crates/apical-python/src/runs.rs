@@ -74,7 +74,12 @@ pub fn compare<'py>(
     guarded(|| {
         let plan = Plan::new(experiment, &changes, train, rules).map_err(raise)?;
         let compared = interruptible(py, progress, |stop, counter| {
-            plan.run(threads, stop, &Counter(counter))
+            plan.run(Runner {
+                threads,
+                keep: None,
+                stop,
+                progress: &Counter(counter),
+            })
         })?;
         let mut rows = Vec::new();
         for (row, column) in compared.pairs() {

@@ -1,28 +1,27 @@
 //! One rule trains, others watch: how well the gradients of different rules agree along one trajectory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod compared;
+mod folder;
+mod seed;
 
-use apical::analysis::{Alignment, BINS, Comparison, Passive};
+use apical::analysis::{Comparison, Passive};
 use apical::rule::RuleSpec;
-use apical::{Experiment, Learner, Precision, Scalar, Streams};
-use rayon::prelude::*;
+use apical::{Experiment, Learner, Precision, Scalar};
+use serde::{Deserialize, Serialize};
+
+pub use compared::Compared;
+use seed::SeedComparison;
 
 use crate::experiment::{check_size, load, parse_unchecked, resolved};
-use crate::figure::{Band, Colour, Curve, Figure, Heat, Panel, Weight};
-use crate::runner::pool;
-use crate::seed_run::Progress;
-use crate::statistics::Spread;
-use crate::table::{Column, Table};
+use crate::runner::Runner;
 use crate::{Error, Result};
 
 /// Rules that are compared unless others are named.
 pub const RULES: &str = "rtrl,rflo,uoro,kf_rtrl,r_kf_rtrl,dendritic,f_bptt,e_bptt";
 
-/// Most pairs that get a panel of their own in the figure of histograms.
-const PANELS: usize = 28;
-
 /// A rule that watches, and its name in tables.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Watching {
     /// Name in tables; no two share one.
     pub label: String,
@@ -51,21 +50,16 @@ impl Plan {
     /// An experiment that cannot be loaded, or a rule that is unknown or has a wrong setting; the nearest known word is
     /// suggested.
     pub fn new(name: &str, changes: &[String], train: Option<&str>, rules: &str) -> Result<Self> {
-        let base = load(name, changes)?;
+        Self::on(load(name, changes)?, train, rules)
+    }
+
+    /// As [`Plan::new`], on an experiment that was loaded before.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn on(base: Experiment, train: Option<&str>, rules: &str) -> Result<Self> {
+        let experiment = Self::trainer(&base, train)?;
         let text = resolved(&base)?;
-        let experiment = match train {
-            Some(entry) => {
-                let (_, changes) = read(entry).map_err(|error| within("--train", entry, error))?;
-                // The monitors of one rule mean nothing to another, and nothing is recorded here.
-                let changed = parse_unchecked(&text, &changes);
-                let mut changed = changed.map_err(|error| within("--train", entry, error))?;
-                changed.monitor.clear();
-                changed.task = base.task.clone();
-                changed.check()?;
-                changed
-            }
-            None => base.clone(),
-        };
         let mut named = Vec::new();
         for entry in split(rules, ',') {
             let entry = entry.trim();
@@ -86,6 +80,24 @@ impl Plan {
         let plan = Self::of(experiment, named);
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The experiment `base`, trained by the rule `train`, if one is named.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn trainer(base: &Experiment, train: Option<&str>) -> Result<Experiment> {
+        let Some(entry) = train else {
+            return Ok(base.clone());
+        };
+        let place = |error| within("--train", entry, error);
+        let (_, changes) = read(entry).map_err(place)?;
+        let mut changed = parse_unchecked(&resolved(base)?, &changes).map_err(place)?;
+        // The monitors of one rule mean nothing to another, and nothing is recorded here.
+        changed.monitor.clear();
+        changed.task = base.task.clone();
+        changed.check()?;
+        Ok(changed)
     }
 
     /// Lets the rules of other experiments watch `experiment`, each through the feedback of its own.
@@ -142,65 +154,24 @@ impl Plan {
         self.rules.iter().map(|rule| rule.passive.clone()).collect()
     }
 
-    fn run_seed<T: Scalar>(
-        &self,
-        seed: u64,
-        stop: &AtomicBool,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Alignment>> {
-        let Experiment {
-            steps, batch, task, ..
-        } = &self.experiment;
-        let (mut learner, mut comparison) =
-            comparison::<T>(&self.experiment, &self.passive(), seed)?;
-        let mut task = task.build::<T>(*batch, *steps, &Streams::new(seed), "train")?;
-        let mut sample = learner.sample_for(&*task)?;
-        const CHUNK: u64 = 512;
-        let mut done = 0;
-        while done < *steps {
-            let chunk = CHUNK.min(steps - done);
-            for _ in 0..chunk {
-                if stop.load(Ordering::Relaxed) {
-                    return Err(Error::Stopped);
-                }
-                if !task.next(&mut sample) {
-                    return Ok(comparison.alignments().to_vec());
-                }
-                comparison.learn(&mut learner, &sample)?;
-            }
-            done += chunk;
-            progress.advance(chunk);
-        }
-        learner.check_weights()?;
-        Ok(comparison.alignments().to_vec())
-    }
-
-    /// Trains every seed; the result does not depend on the number of threads.
+    /// Trains every seed; the result does not depend on the number of threads, nor on whether seeds were found kept.
     ///
     /// # Errors
-    /// Training that diverges, or [`Error::Stopped`].
-    pub fn run(
-        &self,
-        threads: usize,
-        stop: &AtomicBool,
-        progress: &dyn Progress,
-    ) -> Result<Compared> {
+    /// Training that diverges, a kept seed that is damaged, or [`Error::Stopped`].
+    pub fn run(&self, runner: Runner<'_>) -> Result<Compared> {
+        let mut alignments =
+            runner.each_seed(std::slice::from_ref(&self.experiment), |_, seed| match self
+                .experiment
+                .precision
+            {
+                Precision::F32 => SeedComparison::<f32>::new(self, seed)?.run(runner),
+                Precision::F64 => SeedComparison::<f64>::new(self, seed)?.run(runner),
+            })?;
         let first = self.experiment.seed;
-        let seeds: Vec<u64> = (0..self.experiment.seeds).map(|k| first + k).collect();
-        let alignments: Vec<Vec<Alignment>> = pool(threads, seeds.len())?.install(|| {
-            seeds
-                .par_iter()
-                .with_max_len(1)
-                .map(|seed| match self.experiment.precision {
-                    Precision::F32 => self.run_seed::<f32>(*seed, stop, progress),
-                    Precision::F64 => self.run_seed::<f64>(*seed, stop, progress),
-                })
-                .collect::<Result<_>>()
-        })?;
         Ok(Compared {
             labels: self.rules.iter().map(|rule| rule.label.clone()).collect(),
-            seeds,
-            alignments,
+            seeds: (0..self.experiment.seeds).map(|k| first + k).collect(),
+            alignments: alignments.pop().unwrap_or_default(),
         })
     }
 }
@@ -215,238 +186,6 @@ fn comparison<T: Scalar>(
     let has_trials = experiment.task.has_trials();
     let comparison = Comparison::new(rules, &learner, has_trials, seed)?;
     Ok((learner, comparison))
-}
-
-/// Alignments of all pairs, for each seed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
-    /// Names of the rules.
-    pub labels: Vec<String>,
-    /// The seeds.
-    pub seeds: Vec<u64>,
-    /// For each seed those of the pairs (row, column < row), row after row.
-    pub alignments: Vec<Vec<Alignment>>,
-}
-
-impl Compared {
-    /// All pairs (row, column < row), row after row.
-    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let count = self.labels.len();
-        (0..count).flat_map(|row| (0..row).map(move |column| (row, column)))
-    }
-
-    /// Mean alignment of two rules, once a seed.
-    pub fn means(&self, a: usize, b: usize) -> Vec<f64> {
-        let place = |row: usize, column: usize| row * (row - 1) / 2 + column;
-        if a == b {
-            return vec![1.0; self.seeds.len()];
-        }
-        let place = place(a.max(b), a.min(b));
-        let of = |alignments: &Vec<Alignment>| alignments[place].mean();
-        self.alignments.iter().map(of).collect()
-    }
-
-    /// Everything seen of a pair, all seeds together.
-    pub fn pooled(&self, row: usize, column: usize) -> Alignment {
-        let place = row * (row - 1) / 2 + column;
-        let mut pooled = Alignment::default();
-        for alignments in &self.alignments {
-            pooled.merge(&alignments[place]);
-        }
-        pooled
-    }
-
-    /// A row for each pair and seed.
-    pub fn table(&self) -> Table {
-        let mut names = [Vec::new(), Vec::new()];
-        let (mut seeds, mut counts) = (Vec::new(), [const { Vec::new() }; 3]);
-        let mut numbers = [const { Vec::new() }; 3];
-        for (place, (row, column)) in self.pairs().enumerate() {
-            for (seed, alignments) in self.seeds.iter().zip(&self.alignments) {
-                let found = &alignments[place];
-                names[0].push(self.labels[row].clone());
-                names[1].push(self.labels[column].clone());
-                seeds.push(*seed);
-                let values = [found.mean(), found.deviation(), found.weighted_mean()];
-                numbers
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(to, v)| to.push(v));
-                let values = [found.count(), found.silent(), found.broken()];
-                counts.iter_mut().zip(values).for_each(|(to, v)| to.push(v));
-            }
-        }
-        let ([rule, with], [mean, deviation, weighted]) = (names, numbers);
-        let [pairs, silent, broken] = counts;
-        Table {
-            columns: vec![
-                Column::text("rule", rule),
-                Column::text("with", with),
-                Column::u64("seed", seeds),
-                Column::f64("mean", mean),
-                Column::f64("deviation", deviation),
-                Column::f64("weighted_mean", weighted),
-                Column::u64("compared", pairs),
-                Column::u64("zero_norm", silent),
-                Column::u64("not_finite", broken),
-            ],
-        }
-    }
-
-    /// A row for each pair and bin, all seeds together.
-    pub fn histogram_table(&self) -> Table {
-        let mut names = [Vec::new(), Vec::new()];
-        let mut numbers = [const { Vec::new() }; 3];
-        let mut counts = Vec::new();
-        for (row, column) in self.pairs() {
-            let pooled = self.pooled(row, column);
-            let bins = pooled.histogram().iter().zip(pooled.weighted_histogram());
-            for (bin, (count, weight)) in bins.enumerate() {
-                names[0].push(self.labels[row].clone());
-                names[1].push(self.labels[column].clone());
-                let values = [edge(bin), edge(bin + 1), *weight];
-                numbers
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(to, v)| to.push(v));
-                counts.push(*count);
-            }
-        }
-        let ([rule, with], [low, high, weight]) = (names, numbers);
-        Table {
-            columns: vec![
-                Column::text("rule", rule),
-                Column::text("with", with),
-                Column::f64("low", low),
-                Column::f64("high", high),
-                Column::u64("count", counts),
-                Column::f64("weight", weight),
-            ],
-        }
-    }
-
-    /// Mean alignments of all pairs as coloured cells.
-    pub fn heat_map(&self, title: &str) -> Panel {
-        let last = self.labels.len().saturating_sub(1);
-        let cell = |row: usize, column: usize| {
-            if column < row {
-                Spread::of(&self.means(row, column)).mean
-            } else {
-                f64::NAN
-            }
-        };
-        Panel {
-            title: title.into(),
-            heat: Some(Heat {
-                rows: self.labels[1.min(last)..].to_vec(),
-                columns: self.labels[..last].to_vec(),
-                values: (1..=last)
-                    .map(|row| (0..last).map(|column| cell(row, column)).collect())
-                    .collect(),
-            }),
-            ..Panel::default()
-        }
-    }
-
-    /// The heat map alone.
-    pub fn figure(&self, title: &str) -> Figure {
-        Figure {
-            title: title.into(),
-            columns: 1,
-            panels: vec![self.heat_map("mean alignment of the recurrent gradients")],
-        }
-    }
-
-    /// Histograms of all pairs, or of the pairs with the first rule where these are many.
-    pub fn histograms(&self, title: &str) -> Figure {
-        let mut pairs: Vec<(usize, usize)> = self.pairs().collect();
-        if pairs.len() > PANELS {
-            pairs.retain(|(_, column)| *column == 0);
-        }
-        let panels: Vec<Panel> = pairs
-            .iter()
-            .map(|(row, column)| self.histogram(*row, *column))
-            .collect();
-        let columns = match panels.len() {
-            0..=3 => panels.len().max(1),
-            4..=12 => 3,
-            _ => 4,
-        };
-        Figure {
-            title: title.into(),
-            panels,
-            columns,
-        }
-    }
-
-    fn histogram(&self, row: usize, column: usize) -> Panel {
-        let pooled = self.pooled(row, column);
-        // Densities, so that heights can be compared.
-        let density = |values: Vec<f64>| -> Vec<f64> {
-            let total: f64 = values.iter().sum();
-            let per_bin = BINS as f64 / 2.0;
-            let scale = if total > 0.0 { per_bin / total } else { 0.0 };
-            values.iter().map(|v| v * scale).collect()
-        };
-        let counts = density(pooled.histogram().iter().map(|c| *c as f64).collect());
-        let weighted = smooth(&density(pooled.weighted_histogram().to_vec()));
-        let (mut x, mut high) = (Vec::new(), Vec::new());
-        for (bin, height) in counts.iter().enumerate() {
-            x.extend([edge(bin), edge(bin + 1)]);
-            high.extend([*height; 2]);
-        }
-        let top = counts
-            .iter()
-            .chain(&weighted)
-            .fold(0.0, |m: f64, v| m.max(*v));
-        let mean = pooled.mean();
-        Panel {
-            title: format!("{} with {}", self.labels[row], self.labels[column]),
-            x_label: "alignment".into(),
-            y_label: "density".into(),
-            x_range: Some((-1.0, 1.0)),
-            bands: vec![Band {
-                label: Some("all steps alike".into()),
-                low: vec![0.0; x.len()],
-                x,
-                high,
-                colour: Colour::Blue,
-            }],
-            curves: vec![
-                Curve {
-                    label: Some("weighted by both norms, smoothed over 10 bins".into()),
-                    x: (0..BINS)
-                        .map(|bin| 0.5 * (edge(bin) + edge(bin + 1)))
-                        .collect(),
-                    y: weighted,
-                    colour: Colour::Blue,
-                    weight: Weight::Dark,
-                },
-                Curve {
-                    label: Some("mean".into()),
-                    x: vec![mean; 2],
-                    y: vec![0.0, top],
-                    colour: Colour::Vermilion,
-                    weight: Weight::Dashed,
-                },
-            ],
-            ..Panel::default()
-        }
-    }
-}
-
-/// Lower edge of a bin.
-fn edge(bin: usize) -> f64 {
-    2.0 * bin as f64 / BINS as f64 - 1.0
-}
-
-/// Means over windows of ten bins, cut at the ends.
-fn smooth(values: &[f64]) -> Vec<f64> {
-    let window = |k: usize| {
-        let part = &values[k.saturating_sub(5)..(k + 5).min(values.len())];
-        part.iter().sum::<f64>() / part.len() as f64
-    };
-    (0..values.len()).map(window).collect()
 }
 
 /// Name and changes of a rule as written on the command line.
@@ -536,6 +275,8 @@ fn within(option: &str, entry: &str, error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn changes(entry: &str) -> (String, Vec<String>) {
@@ -607,14 +348,22 @@ mod tests {
         let changes = ["steps=300".into(), "seeds=3".into()];
         let plan = Plan::new("marschall2019/lags46", &changes, None, "rtrl,uoro,f_bptt").unwrap();
         let stop = AtomicBool::new(false);
-        let one = plan.run(1, &stop, &()).unwrap();
-        assert_eq!(one, plan.run(3, &stop, &()).unwrap());
+        let run = |threads| {
+            plan.run(Runner {
+                threads,
+                keep: None,
+                stop: &stop,
+                progress: &(),
+            })
+        };
+        let one = run(1).unwrap();
+        assert_eq!(one, run(3).unwrap());
         assert_eq!(one.means(0, 1), one.means(1, 0));
         assert_eq!(one.table().columns[0].values.len(), 9);
         assert_eq!(one.histogram_table().columns[0].values.len(), 300);
         let panel = one.heat_map("");
         assert_eq!(panel.heat.unwrap().values.len(), 2);
         stop.store(true, Ordering::Relaxed);
-        assert!(matches!(plan.run(1, &stop, &()), Err(Error::Stopped)));
+        assert!(matches!(run(1), Err(Error::Stopped)));
     }
 }

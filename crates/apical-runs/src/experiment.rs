@@ -7,6 +7,7 @@ use std::path::Path;
 use apical::monitor::MonitorSpec;
 use apical::rule::RuleSpec;
 use apical::{Experiment, Precision};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -143,19 +144,31 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
 
 /// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
-    let mut table: Table = toml::from_str(text).map_err(|error| Error::Config {
-        field: "experiment".into(),
+    let mut table = table(text, "experiment")?;
+    for change in changes {
+        set(&mut table, change)?;
+    }
+    typed(table)
+}
+
+/// The settings in the TOML text of a file, which errors call `name`.
+///
+/// # Errors
+/// A syntax error, or a setting that is not understood.
+pub(crate) fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
+    typed(table(text, name)?)
+}
+
+fn table(text: &str, name: &str) -> Result<Table> {
+    toml::from_str(text).map_err(|error| Error::Config {
+        field: name.into(),
         what: format!("got {error}").trim_end().replacen(
             "got TOML parse error",
             "not valid TOML",
             1,
         ),
         mend: "Mend the file at that place.".into(),
-    })?;
-    for change in changes {
-        set(&mut table, change)?;
-    }
-    typed(table)
+    })
 }
 
 /// The experiment as TOML with every setting written out.
@@ -163,7 +176,15 @@ pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experime
 /// # Errors
 /// None for experiments that were loaded.
 pub fn resolved(experiment: &Experiment) -> Result<String> {
-    toml::to_string_pretty(experiment).map_err(|error| Error::Config {
+    text(experiment)
+}
+
+/// Settings as TOML.
+///
+/// # Errors
+/// None for settings that were read.
+pub(crate) fn text(settings: &impl Serialize) -> Result<String> {
+    toml::to_string_pretty(settings).map_err(|error| Error::Config {
         field: "experiment".into(),
         what: format!("cannot be written as TOML: {error}"),
         mend: "Keep whole numbers below 2^63.".into(),

@@ -11,7 +11,7 @@ use crate::seed_run::{Progress, Surroundings, run_seed};
 use crate::{Error, Result, experiment};
 
 /// Steps between two checkpoints of a seed that is kept: seconds to a minute of work.
-const SAVE_EVERY: u64 = 500_000;
+pub(crate) const SAVE_EVERY: u64 = 500_000;
 
 /// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor, but no more than there are jobs.
 ///
@@ -109,16 +109,17 @@ impl Runner<'_> {
     /// # Errors
     /// Settings that cannot be written as text.
     pub fn file(self, experiment: &Experiment, seed: u64) -> Result<Option<PathBuf>> {
-        let Some(folder) = self.keep else {
-            return Ok(None);
-        };
         let mut same = experiment.clone();
         same.title.clear();
         (same.seed, same.seeds) = (seed, 1);
-        let settings = crc32fast::hash(experiment::resolved(&same)?.as_bytes());
-        Ok(Some(folder.join(format!(
-            "{settings:08x}-seed-{seed:04}.safetensors"
-        ))))
+        Ok(self.kept(&experiment::resolved(&same)?, seed))
+    }
+
+    /// Where a seed with these settings is kept.
+    pub fn kept(self, settings: &str, seed: u64) -> Option<PathBuf> {
+        let settings = crc32fast::hash(settings.as_bytes());
+        let name = format!("{settings:08x}-seed-{seed:04}.safetensors");
+        Some(self.keep?.join(name))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::compare::{Compared, Plan};
 use crate::figure::{Band, Colour, Curve, Figure, Level, Mark, Panel, Weight};
 use crate::record::{Ending, SeedRecord};
-use crate::runner::Runner;
+use crate::runner::{Runner, SAVE_EVERY};
 use crate::statistics::{
     Spread, mean_curve, paired, permutation_p, pooled_deviation, quartiles, rank_correlation,
     resamples,
@@ -459,7 +459,8 @@ impl Setting {
             let own = self.load(row, &length)?;
             Ok((row.label.to_string(), own))
         });
-        let plan = Plan::of(trainer, rules.collect::<Result<_>>()?);
+        let mut plan = Plan::of(trainer, rules.collect::<Result<_>>()?);
+        plan.experiment.checkpoint.every = SAVE_EVERY;
         plan.check()?;
         Ok(plan)
     }
@@ -525,7 +526,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     let mut alignments = Vec::new();
     for (setting, plan) in plans(quick)? {
         let steps = plan.experiment.steps;
-        let compared = plan.run(runner.threads, runner.stop, runner.progress)?;
+        let compared = plan.run(runner)?;
         alignments.push(Aligned {
             setting,
             steps,

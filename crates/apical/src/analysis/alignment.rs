@@ -3,8 +3,9 @@
 //! Alignment is the normalised scalar product ⟨g, h⟩ / (|g| |h|) of the flattened gradients, weighted in some summaries by
 //! |g| |h| (Marschall, Cho & Savin 2020, section 3.5). Where a norm is 0 the alignment is 0, not NaN, and weighs nothing.
 
-use crate::Scalar;
 use crate::kernel::{Matrix, Simd, dot};
+use crate::snapshot::StateIo;
+use crate::{Result, Scalar};
 
 /// Bins of the histogram over [−1, 1].
 pub const BINS: usize = 100;
@@ -89,6 +90,22 @@ impl Alignment {
             self.histogram[k] += other.histogram[k];
             self.weights[k] += other.weights[k];
         }
+    }
+
+    /// Saves or restores everything seen.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for (name, count) in [
+            ("count", &mut self.count),
+            ("silent", &mut self.silent),
+            ("broken", &mut self.broken),
+        ] {
+            io.counter(name, count)?;
+        }
+        let mut sums = [self.mean, self.squares, self.weight, self.weighted];
+        io.values("sums", &mut sums)?;
+        [self.mean, self.squares, self.weight, self.weighted] = sums;
+        io.values("histogram", &mut self.histogram)?;
+        io.values("weights", &mut self.weights)
     }
 
     /// Pairs of gradients seen, those with a zero norm included.

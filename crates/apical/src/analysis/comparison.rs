@@ -8,18 +8,22 @@
 //! and is compared with the sum of the others over those steps.
 //! Memory: a gradient a rule for each step of the longest lag, and one for each length of block; none grows with the run.
 
+use serde::{Deserialize, Serialize};
+
 use super::alignment::{Alignment, norm};
 use crate::feedback::{Feedback, FeedbackSpec};
 use crate::kernel::{Buffer, Matrix, Simd, dot};
 use crate::learner::Learner;
 use crate::network::Network;
 use crate::rule::{Rule, RuleSpec, Site};
+use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::task::Sample;
 use crate::{Error, Result, Scalar};
 
 /// A rule that watches: how it learns, if it did, and how errors reach it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Passive {
     /// The rule.
     pub rule: RuleSpec,
@@ -279,6 +283,47 @@ impl<T: Scalar> Comparison<T> {
             return None;
         }
         self.alignments.get(pair(row, column))
+    }
+
+    /// Saves or restores what was found: the alignments.
+    ///
+    /// # Errors
+    /// When restoring: the state of other rules or of other sizes.
+    pub fn found(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        for (k, alignment) in self.alignments.iter_mut().enumerate() {
+            io.scope(&k.to_string(), |io| alignment.state(io))?;
+        }
+        Ok(())
+    }
+
+    /// Saves or restores what the next step depends on: the rules, their last gradients and unfinished blocks.
+    ///
+    /// # Errors
+    /// As [`Comparison::found`].
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.counter("steps", &mut self.steps)?;
+        for (k, watcher) in self.watchers.iter_mut().enumerate() {
+            io.scope(&format!("rule.{k}"), |io| {
+                io.scope("own", |io| watcher.rule.state(io))?;
+                for (t, gradient) in watcher.ring.iter_mut().enumerate() {
+                    io.values(&format!("gradient.{t}"), gradient.data_mut())?;
+                }
+                Ok(())
+            })?;
+        }
+        for (k, group) in self.groups.iter_mut().enumerate() {
+            io.counter(&format!("block.{k}.filled"), &mut group.filled)?;
+            if group.filled >= group.block {
+                return Err(Error::Snapshot {
+                    what: format!("got {} steps of a block of {}", group.filled, group.block),
+                    mend: "The file was changed since it was written: remove it to train this seed anew.".into(),
+                });
+            }
+            for (rule, sum) in group.sums.iter_mut().enumerate() {
+                io.values(&format!("block.{k}.sum.{rule}"), sum.data_mut())?;
+            }
+        }
+        Ok(())
     }
 
     /// Alignments of all pairs (row, column < row), row after row.
