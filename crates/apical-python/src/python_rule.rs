@@ -11,7 +11,7 @@ use apical::check::{Case, Kind, Shape};
 use apical::kernel::{Matrix, padded};
 use apical::network::Dims;
 use apical::rule::{Locality, Rule, RuleSpec};
-use apical::snapshot::{Owner, StateIo};
+use apical::snapshot::{Length, Owner, StateIo};
 use apical::view::View;
 use numpy::{PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
@@ -293,15 +293,17 @@ impl<T: Number> Rule<T> for PythonRule<T> {
             .map(u64::from)
             .collect();
         // A star is in no name of Python's.
-        io.list("*names", &mut names)?;
+        io.word_list("*names", &mut names, Length::Any)?;
         let names: Vec<u8> = names.iter().map(|byte| *byte as u8).collect();
         let names = String::from_utf8_lossy(&names).into_owned();
         for name in names.lines() {
             let kept = kept.entry(name.to_string()).or_default();
-            io.list(&format!("*shape.{name}"), &mut kept.shape)?;
+            io.word_list(&format!("*shape.{name}"), &mut kept.shape, Length::Any)?;
             match kept.shape.first() {
-                Some(&INT | &INTS) => io.list(&format!("*whole.{name}"), &mut kept.whole)?,
-                _ => io.list(name, &mut kept.values)?,
+                Some(&INT | &INTS) => {
+                    io.word_list(&format!("*whole.{name}"), &mut kept.whole, Length::Any)?
+                }
+                _ => io.word_list(name, &mut kept.values, Length::Any)?,
             }
         }
         if io.is_restoring() {

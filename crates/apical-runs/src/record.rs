@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use apical::Evaluation;
 use apical::monitor::{Recorder, Warning};
-use apical::snapshot::StateIo;
+use apical::snapshot::{Length, StateIo};
 
 use crate::table::{Column, Table};
 
@@ -79,8 +79,9 @@ impl Tests {
     }
 
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        io.list("steps", &mut self.steps)?;
-        io.list("values", &mut self.values)
+        io.step_list("steps", &mut self.steps)?;
+        let all = Length::Exactly(self.steps.len().saturating_mul(Self::NAMES.len()));
+        io.measured_list("values", &mut self.values, all)
     }
 }
 

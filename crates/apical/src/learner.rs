@@ -13,7 +13,7 @@ use crate::monitor::{Health, Monitor, Quantity, Warning};
 use crate::network::{Activity, Dims, Network, NetworkSpec, TypeSums};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
-use crate::snapshot::{Snapshot, StateIo};
+use crate::snapshot::{STEPS, Snapshot, StateIo};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
 use crate::view::{Locality, View};
@@ -870,7 +870,7 @@ impl<T: Scalar> Learner<T> {
     /// learned, optimizer and counters.
     ///
     /// # Errors
-    /// A snapshot of another configuration.
+    /// A snapshot of another configuration, or with numbers that cannot be; a state to be saved that is not finite.
     #[inline(never)]
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.check_sizes(io)?;
@@ -888,17 +888,21 @@ impl<T: Scalar> Learner<T> {
         io.scope("health", |io| self.health.state(io))?;
         io.values("gradient", self.gradient.data_mut())?;
         io.values("readout_gradient", self.readout_gradient.data_mut())?;
-        io.counter("step", &mut self.step)?;
-        io.counter("trials", &mut self.trials)?;
-        io.counter("pending", &mut self.pending)?;
-        io.counter("pending_trials", &mut self.pending_trials)?;
+        io.counter("step", &mut self.step, STEPS)?;
+        io.counter("trials", &mut self.trials, STEPS)?;
+        io.counter("pending", &mut self.pending, 0..=self.step)?;
+        io.counter("pending_trials", &mut self.pending_trials, 0..=self.trials)?;
         io.flag("in_trial", &mut self.in_trial)?;
         io.flag("trial_is_open", &mut self.trial_is_open)?;
         io.flag("starting", &mut self.starting)?;
         let mut losses = [self.last_loss, self.accuracy];
-        io.values("losses", &mut losses)?;
+        io.measured("losses", &mut losses)?;
         [self.last_loss, self.accuracy] = losses;
-        Ok(())
+        match io.not_finite() {
+            // What it goes on from would be refused.
+            Some(name) => Err(self.diverged(name)),
+            None => Ok(()),
+        }
     }
 
     /// Saves the sizes, or refuses other ones: padded rows of different networks can be equally long.
@@ -913,7 +917,7 @@ impl<T: Scalar> Learner<T> {
             ("currents", dims.currents),
         ];
         let mut sizes = named.map(|(_, size)| size as u64);
-        io.values("sizes", &mut sizes)?;
+        io.words("sizes", &mut sizes)?;
         for ((name, size), stored) in named.into_iter().zip(sizes) {
             if stored != size as u64 {
                 return Err(Error::Snapshot {
@@ -928,7 +932,7 @@ impl<T: Scalar> Learner<T> {
     /// The whole state as a [`Snapshot`].
     ///
     /// # Errors
-    /// None at present.
+    /// A state that is not finite: the run has diverged.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         self.state(&mut StateIo::save(&mut snapshot))?;

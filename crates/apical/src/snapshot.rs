@@ -3,13 +3,13 @@
 //! A component describes its state once, in a function that both saves and restores:
 //!
 //! ```
-//! use apical::snapshot::{Snapshot, StateIo};
+//! use apical::snapshot::{STEPS, Snapshot, StateIo};
 //!
 //! struct Trace { values: Vec<f64>, steps: u64 }
 //! impl Trace {
 //!     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
 //!         io.values("values", &mut self.values)?;
-//!         io.counter("steps", &mut self.steps)
+//!         io.counter("steps", &mut self.steps, STEPS)
 //!     }
 //! }
 //! # fn main() -> apical::Result<()> {
@@ -22,10 +22,16 @@
 //! assert_eq!((restored.values, restored.steps), (vec![1.0, 2.0], 7));
 //! # Ok(()) }
 //! ```
+//!
+//! A checkpoint is untrusted: every number says what it may be where it is described, counters their range, lists their length.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Scalar};
+
+/// What steps, trials and updates may be: no run comes near, and sums of a few still fit.
+pub const STEPS: RangeInclusive<u64> = 0..=1 << 53;
 
 /// Named arrays and texts; what a checkpoint file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,12 +113,43 @@ enum Mode<'a> {
     Restore(&'a Snapshot),
 }
 
+/// How long a list may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Any length: nothing else depends on it.
+    Any,
+    /// As many numbers as other state says.
+    Exactly(usize),
+    /// Whole rows of this many numbers.
+    Rows(usize),
+}
+
+impl Length {
+    fn admits(self, length: usize) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(expected) => length == expected,
+            Self::Rows(width) => width > 0 && length.is_multiple_of(width),
+        }
+    }
+
+    fn expected(self) -> String {
+        match self {
+            Self::Any => "any number of numbers".into(),
+            Self::Exactly(length) => length.to_string(),
+            Self::Rows(width) => format!("a multiple of {width}"),
+        }
+    }
+}
+
 /// Saves or restores: the same calls do both.
 pub struct StateIo<'a> {
     mode: Mode<'a>,
     prefix: String,
     /// Full names already restored.
     restored: BTreeSet<String>,
+    /// The first array saved that is not finite.
+    not_finite: Option<String>,
 }
 
 impl<'a> StateIo<'a> {
@@ -122,6 +159,7 @@ impl<'a> StateIo<'a> {
             mode: Mode::Save(snapshot),
             prefix: String::new(),
             restored: BTreeSet::new(),
+            not_finite: None,
         }
     }
 
@@ -131,6 +169,7 @@ impl<'a> StateIo<'a> {
             mode: Mode::Restore(snapshot),
             prefix: String::new(),
             restored: BTreeSet::new(),
+            not_finite: None,
         }
     }
 
@@ -167,12 +206,143 @@ impl<'a> StateIo<'a> {
         }
     }
 
-    /// An array of fixed length.
+    /// The first array saved so far that is not finite, by its full name.
+    pub fn not_finite(&self) -> Option<&str> {
+        self.not_finite.as_deref()
+    }
+
+    /// Finite numbers, as many as there are.
     ///
     /// # Errors
-    /// When restoring: a missing name, another length or another number type.
-    pub fn values<V: Stored>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
-        let full = format!("{}{name}", self.prefix);
+    /// When restoring: a missing name, another length or number type, a NaN or an infinity.
+    pub fn values<V: Scalar>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        self.words(name, values)?;
+        self.check_finite(name, values)
+    }
+
+    /// Numbers that may be NaN or infinite, because no step goes wrong by them: what was measured, or not yet.
+    ///
+    /// # Errors
+    /// When restoring: a missing name, another length or number type.
+    pub fn measured<V: Scalar>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        self.words(name, values)
+    }
+
+    /// Measured numbers, as many as `length` admits.
+    ///
+    /// # Errors
+    /// When restoring: a missing name, another length or number type.
+    pub fn measured_list<V: Scalar>(
+        &mut self,
+        name: &str,
+        values: &mut Vec<V>,
+        length: Length,
+    ) -> Result<()> {
+        self.word_list(name, values, length)
+    }
+
+    /// Numbers of a mask: each 0 or 1.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; another number.
+    pub fn mask<V: Scalar>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        self.words(name, values)?;
+        self.check_each(name, values, "0 or 1", |v| *v == V::ZERO || *v == V::ONE)
+    }
+
+    /// Signs: each -1, 0 or 1.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; another number.
+    pub fn signs<V: Scalar>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        self.words(name, values)?;
+        self.check_each(name, values, "-1, 0 or 1", |v| {
+            *v == V::ZERO || v.magnitude() == V::ONE
+        })
+    }
+
+    /// Finite numbers, as many as `length` admits.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn list<V: Scalar>(
+        &mut self,
+        name: &str,
+        values: &mut Vec<V>,
+        length: Length,
+    ) -> Result<()> {
+        self.word_list(name, values, length)?;
+        self.check_finite(name, values)
+    }
+
+    /// One counter, index or phase, and the range outside which it would lead astray.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; a number outside the range.
+    pub fn counter(
+        &mut self,
+        name: &str,
+        value: &mut u64,
+        range: RangeInclusive<u64>,
+    ) -> Result<()> {
+        self.counters(name, std::slice::from_mut(value), range)
+    }
+
+    /// Counters, indices or phases of one range, as many as there are.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; a number outside the range.
+    pub fn counters(
+        &mut self,
+        name: &str,
+        values: &mut [u64],
+        range: RangeInclusive<u64>,
+    ) -> Result<()> {
+        self.words(name, values)?;
+        self.check_range(name, values, range)
+    }
+
+    /// Counters, indices or phases of one range, as many as `length` admits.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; a number outside the range.
+    pub fn counter_list(
+        &mut self,
+        name: &str,
+        values: &mut Vec<u64>,
+        length: Length,
+        range: RangeInclusive<u64>,
+    ) -> Result<()> {
+        self.word_list(name, values, length)?;
+        self.check_range(name, values, range)
+    }
+
+    /// The steps at which something was noted, in their order.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`]; steps out of order or beyond [`STEPS`].
+    pub fn step_list(&mut self, name: &str, values: &mut Vec<u64>) -> Result<()> {
+        self.counter_list(name, values, Length::Any, STEPS)?;
+        self.require(name, values.is_sorted(), || "steps in their order".into())
+    }
+
+    /// One yes-or-no.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn flag(&mut self, name: &str, value: &mut bool) -> Result<()> {
+        let mut number = u64::from(*value);
+        self.counter(name, &mut number, 0..=1)?;
+        *value = number != 0;
+        Ok(())
+    }
+
+    /// Numbers of which every pattern of bits is right, as many as there are.
+    ///
+    /// # Errors
+    /// When restoring: a missing name, another length or number type.
+    pub fn words<V: Stored>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        let full = self.full(name);
         match &mut self.mode {
             Mode::Save(snapshot) => {
                 snapshot.arrays.insert(full, V::wrap(values));
@@ -193,42 +363,97 @@ impl<'a> StateIo<'a> {
         Ok(())
     }
 
-    /// An array whose length is part of the state.
+    /// Numbers of which every pattern of bits is right, as many as `length` admits.
     ///
     /// # Errors
-    /// When restoring: a missing name or another number type.
-    pub fn list<V: Stored>(&mut self, name: &str, values: &mut Vec<V>) -> Result<()> {
-        let full = format!("{}{name}", self.prefix);
+    /// When restoring: a missing name, another length or number type.
+    pub fn word_list<V: Stored>(
+        &mut self,
+        name: &str,
+        values: &mut Vec<V>,
+        length: Length,
+    ) -> Result<()> {
+        let full = self.full(name);
         match &mut self.mode {
             Mode::Save(snapshot) => {
-                snapshot.arrays.insert(full, V::wrap(values));
+                snapshot.arrays.insert(full.clone(), V::wrap(values));
             }
             Mode::Restore(snapshot) => {
-                let stored = find::<V>(snapshot, &full)?;
                 values.clear();
-                values.extend_from_slice(stored);
-                self.restored.insert(full);
+                values.extend_from_slice(find::<V>(snapshot, &full)?);
+                self.restored.insert(full.clone());
             }
         }
-        Ok(())
+        if length.admits(values.len()) {
+            return Ok(());
+        }
+        let (got, expected) = (values.len(), length.expected());
+        Err(damaged(format!(
+            "`{full}` has {got} numbers, expected {expected}"
+        )))
     }
 
-    /// One counter.
+    /// Refuses a state whose parts, each right by itself, do not fit each other.
     ///
     /// # Errors
-    /// As [`StateIo::values`].
-    pub fn counter(&mut self, name: &str, value: &mut u64) -> Result<()> {
-        self.values(name, std::slice::from_mut(value))
+    /// `holds` is false; `expected` then says what should be.
+    pub fn require(
+        &self,
+        name: &str,
+        holds: bool,
+        expected: impl FnOnce() -> String,
+    ) -> Result<()> {
+        if holds {
+            return Ok(());
+        }
+        Err(damaged(format!(
+            "`{}` does not fit the rest, expected {}",
+            self.full(name),
+            expected()
+        )))
     }
 
-    /// One yes-or-no.
-    ///
-    /// # Errors
-    /// As [`StateIo::values`].
-    pub fn flag(&mut self, name: &str, value: &mut bool) -> Result<()> {
-        let mut number = u64::from(*value);
-        self.counter(name, &mut number)?;
-        *value = number != 0;
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn check_range(&self, name: &str, values: &[u64], range: RangeInclusive<u64>) -> Result<()> {
+        let expected = match (range.start(), range.end()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first} to {last}"),
+        };
+        self.check_each(name, values, &expected, |value| range.contains(value))
+    }
+
+    fn check_each<V: std::fmt::Debug>(
+        &self,
+        name: &str,
+        values: &[V],
+        expected: &str,
+        is_right: impl Fn(&V) -> bool,
+    ) -> Result<()> {
+        let Some(index) = values.iter().position(|value| !is_right(value)) else {
+            return Ok(());
+        };
+        let place = match values.len() {
+            1 => String::new(),
+            _ => format!("[{index}]"),
+        };
+        Err(damaged(format!(
+            "`{}{place}` is {:?}, expected {expected}",
+            self.full(name),
+            values[index]
+        )))
+    }
+
+    /// A run that has just diverged is no damage: what saves it asks for [`StateIo::not_finite`].
+    fn check_finite<V: Scalar>(&mut self, name: &str, values: &[V]) -> Result<()> {
+        if self.is_restoring() {
+            return self.check_each(name, values, "a finite number", |v| v.finite());
+        }
+        if self.not_finite.is_none() && !values.iter().all(|v| v.finite()) {
+            self.not_finite = Some(self.full(name));
+        }
         Ok(())
     }
 }
@@ -245,6 +470,13 @@ fn find<'a, V: Stored>(snapshot: &'a Snapshot, name: &str) -> Result<&'a [V]> {
             V::KIND
         ))
     })
+}
+
+fn damaged(what: String) -> Error {
+    Error::Snapshot {
+        what,
+        mend: "The checkpoint is damaged or of another version: go on from another one, or start a new run.".into(),
+    }
 }
 
 fn mismatch(what: String) -> Error {

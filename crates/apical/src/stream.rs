@@ -79,7 +79,7 @@ impl Stream {
         }
         words[4] = self.generator.get_stream();
         words[5..].copy_from_slice(&[position as u64, (position >> 64) as u64]);
-        io.values(name, &mut words)?;
+        io.words(name, &mut words)?;
         let mut seed = [0; 32];
         for (bytes, word) in seed.as_chunks_mut::<8>().0.iter_mut().zip(words) {
             *bytes = word.to_le_bytes();

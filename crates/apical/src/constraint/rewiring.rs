@@ -185,7 +185,7 @@ impl<T: Scalar> Constraint<T> for Rewiring<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.stream.state("stream", io)?;
-        io.values("signs", self.signs[0].data_mut())?;
-        io.values("readout_signs", self.signs[1].data_mut())
+        io.signs("signs", self.signs[0].data_mut())?;
+        io.signs("readout_signs", self.signs[1].data_mut())
     }
 }

@@ -78,6 +78,6 @@ impl<T: Scalar> Constraint<T> for Sparsity<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("mask", self.mask.data_mut())
+        io.mask("mask", self.mask.data_mut())
     }
 }

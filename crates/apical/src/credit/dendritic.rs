@@ -28,7 +28,7 @@ use crate::kernel::{
     Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product, squared_norm,
 };
 use crate::network::{Dims, Network};
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::{Owner, STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::synapse::{Fan, Init};
 use crate::view::{Locality, View};
@@ -790,14 +790,22 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
                 truth.window.state(io)?;
                 io.values("labels", truth.labels.data_mut())?;
                 io.values("targets", truth.targets.data_mut())?;
-                io.counter("step", &mut truth.step)
+                io.counter("step", &mut truth.step, STEPS)?;
+                // Counted together, until the window is full.
+                let held = truth.step.min(truth.horizon - 1);
+                let expected = || format!("as many steps as are held, {held}");
+                io.require("step", truth.window.held() as u64 == held, expected)
             })?;
         }
-        io.counter("since_refresh", &mut self.since_refresh)?;
+        io.counter(
+            "since_refresh",
+            &mut self.since_refresh,
+            0..=self.refresh - 1,
+        )?;
         io.flag("voltage_is_current", &mut self.voltage_is_current)?;
         io.flag("begun", &mut self.begun)?;
         let mut losses = [self.apical_loss, self.jacobian_loss];
-        io.values("losses", &mut losses)?;
+        io.measured("losses", &mut losses)?;
         [self.apical_loss, self.jacobian_loss] = losses;
         Ok(())
     }

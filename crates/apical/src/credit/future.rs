@@ -131,8 +131,10 @@ impl<T: Scalar> FutureCredit<T> {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("next", &mut self.next)?;
-        io.counter("held", &mut self.held)?;
+        // The oldest step leaves as soon as the window is full.
+        let last = self.horizon as u64 - 1;
+        io.counter("next", &mut self.next, 0..=last)?;
+        io.counter("held", &mut self.held, 0..=last)?;
         for (b, window) in self.windows.iter_mut().enumerate() {
             for (k, entry) in window.iter_mut().enumerate() {
                 io.scope(&format!("{b}.{k}"), |io| {

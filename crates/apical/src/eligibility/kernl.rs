@@ -20,7 +20,7 @@ use super::trace::Traces;
 use crate::kernel::{Buffer, Matrix, add_outer, add_transposed, product};
 use crate::network::{Activity, Dims, Network};
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::{Owner, STEPS, StateIo};
 use crate::stream::Stream;
 use crate::view::View;
 use crate::{Error, Result, Scalar};
@@ -378,7 +378,8 @@ impl<T: Scalar> Eligibility<T> for Kernl<T> {
         io.values("draw", &mut self.draw)?;
         io.values("twin.state", &mut self.twin.state)?;
         io.values("twin.rate", &mut self.twin.rate)?;
-        io.counter("since_reset", &mut self.since_reset)?;
+        let longest = self.spec.reset.unwrap_or(*STEPS.end());
+        io.counter("since_reset", &mut self.since_reset, 0..=longest)?;
         io.flag("begun", &mut self.begun)?;
         self.traces.state(io)?;
         self.noise.state(io)

@@ -286,7 +286,7 @@ impl<T: Scalar> Eligibility<T> for Snap<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         let mut connected = self.connected.clone();
-        io.values("connected", &mut connected)?;
+        io.counters("connected", &mut connected, 0..=1)?;
         if connected != self.connected {
             self.kept = keep(self.dims, self.order, &connected)?;
             self.connected = connected;

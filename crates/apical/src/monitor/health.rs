@@ -6,7 +6,7 @@ use crate::kernel::Matrix;
 use crate::network::{Activity, Dims};
 use crate::neuron::Partials;
 use crate::optimizer::OptimizerSpec;
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::{Result, Scalar};
 
 /// Something that looks wrong.
@@ -230,12 +230,12 @@ impl Health {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("looks", &mut self.looks)?;
-        io.values("reached", &mut self.reached)?;
-        io.counter("signalled", &mut self.signalled)?;
-        io.values("alive", &mut self.alive)?;
+        io.counter("looks", &mut self.looks, STEPS)?;
+        io.counters("reached", &mut self.reached, 0..=1)?;
+        io.counter("signalled", &mut self.signalled, 0..=1)?;
+        io.counters("alive", &mut self.alive, 0..=1)?;
         let mut losses = [self.first, self.now];
-        io.values("losses", &mut losses)?;
+        io.measured("losses", &mut losses)?;
         [self.first, self.now] = losses;
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Monitor, Quantity};
 use crate::learner::Learner;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, STEPS, StateIo};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of one recorded quantity.
@@ -123,10 +123,11 @@ impl Recorder {
         for (index, channel) in self.channels.iter_mut().enumerate() {
             // A quantity may be recorded twice, with different windows.
             io.scope(&format!("{index}:{}", channel.name), |io| {
-                io.list("steps", &mut channel.steps)?;
-                io.list("values", &mut channel.values)?;
-                io.values("ring", &mut channel.ring)?;
-                io.counter("filled", &mut channel.filled)
+                io.step_list("steps", &mut channel.steps)?;
+                let records = Length::Exactly(channel.steps.len());
+                io.measured_list("values", &mut channel.values, records)?;
+                io.measured("ring", &mut channel.ring)?;
+                io.counter("filled", &mut channel.filled, STEPS)
             })?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::feedback::Feedback;
 use crate::kernel::{Buffer, Matrix, Simd, squared_norm};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
 
@@ -357,7 +357,7 @@ impl<T: Scalar> Optimizer<T> {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("updates", &mut self.updates)?;
+        io.counter("updates", &mut self.updates, STEPS)?;
         if self.extras.deviation != T::ZERO {
             self.extras.noise.state(io)?;
         }

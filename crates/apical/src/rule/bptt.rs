@@ -8,9 +8,9 @@
 
 use super::planes::{add_through_own, chunk, through_gain};
 use super::{Empty, Locality, Rule, RuleInfo, Site};
-use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum};
+use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum, padded};
 use crate::network::{Dims, Network};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, STEPS, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -206,13 +206,22 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        let tape = &mut self.tape;
-        io.counter("steps", &mut tape.steps)?;
-        io.list("pre", &mut tape.pre)?;
-        io.list("own", &mut tape.own)?;
-        io.list("gain", &mut tape.gain)?;
-        io.list("slope", &mut tape.slope)?;
-        io.list("signal", &mut tape.signal)
+        let Dims {
+            states, currents, ..
+        } = self.dims;
+        let (plane, tape) = (self.dims.plane(), &mut self.tape);
+        let longest = self.block.map_or(*STEPS.end(), |block| block - 1);
+        io.counter("steps", &mut tape.steps, 0..=longest)?;
+        let steps = |width: usize| Length::Exactly((tape.steps as usize).saturating_mul(width));
+        io.list(
+            "pre",
+            &mut tape.pre,
+            steps(self.dims.batch * padded(self.dims.pre())),
+        )?;
+        io.list("own", &mut tape.own, steps(states * states * plane))?;
+        io.list("gain", &mut tape.gain, steps(states * currents * plane))?;
+        io.list("slope", &mut tape.slope, steps(states * plane))?;
+        io.list("signal", &mut tape.signal, steps(plane))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::Scalar;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, StateIo};
 
 /// Credit of every step, kept where there is any.
 pub(super) struct CreditTape<T> {
@@ -63,8 +63,15 @@ impl<T: Scalar> CreditTape<T> {
         last.map_or(0, |last| last + 1)
     }
 
-    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.list("credit", &mut self.credit)?;
-        io.list("with_credit", &mut self.index)
+    /// Saves or restores the credit of `steps` steps.
+    pub fn state(&mut self, steps: usize, io: &mut StateIo<'_>) -> Result<()> {
+        let (all, range) = (Length::Exactly(steps), 0..=steps as u64);
+        io.counter_list("with_credit", &mut self.index, all, range)?;
+        let paid = self.index.iter().filter(|k| **k > 0);
+        let in_order = paid.clone().zip(1..).all(|(k, place)| *k == place);
+        let places = || "the steps with credit to be counted from 1".into();
+        io.require("with_credit", in_order, places)?;
+        let numbers = Length::Exactly(paid.count().saturating_mul(self.length));
+        io.list("credit", &mut self.credit, numbers)
     }
 }

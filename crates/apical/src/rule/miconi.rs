@@ -18,7 +18,7 @@ use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::{Owner, STEPS, StateIo};
 use crate::stream::Stream;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -192,8 +192,8 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         io.values("mean", &mut self.mean)?;
         io.flag("begun", &mut self.begun)?;
         io.values("losses", &mut self.losses)?;
-        io.values("expected", &mut self.expected)?;
-        io.counter("steps", &mut self.steps)?;
+        io.measured("expected", &mut self.expected)?;
+        io.counter("steps", &mut self.steps, STEPS)?;
         for (k, trace) in self.traces.iter_mut().enumerate() {
             io.values(&format!("trace.{k}"), trace.data_mut())?;
         }

@@ -274,7 +274,7 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("expected", &mut self.expected)?;
+        io.measured("expected", &mut self.expected)?;
         if self.spec.reward == Reward::Trial {
             io.values("trial", &mut self.trial)?;
             io.flag("open", &mut self.open)?;

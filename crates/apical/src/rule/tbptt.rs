@@ -198,9 +198,10 @@ impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("next", &mut self.next)?;
-        io.counter("held", &mut self.held)?;
-        io.counter("waiting", &mut self.waiting)?;
+        let TbpttSpec { every, back } = self.spec;
+        io.counter("next", &mut self.next, 0..=back - 1)?;
+        io.counter("held", &mut self.held, 0..=back)?;
+        io.counter("waiting", &mut self.waiting, 0..=self.held.min(every - 1))?;
         for (b, window) in self.windows.iter_mut().enumerate() {
             for (k, entry) in window.iter_mut().enumerate() {
                 io.scope(&format!("{b}.{k}"), |io| {

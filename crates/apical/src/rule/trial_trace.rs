@@ -9,9 +9,9 @@ use super::credit_tape::CreditTape;
 use super::planes::{add_through_own, chunk, through_gain};
 use super::{Rule, any};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
-use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
+use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
 use crate::network::{Dims, Network};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, StateIo};
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -204,17 +204,38 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
         if let Some(lag) = &mut self.lag {
             lag.state(io)?;
         }
-        io.list("pre", &mut self.pre)?;
-        io.list("own", &mut self.own)?;
-        io.list("gain", &mut self.gain)?;
         let mut constant: Vec<T> = self
             .constant
             .map_or(Vec::new(), |(own, gain)| vec![own, gain]);
-        io.list("constant", &mut constant)?;
+        io.list("constant", &mut constant, Length::Rows(2))?;
         self.constant = match constant[..] {
-            [own, gain] => Some((own, gain)),
+            [own, gain, ..] => Some((own, gain)),
             _ => None,
         };
-        self.credit.state(io)
+        let Dims {
+            states, currents, ..
+        } = self.dims;
+        let is_plain = self.leak.is_none() && states * currents == 1;
+        io.require("constant", is_plain || self.constant.is_none(), || {
+            "nothing, as partials vary".into()
+        })?;
+        let width = self.dims.batch * padded(self.dims.pre());
+        io.list("pre", &mut self.pre, Length::Rows(width))?;
+        let steps = self.pre.len() / width;
+        let planes = match self.constant {
+            Some(_) => 0,
+            None => steps * self.dims.plane(),
+        };
+        io.list(
+            "own",
+            &mut self.own,
+            Length::Exactly(states * states * planes),
+        )?;
+        io.list(
+            "gain",
+            &mut self.gain,
+            Length::Exactly(states * currents * planes),
+        )?;
+        self.credit.state(steps, io)
     }
 }

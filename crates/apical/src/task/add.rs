@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
@@ -249,12 +249,13 @@ impl<T: Scalar> Task<T> for Add {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("step", &mut self.step)?;
+        io.counter("step", &mut self.step, STEPS)?;
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("tosses", &mut source.tosses)?;
-                io.counter("next", &mut source.next)?;
+                io.counters("tosses", &mut source.tosses, 0..=1)?;
+                let last = source.tosses.len() as u64 - 1;
+                io.counter("next", &mut source.next, 0..=last)?;
                 let mut probability = [source.probability];
                 io.values("probability", &mut probability)?;
                 source.probability = probability[0];

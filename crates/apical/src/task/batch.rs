@@ -1,7 +1,7 @@
 //! Make a task of a generator that writes one sample after another, all with the same trial edges.
 
 use super::{Sample, Task};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::{Result, Scalar};
 
 /// One step of one sample, to be filled: x and y are 0 and the mask 1 on entry.
@@ -140,6 +140,11 @@ impl Clock {
         }
     }
 
+    /// Whether the next step begins a trial.
+    pub fn begins(&self) -> bool {
+        self.next == 0
+    }
+
     /// The present step of the trial, the first being 0.
     pub fn step(&self) -> u64 {
         self.step
@@ -148,8 +153,15 @@ impl Clock {
     /// Saves or restores the position.
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         let mut steps = [self.next, self.step];
-        io.values("clock", &mut steps)?;
+        let last = (self.length - 1).min(*STEPS.end());
+        io.counters("clock", &mut steps, 0..=last)?;
         [self.next, self.step] = steps;
-        Ok(())
+        let follows = match self.next {
+            0 => self.step == 0 || self.step == last,
+            next => next == self.step + 1,
+        };
+        io.require("clock", follows, || {
+            "the next step and the one before it".into()
+        })
     }
 }

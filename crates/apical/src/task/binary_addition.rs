@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, StateIo};
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
@@ -173,6 +173,36 @@ impl BinaryAddition {
     }
 }
 
+impl BinaryAddition {
+    /// Whether the symbols are those of a trial: no sum then leads beyond the outputs.
+    fn is_script(&self) -> bool {
+        let digits = |number: &[u64]| number.iter().filter(|s| **s == DIGIT).count() as u64;
+        let is_kind = self.script.iter().all(|s| [DIGIT, NOOP, PLUS].contains(s));
+        let mut numbers: Vec<&[u64]> = self.script.split(|s| *s == PLUS).collect();
+        let answer = numbers.pop().unwrap_or_default();
+        is_kind
+            && self.script.len() as u64 <= self.spec.longest()
+            && numbers.len() as u64 <= self.spec.max_args
+            && digits(answer) == 0
+            && numbers
+                .into_iter()
+                .all(|number| digits(number) <= self.spec.max_digits)
+    }
+
+    /// The largest number being read after `next` symbols, and the largest sum of those before.
+    fn most_read(&self) -> [u64; 2] {
+        let mut most = [0, 0];
+        for symbol in &self.script[..self.next as usize] {
+            most = match (*symbol, most) {
+                (DIGIT, [number, sum]) => [2 * number + 1, sum],
+                (PLUS, [number, sum]) => [0, sum + number],
+                (_, same) => same,
+            };
+        }
+        most
+    }
+}
+
 impl Generator for BinaryAddition {
     fn sizes(&self) -> (usize, usize) {
         Settings::sizes(&self.spec)
@@ -214,13 +244,23 @@ impl Generator for BinaryAddition {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.plan.state("plan", io)?;
-        io.list("script", &mut self.script)?;
-        io.counter("next", &mut self.next)?;
+        let symbols = DIGIT..=PLUS;
+        io.counter_list("script", &mut self.script, Length::Any, symbols)?;
+        let is_script = self.is_script();
+        io.require("script", is_script, || {
+            format!("a trial of at most {} symbols", self.spec.longest())
+        })?;
+        let length = self.script.len() as u64;
+        io.counter("next", &mut self.next, 0..=length)?;
+        io.require("next", (self.next == 0) == (length == 0), || {
+            "a step within the trial".into()
+        })?;
+        let [number, sum] = self.most_read();
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.counter("number", &mut source.number)?;
-                io.counter("sum", &mut source.sum)
+                io.counter("number", &mut source.number, 0..=number)?;
+                io.counter("sum", &mut source.sum, 0..=sum)
             })?;
         }
         Ok(())

@@ -232,7 +232,11 @@ impl Generator for ContextDecision {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
                 io.values("coherences", &mut source.coherences)?;
-                io.values("plan", &mut source.plan)
+                let latest = self.spec.trial.saturating_add(self.spec.report);
+                io.counters("plan", &mut source.plan, 0..=latest)?;
+                io.require("plan", source.plan[0] <= 1, || {
+                    "0 or 1 first, the cued stream".into()
+                })
             })?;
         }
         Ok(())

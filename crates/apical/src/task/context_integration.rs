@@ -159,7 +159,7 @@ impl Generator for ContextIntegration {
                 source.stream.state("stream", io)?;
                 io.values("coherences", &mut source.coherences)?;
                 io.values("sum", std::slice::from_mut(&mut source.sum))?;
-                io.counter("cued", &mut source.cued)
+                io.counter("cued", &mut source.cued, 0..=1)
             })?;
         }
         Ok(())

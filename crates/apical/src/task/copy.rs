@@ -161,10 +161,11 @@ impl Generator for Copy {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.clock.state(io)?;
+        let last = self.spec.symbols as u64 - 1;
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("sequence", &mut source.sequence)
+                io.counters("sequence", &mut source.sequence, 0..=last)
             })?;
         }
         Ok(())

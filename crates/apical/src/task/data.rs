@@ -14,7 +14,7 @@ use super::batch::{self, Edge, Generator, Row};
 use super::deck::Deck;
 use super::loaded::{Fingerprint, Loaded};
 use super::{Request, Settings, Task, TaskInfo, check};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a task made of sequences.
@@ -400,12 +400,26 @@ impl Generator for Data {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.sequences.fingerprint.state(io)?;
-        io.counter("next", &mut self.next)?;
-        io.counter("length", &mut self.length)?;
-        match &mut self.order {
-            Order::Trials(deck) => deck.state(io),
-            Order::Parts { .. } => Ok(()),
-        }
+        io.counter("next", &mut self.next, STEPS)?;
+        io.counter("length", &mut self.length, STEPS)?;
+        let shown = match &mut self.order {
+            Order::Trials(deck) => {
+                deck.state(io)?;
+                match deck.is_dealt() {
+                    true => self.sequences.trial(deck.trial(0)).len(),
+                    false => 0,
+                }
+            }
+            // Before the first step no length is known.
+            Order::Parts { part, .. } => usize::from(self.next > 0) * *part,
+        };
+        io.require("length", self.length == shown as u64, || {
+            format!("{shown} steps, as those shown have")
+        })?;
+        let first = u64::from(shown > 0);
+        io.require("next", (first..=self.length).contains(&self.next), || {
+            format!("{first} to {shown}")
+        })
     }
 }
 

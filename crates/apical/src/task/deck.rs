@@ -80,6 +80,11 @@ impl Deck {
         true
     }
 
+    /// Whether any trial has been dealt.
+    pub fn is_dealt(&self) -> bool {
+        self.dealt > 0
+    }
+
     /// The trial dealt to sample `b`.
     pub fn trial(&self, b: usize) -> usize {
         self.order[self.dealt as usize - self.batch + b] as usize
@@ -87,13 +92,11 @@ impl Deck {
 
     /// Saves or restores the position; the order follows from it.
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("dealt", &mut self.dealt)?;
-        if self.dealt as usize > self.order.len() {
-            return Err(Error::Snapshot {
-                what: "it has dealt more trials than there are".into(),
-                mend: "Resume with the data the checkpoint was written with.".into(),
-            });
-        }
+        io.counter("dealt", &mut self.dealt, 0..=self.order.len() as u64)?;
+        let batch = self.batch as u64;
+        io.require("dealt", self.dealt.is_multiple_of(batch), || {
+            format!("a multiple of the batch, {batch}")
+        })?;
         if let Some([before, _]) = &mut self.streams {
             before.state("epoch", io)?;
             if io.is_restoring() {

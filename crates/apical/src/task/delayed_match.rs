@@ -149,10 +149,11 @@ impl Generator for DelayedMatch {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.clock.state(io)?;
+        let last = self.spec.stimuli as u64 - 1;
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("shown", &mut source.shown)
+                io.counters("shown", &mut source.shown, 0..=last)
             })?;
         }
         Ok(())

@@ -147,7 +147,7 @@ impl Generator for DelayedXor {
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("cues", &mut source.cues)
+                io.counters("cues", &mut source.cues, 0..=1)
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
@@ -282,11 +282,12 @@ impl Generator for FixedPointTransition {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.clock.state(io)?;
+        let last = self.spec.states.len() as u64 - 1;
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("states", &mut source.states)?;
-                io.values("ages", &mut source.ages)
+                io.counters("states", &mut source.states, 0..=last)?;
+                io.counters("ages", &mut source.ages, STEPS)
             })?;
         }
         Ok(())

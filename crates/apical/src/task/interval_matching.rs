@@ -185,7 +185,7 @@ impl Generator for IntervalMatching {
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.counter("delay", &mut source.delay)
+                io.counter("delay", &mut source.delay, 0..=self.spec.longest)
             })?;
         }
         Ok(())

@@ -90,7 +90,7 @@ impl Fingerprint {
     /// Saves itself, or refuses a snapshot made with other data.
     pub fn state(self, io: &mut StateIo<'_>) -> Result<()> {
         let mut stored = self.0;
-        io.counter("data", &mut stored)?;
+        io.words("data", std::slice::from_mut(&mut stored))?;
         if stored == self.0 {
             return Ok(());
         }

@@ -213,7 +213,7 @@ impl Generator for Mimic {
         for (b, source) in self.sources.iter_mut().enumerate() {
             io.scope(&b.to_string(), |io| {
                 source.stream.state("stream", io)?;
-                io.values("bits", &mut source.bits)?;
+                io.counters("bits", &mut source.bits, 0..=1)?;
                 io.values("rate", &mut source.rate)
             })?;
         }

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Request, Sample, Settings, Task, TaskInfo, TaskSpec, check, draw};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
@@ -139,6 +139,14 @@ struct MultiTask<T> {
     between: bool,
 }
 
+impl<T> MultiTask<T> {
+    /// Steps of a block of the present task.
+    fn block(&self) -> u64 {
+        let blocks = &self.spec.blocks;
+        blocks[(self.current as usize).min(blocks.len() - 1)]
+    }
+}
+
 impl<T: Scalar> Task<T> for MultiTask<T> {
     fn sizes(&self) -> (usize, usize) {
         Settings::sizes(&self.spec)
@@ -151,8 +159,7 @@ impl<T: Scalar> Task<T> for MultiTask<T> {
                 BlockOrder::InTurn => (self.current + 1) % count,
                 BlockOrder::Random => draw::below(&mut self.stream, count),
             };
-            let blocks = &self.spec.blocks;
-            self.left = blocks[(self.current as usize).min(blocks.len() - 1)];
+            self.left = self.block();
         }
         let begins = self.parts.iter().all(|part| part.steps == 0);
         let part = &mut self.parts[self.current as usize];
@@ -189,18 +196,14 @@ impl<T: Scalar> Task<T> for MultiTask<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.stream.state("blocks", io)?;
-        io.counter("current", &mut self.current)?;
-        if self.current >= self.parts.len() as u64 {
-            return Err(Error::Snapshot {
-                what: "it is in a task that is not there".into(),
-                mend: "Resume with the tasks the checkpoint was written with.".into(),
-            });
-        }
-        io.counter("left", &mut self.left)?;
+        let last = self.parts.len() as u64 - 1;
+        io.counter("current", &mut self.current, 0..=last)?;
+        let block = self.block();
+        io.counter("left", &mut self.left, 0..=block)?;
         io.flag("between", &mut self.between)?;
         for (k, part) in self.parts.iter_mut().enumerate() {
             io.scope(&k.to_string(), |io| {
-                io.counter("steps", &mut part.steps)?;
+                io.counter("steps", &mut part.steps, STEPS)?;
                 io.scope("task", |io| part.task.state(io))
             })?;
         }

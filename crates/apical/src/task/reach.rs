@@ -250,9 +250,9 @@ impl Generator for Reach {
                 io.flag("right", &mut source.corner.right)?;
                 io.flag("top", &mut source.corner.top)?;
                 let mut direction = source.direction as u64;
-                io.counter("direction", &mut direction)?;
-                // A checkpoint that was meddled with must not lead outside the list.
-                source.direction = (direction as usize).min(DIRECTIONS.len() - 1);
+                let last = DIRECTIONS.len() as u64 - 1;
+                io.counter("direction", &mut direction, 0..=last)?;
+                source.direction = direction as usize;
                 Ok(())
             })?;
         }

@@ -241,7 +241,9 @@ impl Generator for SequentialMnist {
         self.digits.fingerprint.state(io)?;
         self.clock.state(io)?;
         io.flag("last", &mut self.last)?;
-        self.deck.state(io)
+        self.deck.state(io)?;
+        let is_dealt = self.clock.begins() || self.deck.is_dealt();
+        io.require("dealt", is_dealt, || "an image in the middle of one".into())
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
@@ -189,7 +189,7 @@ impl Generator for SineWave {
                 source.stream.state("stream", io)?;
                 io.flag("on", &mut source.on)?;
                 io.values("period", std::slice::from_mut(&mut source.period))?;
-                io.counter("since", &mut source.since)
+                io.counter("since", &mut source.since, STEPS)
             })?;
         }
         Ok(())

@@ -25,4 +25,5 @@ mod recorder;
 mod resume;
 mod rflo;
 mod rules;
+mod tampered;
 mod tasks;

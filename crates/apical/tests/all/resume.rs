@@ -7,7 +7,7 @@ use apical::monitor::{Monitor, MonitorSpec, Recorder};
 use apical::network::NetworkSpec;
 use apical::neuron::{Activation, NeuronSpec, VoltageSpec};
 use apical::optimizer::{Method, OptimizerSpec, Schedule};
-use apical::snapshot::{Snapshot, StateIo};
+use apical::snapshot::{STEPS, Snapshot, StateIo};
 use apical::task::{AddSpec, Sample, Task, TaskSpec};
 use apical::{Learner, LearnerSpec, Reduction, Result, Scalar, Streams, Update};
 
@@ -46,7 +46,7 @@ impl<T: Scalar> Task<T> for Trials<T> {
         true
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("trial_step", &mut self.step)?;
+        io.counter("trial_step", &mut self.step, STEPS)?;
         io.scope("inner", |io| self.inner.state(io))
     }
 }
@@ -109,7 +109,7 @@ impl<T: Scalar> Run<T> {
 }
 
 /// Every J, both timings, phases and label activations; every rule without options.
-fn rules() -> Vec<String> {
+pub(crate) fn rules() -> Vec<String> {
     let names = apical::rule::RULES.iter().map(|info| info.name);
     let mut rules: Vec<String> = names.map(|k| format!(r#"{{"kind": "{k}"}}"#)).collect();
     rules.extend(

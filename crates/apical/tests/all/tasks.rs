@@ -99,7 +99,7 @@ fn is_fixed(spec: &TaskSpec) -> bool {
     }
 }
 
-fn specs() -> Vec<TaskSpec> {
+pub(crate) fn specs() -> Vec<TaskSpec> {
     let parse = |json: &str| serde_json::from_str::<TaskSpec>(json);
     let plain = TASKS.iter().map(|info| {
         let json = format!(r#"{{"kind": "{}"{}}}"#, info.name, needed(info.name));

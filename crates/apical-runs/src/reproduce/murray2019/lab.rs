@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use apical::monitor::{Monitor, Recorder};
 use apical::network::Activity;
-use apical::snapshot::{Snapshot, StateIo};
+use apical::snapshot::{Length, STEPS, Snapshot, StateIo};
 use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
@@ -73,18 +73,20 @@ impl Outcome {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        io.list("losses", &mut self.losses)?;
-        io.list("alignment_steps", &mut self.alignments.0)?;
-        io.list("alignments", &mut self.alignments.1)?;
+        io.measured_list("losses", &mut self.losses, Length::Any)?;
+        let (steps, alignments) = &mut self.alignments;
+        io.step_list("alignment_steps", steps)?;
+        io.measured_list("alignments", alignments, Length::Exactly(steps.len()))?;
         let mut wrong = self.wrong_signs as u64;
-        io.counter("wrong_signs", &mut wrong)?;
+        io.counter("wrong_signs", &mut wrong, STEPS)?;
         self.wrong_signs = wrong as usize;
-        io.list("output", &mut self.seen.output)?;
+        io.measured_list("output", &mut self.seen.output, Length::Any)?;
         let mut lengths: Vec<u64> = self.seen.numbers.iter().map(|n| n.len() as u64).collect();
-        io.list("lengths", &mut lengths)?;
+        io.counter_list("lengths", &mut lengths, Length::Any, STEPS)?;
         self.seen.numbers.resize(lengths.len(), Vec::new());
-        for (index, numbers) in self.seen.numbers.iter_mut().enumerate() {
-            io.list(&format!("numbers.{index}"), numbers)?;
+        for (index, (numbers, length)) in self.seen.numbers.iter_mut().zip(lengths).enumerate() {
+            let length = Length::Exactly(length as usize);
+            io.measured_list(&format!("numbers.{index}"), numbers, length)?;
         }
         Ok(())
     }

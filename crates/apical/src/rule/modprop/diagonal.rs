@@ -202,7 +202,7 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
         }
         io.values("values_real", &mut self.values[0])?;
         io.values("values_imaginary", &mut self.values[1])?;
-        io.values("condition", std::slice::from_mut(&mut self.condition))?;
+        io.measured("condition", std::slice::from_mut(&mut self.condition))?;
         if io.is_restoring() {
             // Whatever was worked out belongs to other weights.
             self.known.fill(f64::NAN);

@@ -174,7 +174,7 @@ impl<T: Scalar> Gathered<T> {
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("gathered", self.rows.data_mut())?;
         io.values("held", &mut self.held)?;
-        io.values("kept", &mut self.kept)?;
+        io.mask("kept", &mut self.kept)?;
         io.flag("empty", &mut self.empty)
     }
 }

@@ -8,7 +8,7 @@ use super::way::Way;
 use crate::eigen::{Complex, Schur};
 use crate::monitor::Warning;
 use crate::neuron::ConstantPartials;
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::synapse::Synapses;
 use crate::{Result, Scalar};
 
@@ -159,8 +159,8 @@ impl Guard {
 
     /// Saves or restores what was seen.
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("calls", &mut self.calls)?;
-        io.values("now", &mut self.now)?;
-        io.values("worst", &mut self.worst)
+        io.counter("calls", &mut self.calls, STEPS)?;
+        io.measured("now", &mut self.now)?;
+        io.measured("worst", &mut self.worst)
     }
 }

@@ -169,8 +169,9 @@ impl<T: Scalar> Rule<T> for Taps<T> {
         self.core.state(io)?;
         self.local.state(io)?;
         io.values("mean", self.mean.data_mut())?;
-        io.counter("next", &mut self.next)?;
-        io.counter("held", &mut self.held)?;
+        let taps = self.ring.len() as u64;
+        io.counter("next", &mut self.next, 0..=taps - 1)?;
+        io.counter("held", &mut self.held, 0..=taps)?;
         for (k, entry) in self.ring.iter_mut().enumerate() {
             io.scope(&format!("ring.{k}"), |io| {
                 io.values("slope", &mut entry.slope)?;

@@ -11,10 +11,10 @@ use super::super::credit_tape::CreditTape;
 use super::super::planes::chunk;
 use super::{Core, Drive, Means, Rule};
 use crate::credit::Probe;
-use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum};
+use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
 use crate::monitor::Warning;
 use crate::network::Network;
-use crate::snapshot::StateIo;
+use crate::snapshot::{Length, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -219,9 +219,14 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
-        io.list("pre", &mut self.pre)?;
-        io.list("slope", &mut self.slope)?;
-        io.list("gain", &mut self.gain)?;
-        self.credit.state(io)
+        let dims = self.core.dims;
+        let width = dims.batch * padded(dims.pre());
+        io.list("pre", &mut self.pre, Length::Rows(width))?;
+        let steps = self.pre.len() / width;
+        let planes = |kept: bool| Length::Exactly(usize::from(kept) * steps * dims.plane());
+        let has_slope = self.core.drive == Drive::Paper;
+        io.list("slope", &mut self.slope, planes(has_slope))?;
+        io.list("gain", &mut self.gain, planes(!self.core.shared))?;
+        self.credit.state(steps, io)
     }
 }

@@ -1,0 +1,225 @@
+//! Share inputs out among worker processes, outlive them, and put together what they found.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::worker::Report;
+
+/// What holds of each input.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest time.
+    pub time: Duration,
+    /// Most memory, in bytes, where the system has `ulimit -v`.
+    pub memory: u64,
+}
+
+/// What came of the inputs of a target.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Inputs run.
+    pub inputs: u64,
+    /// Inputs that were not refused.
+    pub accepted: u64,
+    /// Inputs that panicked, aborted or took too long, and how.
+    pub faults: Vec<(u64, String)>,
+    /// The slowest input that ended.
+    pub slowest: u64,
+    /// What it took.
+    pub took: Duration,
+}
+
+impl Findings {
+    /// Takes in what another worker found.
+    pub fn join(&mut self, other: Self) {
+        self.inputs += other.inputs;
+        self.accepted += other.accepted;
+        self.faults.extend(other.faults);
+        if other.took > self.took {
+            (self.slowest, self.took) = (other.slowest, other.took);
+        }
+    }
+}
+
+impl From<Report> for Findings {
+    fn from(report: Report) -> Self {
+        Self {
+            inputs: report.inputs,
+            accepted: report.accepted,
+            faults: report.panics,
+            slowest: report.slowest,
+            took: report.took,
+        }
+    }
+}
+
+/// Between two looks at a worker.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs the inputs `first`, `first` + 1, … of a target in one worker after another; `program` is this one.
+///
+/// # Errors
+/// A worker that cannot be started.
+pub fn run(
+    program: &Path,
+    target: &str,
+    first: u64,
+    count: u64,
+    limits: Limits,
+) -> Result<Findings> {
+    let folder = folder()?;
+    let mut findings = Findings::default();
+    let (mut next, end) = (first, first + count);
+    while next < end {
+        let progress = folder.path().join("progress");
+        // One that dies before its first input is told from one that dies of it.
+        fs::write(&progress, u64::MAX.to_le_bytes())?;
+        let child = start(
+            program,
+            target,
+            next,
+            end - next,
+            folder.path(),
+            &progress,
+            limits,
+        )?;
+        let (report, at) = watch(child, &progress, limits)?;
+        match report {
+            Ok(report) => {
+                findings.join(report.into());
+                next = end;
+            }
+            Err(what) if at == u64::MAX => {
+                anyhow::bail!("{target}: the worker {what} before its first input")
+            }
+            Err(what) => {
+                findings.inputs += at + 1 - next;
+                findings.faults.push((at, what));
+                next = at + 1;
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// A folder for files, in memory where there is one.
+///
+/// # Errors
+/// No folder can be made.
+pub fn folder() -> Result<tempfile::TempDir> {
+    let memory = PathBuf::from("/dev/shm");
+    let place = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    tempfile::Builder::new()
+        .prefix("apical-fuzz-")
+        .tempdir_in(place)
+        .context("a folder for files")
+}
+
+fn start(
+    program: &Path,
+    target: &str,
+    first: u64,
+    count: u64,
+    folder: &Path,
+    progress: &Path,
+    limits: Limits,
+) -> Result<Child> {
+    let mut command = if cfg!(unix) {
+        let mut shell = Command::new("sh");
+        // macOS has no such limit, and goes on without.
+        let script = r#"ulimit -v "$0" 2>/dev/null; ulimit -c 0; exec "$@""#;
+        shell
+            .args(["-c", script])
+            .arg((limits.memory / 1024).to_string())
+            .arg(program);
+        shell
+    } else {
+        Command::new(program)
+    };
+    command.args([
+        "--target",
+        target,
+        "--seed",
+        &first.to_string(),
+        "--inputs",
+        &count.to_string(),
+    ]);
+    command
+        .arg("--worker")
+        .arg(progress)
+        .arg("--folder")
+        .arg(folder);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    child.with_context(|| format!("{} cannot be started", program.display()))
+}
+
+/// Waits for the end of a worker: its report, or how it died, and the input it was at.
+fn watch(
+    mut child: Child,
+    progress: &Path,
+    limits: Limits,
+) -> Result<(Result<Report, String>, u64)> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    // Pipes are emptied all the time: a full one would look like a hang.
+    let out = std::thread::spawn(move || all(out));
+    let err = std::thread::spawn(move || all(err));
+    let at = || -> u64 {
+        let bytes = fs::read(progress).unwrap_or_default();
+        bytes
+            .first_chunk()
+            .map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes))
+    };
+    let (mut last, mut since, mut hangs) = (at(), Instant::now(), false);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        let now = at();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        } else if since.elapsed() > limits.time && !hangs {
+            hangs = true;
+            child.kill()?;
+        }
+        std::thread::sleep(LOOK);
+    };
+    let (out, err) = (
+        out.join().unwrap_or_default(),
+        err.join().unwrap_or_default(),
+    );
+    let report = if hangs {
+        Err(format!("took more than {:?}", limits.time))
+    } else if status.success() {
+        serde_json::from_str(&out).map_err(|_| format!("said {out:?}"))
+    } else {
+        let said = err
+            .lines()
+            .filter(|line| !line.is_empty())
+            .next_back()
+            .unwrap_or_default();
+        Err(format!("ended with {status}: {said}"))
+    };
+    Ok((report, at()))
+}
+
+fn all(stream: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        // What was said before an error counts.
+        let _ = stream.read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
