@@ -109,7 +109,7 @@ impl<'a, T: Scalar> SeedComparison<'a, T> {
 
     /// What was found; of a seed that is not done also all that the next step depends on.
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        io.counter("steps", &mut self.steps)?;
+        io.counter("steps", &mut self.steps, 0..=self.plan.experiment.steps)?;
         io.flag("is_done", &mut self.is_done)?;
         io.scope("found", |io| self.comparison.found(io))?;
         if self.is_done {

@@ -4,7 +4,7 @@
 //! |g| |h| (Marschall, Cho & Savin 2020, section 3.5). Where a norm is 0 the alignment is 0, not NaN, and weighs nothing.
 
 use crate::kernel::{Matrix, Simd, dot};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::{Result, Scalar};
 
 /// Bins of the histogram over [−1, 1].
@@ -99,12 +99,12 @@ impl Alignment {
             ("silent", &mut self.silent),
             ("broken", &mut self.broken),
         ] {
-            io.counter(name, count)?;
+            io.counter(name, count, STEPS)?;
         }
         let mut sums = [self.mean, self.squares, self.weight, self.weighted];
         io.values("sums", &mut sums)?;
         [self.mean, self.squares, self.weight, self.weighted] = sums;
-        io.values("histogram", &mut self.histogram)?;
+        io.counters("histogram", &mut self.histogram, STEPS)?;
         io.values("weights", &mut self.weights)
     }
 

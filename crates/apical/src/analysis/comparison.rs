@@ -16,7 +16,7 @@ use crate::kernel::{Buffer, Matrix, Simd, dot};
 use crate::learner::Learner;
 use crate::network::Network;
 use crate::rule::{Rule, RuleSpec, Site};
-use crate::snapshot::StateIo;
+use crate::snapshot::{STEPS, StateIo};
 use crate::stream::Streams;
 use crate::task::Sample;
 use crate::{Error, Result, Scalar};
@@ -301,7 +301,7 @@ impl<T: Scalar> Comparison<T> {
     /// # Errors
     /// As [`Comparison::found`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.counter("steps", &mut self.steps)?;
+        io.counter("steps", &mut self.steps, STEPS)?;
         for (k, watcher) in self.watchers.iter_mut().enumerate() {
             io.scope(&format!("rule.{k}"), |io| {
                 io.scope("own", |io| watcher.rule.state(io))?;
@@ -312,13 +312,8 @@ impl<T: Scalar> Comparison<T> {
             })?;
         }
         for (k, group) in self.groups.iter_mut().enumerate() {
-            io.counter(&format!("block.{k}.filled"), &mut group.filled)?;
-            if group.filled >= group.block {
-                return Err(Error::Snapshot {
-                    what: format!("got {} steps of a block of {}", group.filled, group.block),
-                    mend: "The file was changed since it was written: remove it to train this seed anew.".into(),
-                });
-            }
+            let filled = format!("block.{k}.filled");
+            io.counter(&filled, &mut group.filled, 0..=group.block - 1)?;
             for (rule, sum) in group.sums.iter_mut().enumerate() {
                 io.values(&format!("block.{k}.sum.{rule}"), sum.data_mut())?;
             }
