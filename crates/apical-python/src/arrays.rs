@@ -6,9 +6,9 @@ use numpy::{
     Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods,
 };
-use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyInt, PyList, PyTuple};
 
 use crate::error::{invalid, raise_core};
 
@@ -26,6 +26,15 @@ impl Number for f64 {
     const DTYPE: &'static str = "float64";
 }
 
+/// Whether NumPy alone reads a value; frames, series and dictionaries have names.
+pub fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyUntypedArray>()
+        || value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyTuple>()
+        || value.is_instance_of::<PyFloat>()
+        || value.is_instance_of::<PyInt>()
+}
+
 /// A contiguous array of numbers; borrowed if it is one already.
 pub fn numbers<'py, T: Number>(
     value: &Bound<'py, PyAny>,
@@ -33,42 +42,61 @@ pub fn numbers<'py, T: Number>(
 ) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
     // A subclass may mean more than its numbers.
     if value.is_exact_instance_of::<PyUntypedArray>()
-        && let Ok(array) = value.cast::<PyArrayDyn<T>>()
-        && array.is_c_contiguous()
+        && let Some(array) = borrowed(value)
     {
-        return Ok(array.readonly());
+        return Ok(array);
     }
     let py = value.py();
     let numpy = py.import(intern!(py, "numpy"))?;
-    if value.is_instance(&numpy.getattr(intern!(py, "ma"))?.getattr("MaskedArray")?)? {
-        return Err(PyTypeError::new_err(format!(
-            "{field}: got a masked array, expected a plain one. Write {field}.filled(0.0), and mask= for what does not count."
-        )));
+    let mut array = None;
+    if is_plain(value)
+        && let Ok(read) = numpy.call_method1(intern!(py, "asarray"), (value,))
+    {
+        if let Some(array) = borrowed(&read) {
+            return Ok(array);
+        }
+        let kind: String = read.getattr("dtype")?.getattr("kind")?.extract()?;
+        array = matches!(kind.as_str(), "f" | "i" | "u" | "b").then_some(read);
     }
-    let array = numpy
-        .call_method1(intern!(py, "asarray"), (value,))
-        .map_err(|error| {
-            PyTypeError::new_err(format!(
-                "{field}: got {}, expected an array of numbers: {}. Hand in a NumPy array or nested lists of equal lengths.",
-                kind_of(value),
-                error.value(py)
-            ))
-        })?;
-    let dtype = array.getattr("dtype")?;
-    let kind: String = dtype.getattr("kind")?.extract()?;
-    if !matches!(kind.as_str(), "f" | "i" | "u" | "b") {
-        let mend = match kind.as_str() {
-            "c" => "Take its real part, for example x.real.",
-            "O" => "Make all rows equally long and all entries numbers.",
-            _ => "Convert it to numbers first.",
-        };
-        return Err(PyTypeError::new_err(format!(
-            "{field}: got an array of {dtype}, expected numbers ({}). {mend}",
-            T::DTYPE
-        )));
+    let array = match array {
+        Some(array) => array,
+        // Slower, and for any type of number; says what is wrong.
+        None => py
+            .import(intern!(py, "apical._arrays"))?
+            .call_method1(intern!(py, "plain"), (field, value))?,
+    };
+    if let Ok(wide) = array.cast::<PyArrayDyn<f64>>() {
+        return narrowed(wide, field);
     }
     let array = numpy.call_method1(intern!(py, "ascontiguousarray"), (array, T::DTYPE))?;
     Ok(array.cast_into::<PyArrayDyn<T>>()?.readonly())
+}
+
+fn borrowed<'py, T: Number>(value: &Bound<'py, PyAny>) -> Option<PyReadonlyArrayDyn<'py, T>> {
+    let array = value.cast::<PyArrayDyn<T>>().ok()?;
+    array.is_c_contiguous().then(|| array.readonly())
+}
+
+/// A copy of numbers of 64 bits; those too large for `T` are refused.
+fn narrowed<'py, T: Number>(
+    wide: &Bound<'py, PyArrayDyn<f64>>,
+    field: &str,
+) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    let given = wide.readonly();
+    let given = given.as_array();
+    let values: Vec<T> = given.iter().map(|value| T::of(*value)).collect();
+    let lost = |(narrow, wide): (&T, &f64)| wide.is_finite() && !narrow.finite();
+    if let Some(k) = values.iter().zip(given.iter()).position(lost) {
+        let value = given.iter().nth(k).copied().unwrap_or(f64::NAN);
+        return Err(invalid(
+            field,
+            format!("{value:e} as element {k}"),
+            format!("numbers that {} can hold", T::DTYPE),
+            "Scale the data, or build the network with dtype=\"float64\".",
+        ));
+    }
+    let array = PyArray1::from_vec(wide.py(), values).reshape(wide.shape().to_vec())?;
+    Ok(array.readonly())
 }
 
 /// The numbers of an array that [`numbers`] gave.

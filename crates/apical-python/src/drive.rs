@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use apical::Learner;
 use apical::monitor::{Monitor, MonitorSpec, Recorder};
+use apical::snapshot::StateIo;
+use apical::task::{Sample, Task};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -17,8 +19,92 @@ use crate::python_rule::Failure;
 
 /// Between two looks.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Steps between two glances at the clock.
+/// At most so many steps between two glances at the clock.
 const STRIDE: u64 = 64;
+
+/// Tells a loop of steps when to look up; steps may take microseconds or seconds.
+pub struct Clock {
+    looked: Instant,
+    glanced: Instant,
+    stride: u64,
+    left: u64,
+}
+
+impl Clock {
+    /// A clock that starts.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            looked: now,
+            glanced: now,
+            stride: 1,
+            left: 1,
+        }
+    }
+
+    /// Whether it is time, after another step.
+    pub fn is_due(&mut self) -> bool {
+        self.left -= 1;
+        if self.left > 0 {
+            return false;
+        }
+        let now = Instant::now();
+        let quick = now - self.glanced < Duration::from_millis(1);
+        self.stride = if quick {
+            STRIDE.min(2 * self.stride)
+        } else {
+            1
+        };
+        (self.left, self.glanced) = (self.stride, now);
+        if now - self.looked < PATIENCE {
+            return false;
+        }
+        self.looked = now;
+        true
+    }
+
+    /// Ctrl-C, if it was pressed; to be asked after every step, without Python's lock.
+    pub fn interrupted(&mut self) -> PyResult<()> {
+        match self.is_due() {
+            true => Python::attach(|py| py.check_signals()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A task that ends at Ctrl-C.
+pub struct Watched<'a, T: Number> {
+    task: &'a mut dyn Task<T>,
+    clock: Clock,
+    /// What ended it.
+    pub interrupted: Option<PyErr>,
+}
+
+impl<'a, T: Number> Watched<'a, T> {
+    /// Watches `task`.
+    pub fn new(task: &'a mut dyn Task<T>) -> Self {
+        Self {
+            task,
+            clock: Clock::new(),
+            interrupted: None,
+        }
+    }
+}
+
+impl<T: Number> Task<T> for Watched<'_, T> {
+    fn sizes(&self) -> (usize, usize) {
+        self.task.sizes()
+    }
+
+    fn next(&mut self, sample: &mut Sample<T>) -> bool {
+        self.interrupted = self.clock.interrupted().err();
+        self.interrupted.is_none() && self.task.next(sample)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        self.task.state(io)
+    }
+}
 
 #[derive(Deserialize)]
 struct Monitors {
@@ -56,10 +142,10 @@ pub fn drive<T: Number>(
     recorder.reserve(steps.min(1 << 24));
     let mut done = 0;
     let mut error = None;
+    let mut clock = Clock::new();
     while done < steps && error.is_none() {
         let before = done;
         let result = py.detach(|| {
-            let begun = Instant::now();
             while done < steps {
                 if !step(learner, done)? {
                     return Ok(false);
@@ -69,7 +155,7 @@ pub fn drive<T: Number>(
                 }
                 recorder.on_step(learner)?;
                 done += 1;
-                if done % STRIDE == 0 && begun.elapsed() > PATIENCE {
+                if clock.is_due() {
                     break;
                 }
             }

@@ -12,6 +12,7 @@ use pyo3::types::PyDict;
 
 use crate::arrays::{Number, array, expect_finite, expect_shape, fill, flat, numbers, slice};
 use crate::config::{LearnerConfig, named, typed};
+use crate::drive::Clock;
 use crate::error::{guarded, invalid, raise_core};
 use crate::python_rule::{Failure, PythonRule};
 
@@ -282,7 +283,8 @@ fn compute<'py, T: Number + Default>(
     let mut signal = Buffer::zeros(dims.plane());
     let mut prediction = vec![T::ZERO; outputs];
     let mut delta = vec![T::ZERO; outputs];
-    py.detach(|| {
+    let mut clock = Clock::new();
+    py.detach(|| -> PyResult<()> {
         // A pathway may go to another thread but is not shared: borrowed alone.
         let feedback = &mut feedback;
         for t in 0..steps {
@@ -298,8 +300,9 @@ fn compute<'py, T: Number + Default>(
             gradient.clear();
             rule.step(&view, &signal, &mut gradient);
             if failure.is_there() {
-                return;
+                return Ok(());
             }
+            clock.interrupted()?;
             records.rec.extend(flat(&gradient));
             for d in &delta {
                 let own = T::of(f64::from(u8::from(!rule.owns_readout())));
@@ -319,7 +322,8 @@ fn compute<'py, T: Number + Default>(
         }
         gradient.clear();
         rule.end_trial(&network, &mut gradient);
-    });
+        Ok(())
+    })?;
     if let Some(error) = failure.take() {
         return Err(error);
     }

@@ -3,24 +3,25 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
+use apical::loss::Loss;
 use apical::network::Activity;
 use apical::rule::Rule;
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Sample;
 use apical::{Experiment, Learner, LearnerSpec, Precision, Update};
 use apical_runs::checkpoint_file;
-use numpy::PyUntypedArrayMethods;
+use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use serde_json::json;
 
 use crate::arrays::{
-    Number, array, expect_finite, expect_finite_at, expect_shape, fill, flat, kind_of, numbers,
-    slice,
+    Number, array, expect_finite, expect_finite_at, expect_shape, fill, flat, is_plain, kind_of,
+    numbers, slice,
 };
 use crate::config::{LearnerConfig, typed};
-use crate::drive::{drive, recorder};
+use crate::drive::{Clock, Watched, drive, recorder};
 use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
 use crate::layout::{Layout, PLACES, View, locate};
 use crate::python_rule::{Failure, PythonRule};
@@ -60,6 +61,16 @@ pub struct Step {
 
 #[pymethods]
 impl Step {
+    #[new]
+    fn new(loss: f64, prediction: Py<PyAny>) -> Self {
+        Self { loss, prediction }
+    }
+
+    /// What `pickle` and `copy` make it of again.
+    fn __getnewargs__(&self, py: Python<'_>) -> (f64, Py<PyAny>) {
+        (self.loss, self.prediction.clone_ref(py))
+    }
+
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let pair = (self.loss, self.prediction.clone_ref(py)).into_pyobject(py)?;
         Ok(pair.try_iter()?.into_any())
@@ -121,26 +132,25 @@ impl<T: Number> Slot<T> {
 
     fn learn_one(
         &mut self,
+        owner: &Bound<'_, PyLearner>,
         x: &Bound<'_, PyAny>,
         y: &Bound<'_, PyAny>,
         mask: Option<&Bound<'_, PyAny>>,
-        failure: Option<&Failure>,
     ) -> PyResult<Step> {
         let py = x.py();
         let dims = self.learner.network().dims();
-        let x = numbers::<T>(x, "x")?;
-        let y = numbers::<T>(y, "y")?;
-        expect_sample("x", x.shape(), dims.batch, dims.inputs, "inputs")?;
-        expect_sample("y", y.shape(), dims.batch, dims.outputs, "outputs")?;
+        let (loss, failure) = (owner.get().config.loss, owner.get().failure());
+        let x = sample::<T>(owner, "x", x, dims.batch, dims.inputs)?;
+        let y = sample::<T>(owner, "y", y, dims.batch, dims.outputs)?;
         let (x, y) = (slice(&x)?, slice(&y)?);
         if mask.is_none() && failure.is_none() {
             self.learner.learn(x, y).map_err(raise_core)?;
         } else {
-            let mask = mask.map(|mask| numbers::<T>(mask, "mask")).transpose()?;
-            if let Some(mask) = &mask {
-                expect_sample("mask", mask.shape(), dims.batch, dims.outputs, "outputs")?;
-            }
+            let mask = mask.map(|mask| sample::<T>(owner, "mask", mask, dims.batch, dims.outputs));
+            let mask = mask.transpose()?;
             let mask = mask.as_ref().map(slice).transpose()?;
+            let known = mask.and_then(|mask| without_masked(loss, y, mask, dims.outputs));
+            let y = known.as_deref().unwrap_or(y);
             self.learner.advance(x, y, mask).map_err(raise_core)?;
             if let Some(error) = failure.and_then(Failure::take) {
                 self.learner.clear_gradients();
@@ -157,13 +167,13 @@ impl<T: Number> Slot<T> {
     /// What `x` would bring about next; nothing is changed.
     fn predict_one<'py>(
         &mut self,
-        config: &LearnerConfig,
+        owner: &Bound<'py, PyLearner>,
         x: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = x.py();
         let dims = self.learner.network().dims();
-        let x = numbers::<T>(x, "x")?;
-        expect_sample("x", x.shape(), dims.batch, dims.inputs, "inputs")?;
+        let config = &owner.get().config;
+        let x = sample::<T>(owner, "x", x, dims.batch, dims.inputs)?;
         let x = slice(&x)?;
         expect_finite("x", x, x.len())?;
         let now = self.learner.activity();
@@ -200,7 +210,8 @@ impl<T: Number> Slot<T> {
         expect_finite("X", x, width)?;
         let first: Option<Vec<bool>> = first.map(|first| first.extract()).transpose()?;
         let network = self.learner.network();
-        let (rates, outputs, predicted) = py.detach(|| {
+        let mut clock = Clock::new();
+        let (rates, outputs, predicted) = py.detach(|| -> PyResult<_> {
             let mut activity = Activity::new(dims);
             network.reset(&mut activity);
             let mut rates = Vec::with_capacity(steps * dims.batch * dims.units);
@@ -217,9 +228,10 @@ impl<T: Number> Slot<T> {
                     outputs.extend_from_slice(activity.output.row(b));
                 }
                 predictions(config, &activity, dims.outputs, prediction);
+                clock.interrupted()?;
             }
-            (rates, outputs, predicted)
-        });
+            Ok((rates, outputs, predicted))
+        })?;
         let shaped = |values: &[T], width: usize| match dims.batch {
             1 => array(py, values, &[steps, width]),
             batch => array(py, values, &[steps, batch, width]),
@@ -353,9 +365,12 @@ impl<T: Number> Slot<T> {
         let mut running = stream.lock()?;
         let task = matching::<T>(&mut running)?;
         let learner = &mut self.learner;
-        let result = py
-            .detach(|| learner.evaluate(task, steps))
-            .map_err(raise_core)?;
+        let mut watched = Watched::new(task);
+        let result = py.detach(|| learner.evaluate(&mut watched, steps));
+        if let Some(interrupted) = watched.interrupted {
+            return Err(interrupted);
+        }
+        let result = result.map_err(raise_core)?;
         Ok([
             result.loss,
             result.accuracy,
@@ -470,27 +485,80 @@ fn predictions<T: Number>(
     }
 }
 
-fn expect_sample(
+/// A sample as it is handed in: an array, or what Python makes one of (names, labels, numbers of other types).
+fn sample<'py, T: Number>(
+    owner: &Bound<'py, PyLearner>,
     field: &str,
-    shape: &[usize],
+    value: &Bound<'py, PyAny>,
     batch: usize,
     size: usize,
-    what: &str,
-) -> PyResult<()> {
-    let fits = match (batch, shape) {
+) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    if is_plain(value) {
+        let array = numbers(value, field)?;
+        // A label is one number.
+        let fits = fits_sample(array.shape(), batch, size);
+        if fits || field != "y" || array.shape().len() > 1 {
+            return expect_sample(field, array, batch, size, fits);
+        }
+    }
+    let read = owner.call_method1("_sample", (field, value, T::DTYPE))?;
+    let array = numbers(&read, field)?;
+    let fits = fits_sample(array.shape(), batch, size);
+    expect_sample(field, array, batch, size, fits)
+}
+
+fn fits_sample(shape: &[usize], batch: usize, size: usize) -> bool {
+    match (batch, shape) {
         (1, []) => size == 1,
         (1, [k]) => *k == size,
         (_, [b, k]) => (*b, *k) == (batch, size),
         _ => false,
-    };
-    if fits {
-        return Ok(());
     }
+}
+
+fn expect_sample<'py, T: Number>(
+    field: &str,
+    array: PyReadonlyArrayDyn<'py, T>,
+    batch: usize,
+    size: usize,
+    fits: bool,
+) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    if fits {
+        return Ok(array);
+    }
+    let what = if field == "x" { "inputs" } else { "outputs" };
     let (expected, what) = match batch {
         1 => (vec![size], what.to_string()),
         _ => (vec![batch, size], format!("batch x {what}")),
     };
-    expect_shape(field, shape, &expected, &format!("{what} of the network"))
+    let what = format!("{what} of the network");
+    expect_shape(field, array.shape(), &expected, &what)?;
+    Ok(array)
+}
+
+/// Targets with 0 where they do not count and would have no meaning; `None` if there are no such.
+fn without_masked<T: Number>(loss: Loss, y: &[T], mask: &[T], outputs: usize) -> Option<Vec<T>> {
+    let has_meaning = |y: T| match loss.is_cross_entropy() {
+        true => y >= T::ZERO && y <= T::ONE,
+        false => y.finite(),
+    };
+    // The outputs of a softmax are one choice and count together.
+    let width = match loss {
+        Loss::SoftmaxCrossEntropy {} => outputs,
+        _ => 1,
+    };
+    let mut known: Option<Vec<T>> = None;
+    for (k, mask) in mask.chunks(width).enumerate() {
+        if mask.iter().any(|weight| *weight != T::ZERO) {
+            continue;
+        }
+        for i in k * width..(k + 1) * width {
+            if !has_meaning(y[i]) {
+                known.get_or_insert_with(|| y.to_vec())[i] = T::ZERO;
+            }
+        }
+    }
+    known
 }
 
 fn sample_array<'py, T: Number>(
@@ -556,7 +624,7 @@ impl PyLearner {
         })
     }
 
-    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+    fn snapshot(&self, py: Python<'_>, names: serde_json::Value) -> PyResult<Snapshot> {
         let mut guard = self.lock()?;
         let mut snapshot = with!(guard, slot => {
             slot.learner.check_weights().map_err(raise_core)?;
@@ -574,6 +642,7 @@ impl PyLearner {
             "seed": self.seed,
             "dtype": with!(guard, slot => name_of(slot)),
             "rule": rule,
+            "names": names,
         });
         snapshot.texts.insert("learner".into(), about.to_string());
         Ok(snapshot)
@@ -616,9 +685,11 @@ impl PyLearner {
     /// Parameters
     /// ----------
     /// x : array of shape (inputs,), or (batch, inputs)
+    ///     Or a dictionary by name; the first one fixes the order of the names.
     /// y : array of shape (outputs,), or (batch, outputs)
+    ///     Or a dictionary by name; for a softmax also a whole number, the right class.
     /// mask : array of the shape of y, optional
-    ///     Weight of each output's loss.
+    ///     Weight of each output's loss. Where it is 0, a target may be NaN.
     ///
     /// Returns
     /// -------
@@ -633,14 +704,14 @@ impl PyLearner {
     ///     Training diverged.
     #[pyo3(signature = (x, y, mask=None))]
     fn learn_one(
-        &self,
+        this: &Bound<'_, Self>,
         x: &Bound<'_, PyAny>,
         y: &Bound<'_, PyAny>,
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Step> {
         guarded(|| {
-            let mut guard = self.lock()?;
-            with!(guard, slot => slot.learn_one(x, y, mask, self.failure()))
+            let mut guard = this.get().lock()?;
+            with!(guard, slot => slot.learn_one(this, x, y, mask))
         })
     }
 
@@ -654,10 +725,13 @@ impl PyLearner {
     /// -------
     /// array of shape (outputs,), or (batch, outputs)
     ///     Probabilities for a cross-entropy loss, outputs otherwise.
-    fn predict_one<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn predict_one<'py>(
+        this: &Bound<'py, Self>,
+        x: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let mut guard = self.lock()?;
-            with!(guard, slot => slot.predict_one(&self.config, x))
+            let mut guard = this.get().lock()?;
+            with!(guard, slot => slot.predict_one(this, x))
         })
     }
 
@@ -815,15 +889,17 @@ impl PyLearner {
         guarded(|| {
             // The object of a rule written in Python travels beside them, as Python copies it.
             let _apart = Failure::apart(self.failure());
-            let snapshot = self.snapshot(py)?;
+            let snapshot = self.snapshot(py, serde_json::Value::Null)?;
             let bytes = checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
             Ok(PyBytes::new(py, &bytes))
         })
     }
 
-    fn _save(&self, py: Python<'_>, path: &str) -> PyResult<()> {
+    /// Writes a checkpoint; `names` are those of inputs and outputs, as JSON.
+    fn _save(&self, py: Python<'_>, path: &str, names: &str) -> PyResult<()> {
         guarded(|| {
-            let snapshot = self.snapshot(py)?;
+            let names = serde_json::from_str(names).unwrap_or_default();
+            let snapshot = self.snapshot(py, names)?;
             py.detach(|| checkpoint_file::write(path, &snapshot))
                 .map_err(raise)
         })

@@ -1,12 +1,15 @@
 //! The built-in tasks as Python iterators.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use apical::Streams;
+use apical::snapshot::{Snapshot, StateIo};
 use apical::task::{Sample, Task, TaskSpec};
+use apical_runs::checkpoint_file;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::arrays::{Number, array};
 use crate::config::named;
@@ -45,10 +48,21 @@ pub enum AnyTask {
     F64(Running<f64>),
 }
 
+impl AnyTask {
+    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+        match self {
+            Self::F32(running) => running.task.state(io),
+            Self::F64(running) => running.task.state(io),
+        }
+    }
+}
+
 /// A stream of steps of a built-in task.
 #[pyclass(frozen, module = "apical._core")]
 pub struct TaskStream {
     running: Mutex<AnyTask>,
+    /// What it was made of: settings, batch, steps, seed, purpose and number type.
+    made: (Py<PyDict>, usize, u64, u64, String, String),
     batch: usize,
     inputs: usize,
     outputs: usize,
@@ -93,6 +107,7 @@ impl<T: Number> Running<T> {
 #[pymethods]
 impl TaskStream {
     #[new]
+    #[pyo3(signature = (settings, batch, steps, seed, purpose, dtype, state=None))]
     fn new(
         settings: &Bound<'_, PyDict>,
         batch: usize,
@@ -100,6 +115,7 @@ impl TaskStream {
         seed: u64,
         purpose: &str,
         dtype: &str,
+        state: Option<&[u8]>,
     ) -> PyResult<Self> {
         guarded(|| {
             let spec = task_spec(settings)?;
@@ -108,12 +124,44 @@ impl TaskStream {
                 "float32" => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F32),
                 _ => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F64),
             };
+            let mut running = running.map_err(raise_core)?;
+            if let Some(state) = state {
+                let snapshot =
+                    checkpoint_file::decode(Path::new("stream"), state).map_err(raise)?;
+                running
+                    .state(&mut StateIo::restore(&snapshot))
+                    .map_err(raise_core)?;
+            }
+            let copied = settings.copy()?.unbind();
             Ok(Self {
-                running: Mutex::new(running.map_err(raise_core)?),
+                running: Mutex::new(running),
+                made: (copied, batch, steps, seed, purpose.into(), dtype.into()),
                 batch,
                 inputs,
                 outputs,
             })
+        })
+    }
+
+    /// What `pickle` and `copy` make it of again; the copy goes on from where it is.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        guarded(|| {
+            let mut snapshot = Snapshot::default();
+            self.lock()?
+                .state(&mut StateIo::save(&mut snapshot))
+                .map_err(raise_core)?;
+            let state = checkpoint_file::encode(Path::new("stream"), &snapshot).map_err(raise)?;
+            let (settings, batch, steps, seed, purpose, dtype) = &self.made;
+            let made = (
+                settings.bind(py),
+                batch,
+                steps,
+                seed,
+                purpose,
+                dtype,
+                PyBytes::new(py, &state),
+            );
+            (py.get_type::<Self>(), made).into_pyobject(py)
         })
     }
 

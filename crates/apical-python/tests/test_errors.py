@@ -61,8 +61,8 @@ def test_types_are_converted_or_refused(learner):
     d = twin.fit(np.ones((6, 2), dtype=int), np.ones((6, 3)), progress=False, every=1)
     assert np.array_equal(c["loss"], d["loss"])
     refused(TypeError, "x: got an array of complex128, expected numbers", lambda: learner.learn_one([1j, 0], [0, 0, 0]))
-    refused(TypeError, "x: got an array of <U", lambda: learner.learn_one(["a", "b"], [0, 0, 0]))
-    refused(TypeError, "x: got", lambda: learner.learn_one([[1], [1, 2]], [0, 0, 0]))
+    refused(TypeError, "x: got 'a' at element 0, expected a number", lambda: learner.learn_one(["a", "b"], [0, 0, 0]))
+    refused(ValueError, "x: got rows that make no array", lambda: learner.learn_one([[1], [1, 2]], [0, 0, 0]))
     refused(TypeError, "x: got", lambda: learner.learn_one(None, [0, 0, 0]))
     big_endian = np.ones(2, dtype=">f8")
     learner.learn_one(big_endian, [0, 0, 0])
@@ -87,7 +87,7 @@ def test_settings_name_the_nearest_known_word():
     refused(TypeError, "rule: got a int", lambda: apical.Learner(net, 3))
     refused(ValueError, "at least 2 outputs", lambda: apical.Learner(apical.Network(2, 1), "rflo"))
     refused(ValueError, "update", lambda: apical.Learner(net, "bptt"))
-    refused(ValueError, "monitor.quantity", lambda: apical.Learner(net).fit(np.ones((3, 2)), np.eye(3)[:, :2], monitors=["los"]))
+    refused(ValueError, "monitor.quantity", lambda: apical.Learner(net).fit(np.ones((2, 2)), np.eye(2), monitors=["los"]))
     refused(ValueError, "task", lambda: apical.tasks.add(lags=[4, 90000]).sample(10))
     with pytest.raises(AttributeError):
         apical.rules.rflow
@@ -141,6 +141,23 @@ def test_gradients_refuse_what_does_not_fit(rng):
     refused(ValueError, "X: got shape", lambda: g(net, "rflo", np.ones((5, 3)), Y, loss=MSE))
     refused(ValueError, "initial_state", lambda: g(net, "rflo", X, Y, loss=MSE, initial_state=np.ones(3)))
     refused(TypeError, "network: got", lambda: g(None, "rflo", X, Y))
+    refused(ValueError, r"X: got rows that make no array \(row 0 has 2 entries, row 1 has 1\)", lambda: g(net, "rflo", [[1, 2], [1]], Y, loss=MSE))
+    refused(ValueError, "X: got an axis of trials", lambda: g(net, "rflo", X[None], Y[None], loss=MSE))
+    refused(TypeError, "noise: got 'loud'", lambda: g(net, "uoro", X, Y, loss=MSE, noise="loud"))
+    refused(TypeError, "start: got a list, expected a dictionary", lambda: g(net, "uoro", X, Y, loss=MSE, start=[1]))
+
+
+def test_what_is_of_another_type_is_named():
+    refused(TypeError, "alpha: got 'abc', expected a number", lambda: apical.Network.from_arrays(np.eye(2), np.ones((2, 1)), W_out=np.ones((1, 2)), alpha="abc"))
+    refused(TypeError, "initial_state: got 'up', expected a number", lambda: apical.Network(2, 1, initial_state="up"))
+    refused(TypeError, "dale: got a float, expected a dictionary", lambda: apical.Network(2, 1, dale=0.8))
+    refused(TypeError, "paper: got a NoneType, expected a name", lambda: apical.reproduce(None))
+    refused(TypeError, "figure: got a int, expected a name", lambda: apical.reproduce("murray2019", figure=2))
+    refused(TypeError, "out: got a int, expected the name of a folder", lambda: apical.reproduce("marschall2019", out=3))
+    refused(TypeError, "experiment: got a Network.*apical.gradients", lambda: apical.compare(apical.Network(2, 1), ["rtrl"]))
+    refused(TypeError, "rules: got Rule, expected names", lambda: apical.compare("marschall2020/add-a1", ["rtrl", type("Rule", (), {})]))
+    refused(TypeError, "changes: got a list, expected a dictionary", lambda: apical.compare("marschall2020/add-a1", changes=["a"]))
+    refused(TypeError, "path: got a int", lambda: apical.load(3))
 
 
 def test_files(tmp_path):

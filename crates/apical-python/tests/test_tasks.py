@@ -100,6 +100,16 @@ def test_iterators_record_what_fit_records(rng):
         np.testing.assert_allclose(left[name], right[name], rtol=1e-12)
 
 
+def test_a_short_iterator_records_what_there_was(rng):
+    X = rng.normal(size=(5, 1))
+    a, b = (apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE) for _ in range(2))
+    history = a.run(zip(X, X), progress=False, monitors=["loss", "W_rec.norm"])
+    assert history.at("loss").tolist() == [5]
+    np.testing.assert_allclose(history["loss"], [b.fit(X, X, progress=False, every=1)["loss"].mean()])
+    assert history["W_rec.norm"][0] == a.read("W_rec.norm")
+    assert repr(a.run(zip(X, X), progress=False, monitors=[])) == "History(5 steps; nothing recorded)"
+
+
 def test_an_iterator_may_fail(rng):
     learner = apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE)
 
@@ -148,6 +158,77 @@ def test_an_environment_is_a_stream_of_trials():
     assert history["loss"][-3:].mean() < 0.3 * history["loss"][0]
     with pytest.raises(TypeError, match="new_trial"):
         apical.tasks.from_gym(object())
+
+
+class Discrete:
+    def __init__(self, n, start=0):
+        self.n, self.start = n, start
+
+
+class MultiBinary:
+    def __init__(self, n):
+        self.n = n
+
+
+class MultiDiscrete:
+    nvec = [3, 3]
+
+
+class Box:
+    shape = (2,)
+
+
+class Given:
+    """An environment that gives the same trial again and again, but for the third."""
+
+    def __init__(self, space, gt, third=None, ob=None):
+        self.action_space, self.count = space, 0
+        self.trial = {"ob": np.ones((4, 2)) if ob is None else ob, "gt": gt}
+        self.third = {**self.trial, **(third or {})}
+
+    def new_trial(self):
+        self.count += 1
+        vars(self).update(self.third if self.count == 3 else self.trial)
+
+
+def test_choices_of_an_environment_become_targets():
+    def targets(space, gt):
+        return np.array([y for _, y, *_ in apical.tasks.from_gym(Given(space, gt), trials=1)]).tolist()
+
+    eye = np.eye(3).tolist()
+    assert targets(Discrete(3), [0, 1, 2, 2]) == [*eye, eye[2]]
+    assert targets(Discrete(3, start=1), [1, 2, 3, 3]) == [*eye, eye[2]]
+    assert targets(Discrete(3, start=-1), [-1.0, 0.0, 1.0, 1.0]) == [*eye, eye[2]]
+    assert targets(Discrete(3), [[0], [1], [2], [2]]) == [*eye, eye[2]]
+    assert targets(MultiBinary(2), [[0, 1]] * 4) == [[0, 1]] * 4
+    assert targets(Box(), [0.5, 1, 2, 3]) == [[0.5], [1], [2], [3]]
+
+
+@pytest.mark.parametrize(
+    "space, gt, third, pattern",
+    [
+        (Discrete(3), [0, 1, 2, 3], {}, r"gt is 3 at step 3 of trial 0, expected a whole number from 0 to 2, .*Discrete\(3\)"),
+        (Discrete(3), [0, 0, 0, 0], {"gt": [0, -1, 0, 0]}, "gt is -1 at step 1 of trial 2.*mask 0"),
+        (Discrete(3, start=1), [1, 1, 1, 1], {"gt": [0, 1, 1, 1]}, r"gt is 0 at step 0 of trial 2, expected .* 1 to 3, .*start=1"),
+        (Discrete(3), [0, 0.5, 0, 0], {}, "gt is 0.5 at step 1 of trial 0"),
+        (Discrete(3), [0, np.nan, 0, 0], {}, "gt is nan at step 1 of trial 0"),
+        (Discrete(3), None, {}, "trial 0 has no gt"),
+        (Discrete(3), [0] * 4, {"gt": None}, "trial 2 has no gt"),
+        (Discrete(3), [0] * 4, {"ob": None}, "trial 2 has no ob"),
+        (Discrete(3), [0] * 4, {"ob": np.empty((0, 2)), "gt": []}, "trial 2 has observations of shape .*at least one step"),
+        (Discrete(3), [0] * 4, {"ob": np.full((4, 2), np.nan)}, "ob is nan at step 0, element 0 of trial 2"),
+        (Discrete(3), [0] * 4, {"ob": np.ones((4, 3))}, "trial 2 has 3 observations .*expected 2"),
+        (Discrete(3), [0] * 4, {"gt": [0] * 3}, "trial 2 has 3 targets for 4 observations"),
+        (Discrete(3), [[0, 1]] * 4, {}, r"trial 0 has gt of shape \(4, 2\)"),
+        (MultiBinary(2), [[0, 2]] * 4, {}, "gt is 2.0 for switch 1 at step 0 of trial 0, expected 0 or 1"),
+        (Box(), [[0, np.inf]] * 4, {}, "gt is inf at step 0, element 1 of trial 0"),
+        (MultiDiscrete(), [[0, 1]] * 4, {}, "got an action space MultiDiscrete"),
+        (Discrete(3), ["left"] * 4, {}, "env.gt: got 'left' at element 0"),
+    ],
+)
+def test_what_an_environment_gets_wrong_is_named(space, gt, third, pattern):
+    with pytest.raises((ValueError, TypeError), match=pattern):
+        list(apical.tasks.from_gym(Given(space, gt, third), trials=3))
 
 
 def test_a_neurogym_task():

@@ -116,6 +116,37 @@ def test_ctrl_c_stops_a_reproduction(listening):
         apical.reproduce("marschall2020", progress=False)
 
 
+def heard_at_once(work):
+    """Seconds from Ctrl-C to its exception."""
+    pressed = []
+    timer = threading.Timer(0.4, lambda: (pressed.append(time.monotonic()), os.kill(os.getpid(), signal.SIGINT)))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    return time.monotonic() - pressed[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+def test_ctrl_c_is_heard_at_once_and_leaves_everything_as_it_was(listening, rng):
+    task = apical.tasks.add()
+    one = apical.Learner(apical.Network(task.inputs, task.outputs, 128), "rflo")
+    one.run(task, 100, progress=False)
+    before = one._to_bytes()
+    X = np.zeros((2_000_000, task.inputs))
+    # Each of these would take many seconds.
+    for work in (
+        lambda: one.evaluate(task, 20_000_000),
+        lambda: one.predict(X),
+        lambda: apical.gradients(apical.Network(2, 2, 64), "rtrl", rng.normal(size=(20_000, 2)), np.zeros((20_000, 2)), loss=MSE),
+    ):
+        assert heard_at_once(work) < 2
+        assert one._to_bytes() == before
+    slow = apical.Learner(apical.Network(2, 2, 160), "rtrl", loss=MSE)
+    # A step of this rule takes a good part of a second.
+    assert heard_at_once(lambda: slow.fit(np.ones((5000, 2)), np.ones((5000, 2)), progress=False)) < 5
+    assert slow.steps == slow.history.steps < 5000
+
+
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -7,8 +7,10 @@ from typing import Any, Mapping, Optional, Union
 import numpy as np
 
 from . import _core
+from ._arrays import numbers, plain
 from ._learner import assemble
-from ._network import Network, numbers, whole
+from ._network import Network, whole
+from ._sequences import Sizes, sequences
 
 
 def gradients(
@@ -85,15 +87,10 @@ def gradients(
     arrays = network.arrays()
     if initial_state is not None:
         arrays["initial_state"] = initial_state
-    X, Y = np.asarray(X), np.asarray(Y)
-    if X.ndim != 2:
-        raise ValueError(
-            f"X: got shape {X.shape}, expected (T, {network.inputs}), one trial. Call once a trial."
-        )
-    if mask is not None:
-        mask = np.asarray(mask)
-        if mask.shape == X.shape[:1]:
-            mask = np.repeat(mask[:, None], network.outputs, axis=1)
+    sizes = Sizes(network.inputs, network.outputs, 1, network.dtype, settings["loss"].get("kind"))
+    given = sequences(sizes, X, Y, mask, None)
+    if len(given.lead) != 1 or given.lengths is not None:
+        raise ValueError(f"X: got an axis of trials, expected (T, {network.inputs}), one trial. Call once a trial.")
     request = _Request()
     request.settings = settings
     request.arrays = {
@@ -103,11 +100,23 @@ def gradients(
     request.inputs, request.outputs = network.inputs, network.outputs
     request.seed = network.seed if seed is None else whole("seed", seed)
     request.dtype = network.dtype
-    request.x, request.y, request.mask = X, Y, mask
-    request.feedback, request.noise = weights, noise
-    request.start = dict(start or {})
+    request.x, request.y, request.mask = given.X, given.Y, given.mask
+    request.feedback = weights
+    request.noise = None if noise is None else plain("noise", noise)
+    request.start = _start(start)
     request.rule = rule_object
     return _core.gradients(request)
+
+
+def _start(start: Any) -> dict:
+    """Starting values by name."""
+    if start is None:
+        return {}
+    if not isinstance(start, Mapping):
+        raise TypeError(
+            f"start: got a {type(start).__name__}, expected a dictionary of arrays by name. Write for example start={{\"A\": array}}."
+        )
+    return {str(name): plain(f"start[{name!r}]", value) for name, value in start.items()}
 
 
 class _Request:

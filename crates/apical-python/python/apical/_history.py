@@ -102,4 +102,4 @@ class History:
             f"{name} {values[-1]:.4g}" if len(values) else f"{name} -"
             for name, (_, values) in self._channels.items()
         )
-        return f"History({self.steps} steps; last {last})"
+        return f"History({self.steps} steps; {'last ' + last if last else 'nothing recorded'})"

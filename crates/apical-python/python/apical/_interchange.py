@@ -9,6 +9,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from ._arrays import file_path
 from ._network import Network, dtype_name
 
 # Of rate units, where settings leave it out.
@@ -115,7 +116,7 @@ def save_weights(arrays: Mapping[str, np.ndarray], path: Any) -> None:
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    path = os.fspath(path)
+    path = file_path("path", path)
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
         with open(temporary, "wb") as file:
@@ -129,7 +130,7 @@ def save_weights(arrays: Mapping[str, np.ndarray], path: Any) -> None:
 
 def load_weights(path: Any) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file of 32- or 64-bit numbers, by name; for `apical.Network.from_arrays(**..)`."""
-    path = os.fspath(path)
+    path = file_path("path", path)
     with open(path, "rb") as file:
         data = file.read()
     try:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import sys
-import time
 import warnings
-from collections import deque
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _core
+from ._arrays import file_path, numbers, table
+from ._drive import Bar, Recorder, interval, monitor_specs, unpack_step
 from ._history import History
-from ._network import PARAMETERS, Network, numbers, plain, whole
+from ._names import Ordered, refuse_typo
+from ._network import PARAMETERS, Network, whole
+from ._sequences import Sizes, one_hot, sequences
 from ._spec import Rule, Spec, as_spec
+
+
+# Arrays that can be set, and what only the constructor can set.
+SETTABLE = ("W_rec", "W_in", "b_rec", "W_out", "b_out", "initial_state", "state", "feedback_weights")
+FIXED = ("network", "rule", "loss", "feedback", "optimizer", "update", "reduction", "batch", "seed", "dtype", "units", "inputs", "outputs")
 
 
 class ApicalWarning(UserWarning):
@@ -109,6 +114,7 @@ class Learner(_core.Learner):
             learner._set("feedback", weights)
         # The initial state counts from the first step on.
         learner._at_start()
+        learner._begin()
         return learner
 
     if TYPE_CHECKING:
@@ -127,8 +133,16 @@ class Learner(_core.Learner):
         readout_gradient: np.ndarray
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Everything is built by `__new__`, so that a subclass may leave this out."""
+
+    def _begin(self) -> None:
         self.history: Optional[History] = None
         self._told: set = set()
+        self._ordered = Ordered()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        refuse_typo(self, name, Learner, SETTABLE, FIXED)
+        object.__setattr__(self, name, value)
 
     def _at_start(self) -> None:
         initial = self.initial_state
@@ -196,6 +210,51 @@ class Learner(_core.Learner):
         """All settings, resolved."""
         return json.loads(self._settings)
 
+    @property
+    def input_names(self) -> Optional[list]:
+        """Names of the inputs in their order, once a dictionary or a data frame told them; settable."""
+        return self._ordered.names["inputs"]
+
+    @input_names.setter
+    def input_names(self, names: Any) -> None:
+        self._ordered.tell("inputs", names, self.inputs)
+
+    @property
+    def output_names(self) -> Optional[list]:
+        """As `input_names`, for the outputs."""
+        return self._ordered.names["outputs"]
+
+    @output_names.setter
+    def output_names(self, names: Any) -> None:
+        self._ordered.tell("outputs", names, self.outputs)
+
+    # ---- what is handed in ----
+
+    @property
+    def _sizes(self) -> Sizes:
+        kept = self.__dict__.get("_kept_sizes")
+        if kept is None:
+            loss = self.settings["loss"]["kind"]
+            kept = self._kept_sizes = Sizes(self.inputs, self.outputs, self.batch, self.dtype, loss)
+        return kept
+
+    def _order(self, field: str, array: np.ndarray, names: Optional[list]) -> np.ndarray:
+        side, size = ("inputs", self.inputs) if field.upper() == "X" else ("outputs", self.outputs)
+        return self._ordered.order(field, side, array, names, size)
+
+    def _sample(self, field: str, value: Any, dtype: str) -> np.ndarray:
+        """One step that is no plain array: with names, as a label, or of other types; `learn_one` calls this."""
+        array, names = table(field, value)
+        if names is None and isinstance(getattr(value, "index", None), Iterable):
+            names = list(value.index)
+        labels = (self.batch,) if self.batch > 1 else ()
+        if field == "y" and self.outputs > 1 and array.shape == labels:
+            sizes = Sizes(self.inputs, self.outputs, self.batch, dtype, self.settings["loss"]["kind"])
+            return one_hot(sizes, array, field="y")
+        if field == "mask":
+            return array
+        return np.ascontiguousarray(self._order(field, array, names))
+
     # ---- learning ----
 
     def fit(
@@ -215,12 +274,14 @@ class Learner(_core.Learner):
         Parameters
         ----------
         X : array of shape (steps, inputs), (trials, steps, inputs), or with a batch (steps, batch, inputs)
+            A data frame, a dictionary of columns, (steps,) for one input, or a list of trials of unequal length do as well.
         Y : array of shape (steps, outputs), (trials, steps, outputs), or with a batch (steps, batch, outputs)
+            (steps,) for one output; for a softmax also whole numbers of shape (steps,), the class of each step.
         mask : array of shape (steps,) or of the shape of Y, optional
-            Weight of the loss.
+            Weight of the loss. Where it is 0, a target may be NaN or -1.
         trials : int or array of shape (steps,), optional
-            Steps of a trial, or a number for each step that changes when a trial begins. Without it X is one stream,
-            unless it has an axis of trials.
+            Steps of a trial, or for each step the number or name of its trial. Without it X is one stream, unless it has
+            an axis of trials.
         epochs : int
             How often the data are shown.
         progress : bool
@@ -239,18 +300,26 @@ class Learner(_core.Learner):
         Raises
         ------
         ValueError
-            Shapes that do not fit, numbers that are not finite (the index is named); nothing was learned.
+            Shapes that do not fit, numbers that are not finite (the step is named), targets the loss has no meaning for,
+            nothing that counts; nothing was learned.
         ApicalError
             Training diverged; the history until then is in `learner.history`.
+        KeyboardInterrupt
+            Ctrl-C: what was learned stays, and the history until then is in `learner.history`.
         """
-        X, Y, mask, edges = sequences(self, X, Y, mask, trials)
+        given = sequences(self._sizes, X, Y, mask, trials, self._order)
+        if given.mask is not None and len(given.X) and not given.mask.any():
+            raise ValueError(
+                "mask: got weight 0 at every step, expected a step that counts. Nothing would be learned: give what counts a "
+                "weight above 0."
+            )
         epochs = whole("epochs", epochs)
-        total = len(X) * epochs
-        specs = monitor_specs(monitors, every or max(1, min(100, total // 200)))
+        total = len(given.X) * epochs
+        specs = monitor_specs(monitors, interval(every, max(1, min(100, total // 200))))
         if total == 0:
             return self._finish((0, Recorder(self, specs).channels(), None))
         with Bar(total, progress) as bar:
-            result = self._fit(X, Y, mask, edges, epochs, specs, bar.advance)
+            result = self._fit(given.X, given.Y, given.mask, given.edges, epochs, specs, bar.advance)
         return self._finish(result)
 
     def run(
@@ -297,7 +366,7 @@ class Learner(_core.Learner):
                     "steps: got None, expected a number, because a built-in task does not end. Write for example steps=20_000."
                 )
             steps = whole("steps", steps)
-            specs = monitor_specs(monitors, every or max(1, min(100, steps // 200)))
+            specs = monitor_specs(monitors, interval(every, max(1, min(100, steps // 200))))
             with Bar(steps, progress) as bar:
                 result = self._run(task, steps, specs, bar.advance)
             return self._finish(result)
@@ -307,7 +376,7 @@ class Learner(_core.Learner):
                 "Write for example learner.run(apical.tasks.add(), steps=20_000)."
             )
         steps = None if steps is None else whole("steps", steps)
-        return self._iterate(task, steps, progress, monitors, every or 100)
+        return self._iterate(task, steps, progress, monitors, interval(every, 100))
 
     def _iterate(
         self,
@@ -337,6 +406,7 @@ class Learner(_core.Learner):
                     if self._trial_is_open:
                         self.end_trial()
         finally:
+            recorder.close()
             # Ctrl-C may come between a step and its count.
             self.history = History(recorder.channels(), self.steps - before)
         self._warn()
@@ -357,7 +427,10 @@ class Learner(_core.Learner):
                 warnings.warn(text, ApicalWarning, stacklevel=4)
 
     def evaluate(self, task: Any, steps: int = 1000) -> Evaluation:
-        """Loss and accuracy on held-out steps of a built-in task: weights stand still, training activity is untouched."""
+        """Loss and accuracy on held-out steps of a built-in task: weights stand still, training activity is untouched.
+
+        Ctrl-C leaves the learner as it was; a stream that was handed in has moved on.
+        """
         from .tasks import Task
 
         steps = whole("steps", steps)
@@ -384,24 +457,22 @@ class Learner(_core.Learner):
         """Rates, outputs and predictions along X from the start of a trial, with frozen weights.
 
         Returns a dictionary of arrays `rates` (steps, units), `outputs` (steps, outputs), `predictions`
-        (steps, outputs), with the axes of X. The learner's own activity is untouched.
+        (steps, outputs), with the axes of X; of lists if X is a list of trials of unequal length. The learner's own
+        activity is untouched.
         """
-        given = plain("X", X)
-        X, _, _, edges = sequences(self, X, None, None, trials)
-        first = None if edges is None else edges[0]
-        rates, outputs, predictions = self._simulate(X, first)
-        shown = {"rates": rates, "outputs": outputs, "predictions": predictions}
-        if given.ndim == (3 if self.batch == 1 else 4):
-            shown = {
-                name: a.reshape(*given.shape[:2], *a.shape[1:]) for name, a in shown.items()
-            }
-        return shown
+        given = sequences(self._sizes, X, None, None, trials, self._order)
+        first = None if given.edges is None else given.edges[0]
+        arrays = dict(zip(("rates", "outputs", "predictions"), self._simulate(given.X, first)))
+        if given.lengths is not None:
+            cuts = np.cumsum(given.lengths)[:-1]
+            return {name: np.split(array, cuts) for name, array in arrays.items()}
+        return {name: array.reshape(given.lead + array.shape[1:]) for name, array in arrays.items()}
 
     # ---- files and copies ----
 
     def save(self, path: Any) -> None:
         """Writes the whole state to a checkpoint; see `apical.save`."""
-        self._save(os.fspath(path))
+        self._save(file_path("path", path), json.dumps(self._ordered.names))
 
     def to_torch_state_dict(self) -> dict:
         """Weights under the names of `torch.nn.RNN` and a linear readout, as torch tensors.
@@ -416,15 +487,23 @@ class Learner(_core.Learner):
         self.network.save_weights(path)
 
     def __deepcopy__(self, memo: dict) -> "Learner":
-        rule = copy.deepcopy(self._rule_object, memo)
-        twin = from_bytes(type(self), self._to_bytes(), rule)
-        twin._told = set(self._told)
+        twin = from_bytes(type(self), self._to_bytes(), copy.deepcopy(self._rule_object, memo))
+        # Known before its attributes are copied: they may lead back to the learner.
+        memo[id(self)] = twin
+        restore_attributes(twin, copy.deepcopy(attributes(self), memo))
         return twin
 
-    __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
+    def __copy__(self) -> "Learner":
+        # The rule and what the learner keeps of itself are its own; attributes of the user are shared.
+        twin = from_bytes(type(self), self._to_bytes(), copy.deepcopy(self._rule_object))
+        restore_attributes(twin, attributes(self))
+        twin._told, twin._ordered = set(self._told), self._ordered.copy()
+        return twin
 
     def __reduce__(self):
-        return (from_bytes, (type(self), self._to_bytes(), self._rule_object))
+        return (from_bytes, (type(self), self._to_bytes(), self._rule_object), attributes(self))
+
+    __setstate__ = lambda self, state: restore_attributes(self, state)  # noqa: E731
 
     def __repr__(self) -> str:
         settings = self.settings
@@ -491,200 +570,22 @@ def assemble(network: Network, rule: Any, loss: Any, feedback: Any) -> tuple:
     return settings, rule_object, weights
 
 
-def monitor_specs(monitors: Iterable, every: int) -> list:
-    """Names and tables as tables."""
-    if isinstance(monitors, (str, dict)):
-        monitors = [monitors]
-    specs = []
-    for monitor in monitors or ():
-        if isinstance(monitor, str):
-            monitor = {"quantity": monitor}
-        elif not isinstance(monitor, dict):
-            raise TypeError(
-                f"monitors: got a {type(monitor).__name__}, expected names or tables. "
-                'Write for example monitors=["loss", "W_rec.norm"].'
-            )
-        unknown = [key for key in monitor if key not in ("quantity", "every", "window")]
-        if unknown or "quantity" not in monitor:
-            raise ValueError(
-                f"monitors: got the keys {list(monitor)}, expected quantity and, if wished, every and window. "
-                'Write for example {"quantity": "loss", "every": 10}.'
-            )
-        spec = {"every": every, **monitor}
-        for key in ("every", "window"):
-            if key in spec:
-                spec[key] = whole(f"monitors.{key}", spec[key])
-                if spec[key] == 0:
-                    raise ValueError(
-                        f"monitors.{key}: got 0, expected at least 1 step. Leave it out for the default."
-                    )
-        specs.append(spec)
-    return specs
+def attributes(learner: Learner) -> dict:
+    """What Python keeps of a learner: its history, and attributes of its user, in slots or not."""
+    slots = [name for cls in type(learner).__mro__ for name in _slots(cls) if hasattr(learner, name)]
+    return {**{name: getattr(learner, name) for name in slots}, **learner.__dict__}
 
 
-def sequences(learner: Learner, X: Any, Y: Any, mask: Any, trials: Any) -> tuple:
-    """Arrays (steps, ..) and trial edges, or the reason why not."""
-    batch = learner.batch
-    X = plain("X", X)
-    given = X.shape
-    own_axis = X.ndim == 3 if batch == 1 else X.ndim == 4
-    tail = (learner.inputs,) if batch == 1 else (batch, learner.inputs)
-    lead = given[: X.ndim - len(tail)]
-    if X.ndim - len(tail) not in (1, 2) or given[len(lead) :] != tail:
-        sides = "inputs of the network" if batch == 1 else "batch x inputs of the network"
-        raise ValueError(
-            f"X: got shape {given}, expected (steps, {', '.join(map(str, tail))}) ({sides}), or trials in front. "
-            "Hand in an array of that shape, or build the network for this one."
-        )
-    if own_axis and trials is not None:
-        raise ValueError(
-            f"trials: got a value, expected None, because X of shape {given} has an axis of trials. Leave it out."
-        )
-    steps = int(np.prod(lead))
-    outputs = (learner.outputs,) if batch == 1 else (batch, learner.outputs)
-    if Y is not None:
-        Y = plain("Y", Y)
-        if Y.shape != lead + outputs:
-            raise ValueError(
-                f"Y: got shape {Y.shape}, expected {lead + outputs}: X has shape {given}, the network "
-                f"{learner.outputs} outputs. Give a target for every step; mask= leaves steps out."
-            )
-        Y = Y.reshape((steps,) + outputs)
-    if mask is not None:
-        mask = plain("mask", mask)
-        if mask.shape == lead:
-            mask = np.broadcast_to(mask.reshape(lead + (1,) * len(outputs)), lead + outputs)
-        if mask.shape != lead + outputs:
-            raise ValueError(
-                f"mask: got shape {mask.shape}, expected {lead} or {lead + outputs}, as Y. Weigh each step or each output."
-            )
-        mask = mask.reshape((steps,) + outputs)
-    X = X.reshape((steps,) + tail)
-    edges = None
-    if own_axis:
-        edges = edges_of(steps, given[1])
-    elif trials is not None:
-        edges = edges_of(steps, trials)
-    return X, Y, mask, edges
+def _slots(cls: type) -> tuple:
+    names = cls.__dict__.get("__slots__", ())
+    names = (names,) if isinstance(names, str) else tuple(names)
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
 
 
-def edges_of(steps: int, trials: Any) -> tuple:
-    """Which steps are the first and the last of a trial."""
-    if np.ndim(trials) == 0:
-        length = whole("trials", trials)
-        if length == 0 or steps % length:
-            raise ValueError(
-                f"trials: got {length} steps a trial, expected a divisor of the {steps} steps of X. "
-                "Cut the data to whole trials, or hand in an array that changes when a trial begins."
-            )
-        first = np.arange(steps) % length == 0
-    else:
-        number = np.asarray(trials)
-        if number.shape != (steps,):
-            raise ValueError(
-                f"trials: got shape {number.shape}, expected ({steps},), a number for each step of X. "
-                "It changes when a trial begins."
-            )
-        first = np.ones(steps, dtype=bool)
-        first[1:] = number[1:] != number[:-1]
-    last = np.append(first[1:], True)
-    return first.tolist(), last.tolist()
-
-
-def unpack_step(step: Any, done: int) -> tuple:
-    """(x, y, mask, trial_start) from what an iterator gave."""
-    try:
-        parts = tuple(step)
-    except TypeError:
-        parts = ()
-    if not 2 <= len(parts) <= 4:
-        raise TypeError(
-            f"task: step {done} is a {type(step).__name__} of {len(parts)} parts, expected (x, y), (x, y, mask) or "
-            "(x, y, mask, trial_start). Yield one of these."
-        )
-    return (*parts, None, False)[:4] if len(parts) < 4 else parts
-
-
-class Recorder:
-    """Records for iterators written in Python: as the compiled one, a mean over the steps since the last record."""
-
-    def __init__(self, learner: Learner, specs: list) -> None:
-        self.learner = learner
-        self.specs = specs
-        self.kept: list = [[] for _ in specs]
-        self.last: list = [deque(maxlen=spec.get("window", spec["every"])) for spec in specs]
-        for spec in specs:
-            learner.read(spec["quantity"])
-
-    def record(self) -> None:
-        """After each step."""
-        step = self.learner.steps
-        for k, spec in enumerate(self.specs):
-            due = step % spec["every"] == 0
-            number = "." not in spec["quantity"] and "[" not in spec["quantity"]
-            if not (due or number):
-                continue
-            self.last[k].append(self.learner.read(spec["quantity"]))
-            if due:
-                self.kept[k].append((step, sum(self.last[k]) / len(self.last[k])))
-                if "window" not in spec:
-                    self.last[k].clear()
-
-    def channels(self) -> list:
-        """As the compiled recorder gives them."""
-        return [
-            (
-                spec["quantity"],
-                np.array([step for step, _ in kept], dtype=np.int64),
-                np.array([value for _, value in kept], dtype=float),
-            )
-            for spec, kept in zip(self.specs, self.kept)
-        ]
-
-
-class Bar:
-    """A progress bar: that of tqdm if it is installed, else a line on a terminal."""
-
-    def __init__(self, total: Optional[int], shown: bool) -> None:
-        self.total = total
-        self.shown = shown
-        self.bar: Any = None
-        self.done = 0
-        self.drawn = 0.0
-        self.advance: Any = None
-
-    def __enter__(self) -> "Bar":
-        self.advance = self._nothing
-        if self.shown:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                if sys.stderr.isatty():
-                    self.advance = self._line
-            else:
-                with warnings.catch_warnings():
-                    # tqdm wants widgets in notebooks; without them it draws text.
-                    warnings.simplefilter("ignore")
-                    self.bar = tqdm(total=self.total, unit="step", unit_scale=True)
-                self.advance = self.bar.update
-        return self
-
-    def _nothing(self, steps: int) -> None:
-        pass
-
-    def _line(self, steps: int) -> None:
-        self.done += steps
-        now = time.monotonic()
-        if now - self.drawn > 0.1 or self.done == self.total:
-            self.drawn = now
-            of = f" of {self.total}" if self.total else ""
-            print(f"\r{self.done}{of} steps", end="", file=sys.stderr, flush=True)
-
-    def __exit__(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        elif self.drawn:
-            print(file=sys.stderr)
+def restore_attributes(learner: Learner, kept: dict) -> None:
+    """Gives a learner what `attributes` found."""
+    for name, value in kept.items():
+        object.__setattr__(learner, name, value)
 
 
 def rebuild(cls: type, about: dict, rule: Any, begun: bool = False) -> Learner:
@@ -711,7 +612,8 @@ def rebuild(cls: type, about: dict, rule: Any, begun: bool = False) -> Learner:
         rule_object,
         begun,
     )
-    learner.history, learner._told = None, set()
+    learner._begin()
+    learner._ordered.names.update(about.get("names") or {})
     return learner
 
 
@@ -726,7 +628,8 @@ def from_bytes(cls: type, data: bytes, rule: Any = None) -> Learner:
 def save(learner: Learner, path: Any) -> None:
     """Writes the whole state of a learner to `path`, in one step; going on from it gives the same bits.
 
-    The file is in the safetensors format with a checksum: no pickle, any safetensors reader opens it.
+    The file is in the safetensors format with a checksum: no pickle, any safetensors reader opens it. What only Python
+    keeps, the history and attributes of one's own, is not in it; `pickle` keeps them.
     """
     learner.save(path)
 
@@ -745,7 +648,7 @@ def load(path: Any, rule: Any = None) -> Learner:
     ApicalError
         A file that is missing, damaged or no checkpoint.
     """
-    path = os.fspath(path)
+    path = file_path("path", path)
     about = json.loads(_core.read_checkpoint(path))
     learner = rebuild(Learner, about, rule)
     learner._restore(path, None)

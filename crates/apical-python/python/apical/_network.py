@@ -7,9 +7,13 @@ from typing import Any, Mapping, Optional, Union
 import numpy as np
 
 from . import _core
+from ._arrays import numbers, real
+from ._names import refuse_typo
 from ._spec import as_spec
 
 PARAMETERS = ("W_rec", "W_in", "b_rec", "W_out", "b_out")
+# What only the constructor can set.
+FIXED = ("neuron", "recurrent", "input", "bias", "readout", "readout_bias", "output_feedback", "self_connections", "dale", "sparsity", "types", "units")
 _INITS = ("recurrent", "input", "bias", "readout", "readout_bias", "output_feedback")
 
 
@@ -91,10 +95,10 @@ class Network:
         for name, value in zip(_INITS, given):
             if value is not None:
                 settings[name] = as_spec(value, name)
-        settings.update(initial_state=initial_state, self_connections=self_connections)
+        settings.update(initial_state=real("initial_state", initial_state), self_connections=self_connections)
         for name, value in (("dale", dale), ("sparsity", sparsity), ("types", types)):
             if value is not None:
-                settings[name] = dict(value)
+                settings[name] = _settings(name, value)
         self.settings = settings
         self.inputs = whole("inputs", inputs)
         self.outputs = whole("outputs", outputs)
@@ -165,9 +169,9 @@ class Network:
         if alpha is not None:
             # A voltage unit counts what is left after a step, a rate unit what is new.
             if settings.get("kind") == "voltage":
-                settings["leak"] = 1.0 - float(alpha)
+                settings["leak"] = 1.0 - real("alpha", alpha)
             else:
-                settings["alpha"] = float(alpha)
+                settings["alpha"] = real("alpha", alpha)
         if activation is not None:
             settings["activation"] = activation
         zero = {"kind": "zero"}
@@ -206,6 +210,10 @@ class Network:
             setattr(network, name, value)
         return network
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        refuse_typo(self, name, Network, (*PARAMETERS, "initial_state"), FIXED)
+        object.__setattr__(self, name, value)
+
     @property
     def units(self) -> int:
         """Recurrent units, n."""
@@ -235,6 +243,15 @@ class Network:
         )
 
 
+def _settings(name: str, value: Any) -> dict:
+    """A table of settings."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(
+        f"{name}: got a {type(value).__name__}, expected a dictionary of settings. See docs/how-to/constrain-weights.md."
+    )
+
+
 def dtype_name(dtype: Any) -> str:
     """`"float64"` or `"float32"`."""
     try:
@@ -261,37 +278,3 @@ def whole(field: str, value: Any) -> int:
             f"{field}: got {number}, expected a number from 0 to 2^63 - 1. Choose another."
         )
     return number
-
-
-def plain(field: str, value: Any) -> np.ndarray:
-    """An array, if it is one without a mask of its own and with rows of equal lengths."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{field}: got a masked array, expected a plain one. Write {field}.filled(0.0), and mask= for what does not count."
-        )
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{field}: got rows that make no array, expected equal lengths: {error}. Hand in a NumPy array."
-        ) from None
-
-
-def numbers(field: str, value: Any, dtype: str, axes: int) -> np.ndarray:
-    """A copy as a contiguous array, if it is one of finite numbers with so many axes."""
-    array = plain(field, value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{field}: got an array of {array.dtype}, expected numbers ({dtype}). Convert it to numbers first."
-        )
-    if array.ndim != axes:
-        raise ValueError(
-            f"{field}: got shape {array.shape}, expected {axes} axes. Reshape it first."
-        )
-    array = np.array(array, dtype=dtype, order="C")
-    if not np.isfinite(array).all():
-        at = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(
-            f"{field}: element {at} is {array[at]}, expected a finite number. Clean the array first."
-        )
-    return array

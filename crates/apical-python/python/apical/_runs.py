@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
 from . import _core
-from ._learner import Bar
+from ._arrays import file_path, word
+from ._drive import Bar
 from ._network import whole
 from ._spec import REGISTRY, as_spec
 
@@ -203,6 +204,16 @@ def compare(
     threads : int
         Seeds side by side, 0 for one a processor; results do not depend on it.
     """
+    if not isinstance(experiment, (str, os.PathLike)):
+        raise TypeError(
+            f"experiment: got a {type(experiment).__name__}, expected the name of a built-in experiment or a TOML file, because "
+            "compare builds learners of its own. For a network and data of your own, compare apical.gradients(network, rule, X, Y) "
+            "of each rule."
+        )
+    if changes is not None and not isinstance(changes, Mapping):
+        raise TypeError(
+            f"changes: got a {type(changes).__name__}, expected a dictionary. Write for example changes={{\"network.units\": 16}}."
+        )
     settings = dict(changes or {})
     if quick:
         settings.setdefault("seeds", 2)
@@ -211,7 +222,8 @@ def compare(
         if value is not None:
             settings[name] = whole(name, value)
     listed = [f"{key}={_toml(value)}" for key, value in settings.items()]
-    names = rules if isinstance(rules, str) else ",".join(map(_rule_text, [rules] if isinstance(rules, Mapping) else rules))
+    single = isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable)
+    names = ",".join(map(_rule_text, [rules] if single else rules))
     train = None if train is None else _rule_text(train)
     with Bar(None, progress) as bar:
         text, svg, png = _core.compare(
@@ -224,9 +236,13 @@ def _rule_text(rule: Any) -> str:
     """A rule as the command line writes it: KIND.KEY=VALUE+KEY=VALUE."""
     if isinstance(rule, str):
         return rule
-    if not isinstance(rule, Mapping):
+    if hasattr(rule, "kind") and not isinstance(rule, Mapping):
+        return rule.kind
+    if not isinstance(rule, Mapping) or not isinstance(rule.get("kind"), str):
+        kind = rule.__name__ if isinstance(rule, type) else f"a {type(rule).__name__}"
         raise TypeError(
-            f"rules: got a {type(rule).__name__}, expected names or rules of apical.rules. Write for example rules=[\"rtrl\", \"rflo\"]."
+            f"rules: got {kind}, expected names or settings of apical.rules, because only built-in rules watch a run. Write for "
+            "example rules=[\"rtrl\", \"rflo\"]; for a rule of your own compare apical.gradients(network, rule, X, Y)."
         )
     settings = "+".join(f"{key}={_toml(value)}" for key, value in rule.items() if key != "kind" and value is not None)
     return f"{rule['kind']}.{settings}" if settings else rule["kind"]
@@ -250,6 +266,9 @@ class Figure(NamedTuple):
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def __repr__(self) -> str:
+        return f"Figure(svg of {len(self.svg):,} characters, png of {len(self.png):,} bytes)"
 
 
 class Reproduction:
@@ -309,12 +328,16 @@ def reproduce(
     threads : int
         Runs side by side, 0 for one a processor; results do not depend on it.
     """
+    word("paper", paper, "marschall2019")
+    for name, value in (("figure", figure), ("task", task)):
+        if value is not None:
+            word(name, value, "2d" if name == "figure" else "xor")
     if resume and out is None:
         raise ValueError("resume: got True without out. Give the folder of the reproduction that was interrupted.")
     if figure is not None and task is not None:
         raise ValueError("figure, task: got both, expected one of them. Leave one out.")
     part = ("figure", figure) if figure is not None else ("task", task) if task is not None else None
-    out = None if out is None else os.fspath(out)
+    out = None if out is None else file_path("out", out)
     with Bar(_core.paper_steps(paper, part, quick), progress) as bar:
         text, figures = _core.reproduce(
             paper, part, quick, whole("threads", threads), out, resume, bar.advance

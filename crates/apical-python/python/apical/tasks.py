@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from . import _core
+from ._gym import from_gym
 from ._network import dtype_name, whole
 from ._spec import Spec, fill
 
@@ -90,67 +91,6 @@ class Task(Spec):
 
 
 _names = fill(globals(), "tasks", Task, "tasks")
-
-
-class from_gym:
-    """A NeuroGym environment as a stream of supervised trials, for `learner.run`.
-
-    NeuroGym's convention: `env.new_trial()` makes `env.ob` (steps, observations) and `env.gt`, the right choice of
-    each step. Choices of a discrete action space become one-hot targets, for a cross-entropy loss; a continuous
-    space gives its targets as they are.
-
-    Parameters
-    ----------
-    env : environment
-        With `new_trial`, `ob` and `gt`; wrappers are looked through.
-    seed : int, optional
-        Handed to the environment.
-    trials : int, optional
-        How many; without it the stream does not end.
-    """
-
-    def __init__(self, env: Any, seed: Optional[int] = None, trials: Optional[int] = None) -> None:
-        inner = getattr(env, "unwrapped", env)
-        if not hasattr(inner, "new_trial"):
-            raise TypeError(
-                f"env: got a {type(inner).__name__} without new_trial(), expected a NeuroGym environment. A Gymnasium "
-                "environment alone says what is rewarded, not what is right: write an iterator of (x, y) for it."
-            )
-        if seed is not None:
-            if hasattr(inner, "seed"):
-                inner.seed(seed)
-            else:
-                env.reset(seed=seed)
-        self.env = inner
-        self.trials = trials
-        self.choices = getattr(inner.action_space, "n", None)
-        inner.new_trial()
-        self._pending = self._read()
-        self.inputs = self._pending[0].shape[1]
-        self.outputs = self._pending[1].shape[1]
-
-    def _read(self) -> tuple:
-        x = np.asarray(self.env.ob, dtype=float)
-        y = np.asarray(self.env.gt)
-        if y.shape[:1] != x.shape[:1]:
-            raise ValueError(
-                f"env: got {len(y)} targets for {len(x)} observations, expected one each. env.gt is the right choice of each step."
-            )
-        x = x.reshape(len(x), -1)
-        if self.choices is not None and y.ndim == 1:
-            y = np.eye(int(self.choices))[y.astype(int)]
-        return x, np.asarray(y, dtype=float).reshape(len(x), -1)
-
-    def __iter__(self) -> Iterator[tuple]:
-        done = 0
-        while self.trials is None or done < self.trials:
-            if self._pending is None:
-                self.env.new_trial()
-                self._pending = self._read()
-            (x, y), self._pending = self._pending, None
-            for t in range(len(x)):
-                yield x[t], y[t], None, t == 0
-            done += 1
 
 
 __all__ = [*_names, "Sample", "Task", "from_gym"]
