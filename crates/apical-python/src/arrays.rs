@@ -6,6 +6,7 @@ use numpy::{
     Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods,
 };
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt, PyList, PyTuple};
@@ -200,6 +201,16 @@ pub fn fill<T: Scalar>(matrix: &mut Matrix<T>, values: &[T]) {
     for (i, row) in values.chunks_exact(columns).enumerate() {
         matrix.row_mut(i).copy_from_slice(row);
     }
+}
+
+/// A text, for example `example`.
+pub fn word(field: &str, value: &Bound<'_, PyAny>, example: &str) -> PyResult<String> {
+    value.extract().map_err(|_| {
+        let kind = kind_of(value);
+        PyTypeError::new_err(format!(
+            "{field}: got a {kind}, expected a name. Write for example {field}={example:?}."
+        ))
+    })
 }
 
 /// Name of the type of a value.

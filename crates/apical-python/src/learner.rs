@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::arrays::{
     Number, array, expect_finite, expect_finite_at, expect_shape, fill, flat, is_plain, kind_of,
-    numbers, slice,
+    numbers, slice, word,
 };
 use crate::config::{LearnerConfig, typed};
 use crate::drive::{Clock, Watched, drive, recorder};
@@ -495,9 +495,9 @@ fn sample<'py, T: Number>(
 ) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
     if is_plain(value) {
         let array = numbers(value, field)?;
-        // A label is one number.
+        // A label is one number, and so is a weight for all outputs.
         let fits = fits_sample(array.shape(), batch, size);
-        if fits || field != "y" || array.shape().len() > 1 {
+        if fits || field == "x" || array.shape().len() > 1 {
             return expect_sample(field, array, batch, size, fits);
         }
     }
@@ -932,11 +932,12 @@ impl PyLearner {
     }
 
     /// The present value of a quantity, for example "W_rec.norm", "rate[3]" or "loss".
-    fn read(&self, quantity: &str) -> PyResult<f64> {
+    fn read(&self, quantity: &Bound<'_, PyAny>) -> PyResult<f64> {
         guarded(|| {
+            let quantity = word("quantity", quantity, "loss")?;
             let mut guard = self.lock()?;
             with!(guard, slot => {
-                let quantity = slot.learner.find(quantity).map_err(raise_core)?;
+                let quantity = slot.learner.find(&quantity).map_err(raise_core)?;
                 Ok(slot.learner.read(&quantity))
             })
         })

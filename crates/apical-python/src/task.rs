@@ -165,6 +165,14 @@ impl TaskStream {
         })
     }
 
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (settings, batch, _, seed, purpose, dtype) = &self.made;
+        let settings = settings.bind(py).repr()?;
+        Ok(format!(
+            "<stream {purpose:?} of {settings}, seed={seed}, batch={batch}, dtype={dtype:?}>"
+        ))
+    }
+
     fn __iter__(this: Py<Self>) -> Py<Self> {
         this
     }

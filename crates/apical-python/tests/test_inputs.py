@@ -124,7 +124,7 @@ def test_names_are_found_whatever_their_order(data):
     assert np.array_equal(one.W_rec, two.W_rec)
     assert one.input_names == ["a", "b"] and one.output_names == ["up", "down"]
     refused("x: got 'c' and no 'b', expected the names of before: 'a', 'b'", lambda: one.learn_one({"a": 1, "c": 2}, [0, 0]))
-    refused("x: got 1 names and no 'b'", lambda: one.learn_one({"a": 1}, [0, 0]))
+    refused("x: got no 'b', expected the names", lambda: one.learn_one({"a": 1}, [0, 0]))
     refused("x: got 'c', expected the names", lambda: one.learn_one({"a": 1, "b": 2, "c": 3}, [0, 0]))
     refused(r"x: got shape \(1,\)", lambda: learner().learn_one({"a": 1}, [0]))
     one.input_names = ["c", "d"]
@@ -167,6 +167,7 @@ def test_transposed_arrays_are_recognised(data):
     refused("did you mean Y.T", lambda: weights(X, np.ones((2, 40)), learner(outputs=2)))
     refused(r"did you mean X.swapaxes\(1, 2\)", lambda: weights(np.ones((4, 2, 10)), np.ones((4, 10, 1))))
     refused(r"X\[None\]", lambda: learner().predict(X[0]))
+    refused("Select the columns that are inputs; it has 'a', 'b', 'c'", lambda: learner().predict({"a": [1, 2], "b": [1, 2], "c": [1, 2]}))
 
 
 def test_trials_of_unequal_length(data):
@@ -179,6 +180,11 @@ def test_trials_of_unequal_length(data):
     weights(parts, targets, one, mask=np.split(mask, cuts))
     weights(X, Y, two, trials=ids, mask=mask)
     assert np.array_equal(one.W_rec, two.W_rec)
+    three = learner(update="trial")
+    objects = np.empty(4, dtype=object)
+    objects[:] = parts
+    weights(objects, Y, three, mask=mask)
+    assert np.array_equal(three.W_rec, two.W_rec)
     found = one.predict(parts)
     assert [len(part) for part in found] == [10, 7, 16, 7]
     assert np.array_equal(np.concatenate(found), one.predict(X, trials=ids))
@@ -201,6 +207,7 @@ def test_trial_numbers_that_make_no_trials_are_refused(data):
         ([15, 25], r"If these are lengths, write np.repeat\(np.arange\(2\), trials\)"),
         (30, r"expected a divisor of the 40 steps of X.*np.arange\(40\) // 30"),
         (0, "got 0 steps a trial"),
+        ("site", "trials: got a str, expected the steps of a trial as a whole number, or an array"),
     ):
         refused(pattern, lambda trials=trials: weights(X, Y, trials=trials))
     assert weights(X, Y, trials=1).all()
@@ -230,6 +237,9 @@ def test_whole_numbers_are_classes_of_a_softmax(data, rng):
     refused("belong to loss=\"softmax", lambda: weights(X, labels, learner(outputs=3)))
     refused("belong to loss=\"softmax", lambda: weights(X, labels, learner(outputs=3, loss="sigmoid_cross_entropy")))
     assert one.steps == 0
+    gaps = np.where(np.arange(40) < 5, np.nan, labels)
+    refused("Y: the label at step 0 is missing", lambda: weights(X, gaps, one))
+    assert np.array_equal(weights(X, gaps, classifier(), mask=np.arange(40) >= 5), weights(X, labels, classifier(), mask=np.arange(40) >= 5))
     masked = np.where(np.arange(40) < 5, -1, labels)
     assert weights(X, masked, one, mask=np.arange(40) >= 5).all()
 
@@ -252,10 +262,13 @@ def test_targets_of_weight_0_may_be_missing(data):
     refused("Y: element 0 is NaN .*at step 0.*weight 0 by mask", lambda: weights(X, gaps, one))
     refused("Y: element 0 is NaN .*at step 7", lambda: weights(X, gaps, one, mask=np.arange(40) != 0))
     refused("y: element 0 is NaN", lambda: one.learn_one(X[0], [np.nan], [1.0]))
+    one.learn_one(X[0], Y[0], 0)
+    both, each = learner(outputs=2), learner(outputs=2)
+    assert both.learn_one(X[0], [1, 2], 0.5).loss == each.learn_one(X[0], [1, 2], [0.5, 0.5]).loss
     refused("mask: got weight 0 at every step", lambda: weights(X, Y, one, mask=np.zeros(40)))
     refused("mask: got -1.0 at step 3, expected weights of 0 or more", lambda: weights(X, Y, one, mask=np.where(np.arange(40) == 3, -1, 1)))
     refused("mask: element 0 is NaN", lambda: weights(X, Y, one, mask=np.full(40, np.nan)))
-    assert one.steps == 40
+    assert one.steps == 41
     # The outputs of a softmax are one choice: a gap in one of them counts if the others do.
     rows = np.eye(3)[np.arange(40) % 3]
     rows[0, 1] = np.nan

@@ -43,6 +43,18 @@ def test_running_a_task_is_fitting_its_sample():
     assert np.array_equal(a.W_rec, b.W_rec) and np.array_equal(a.W_rec, c.W_rec)
 
 
+def test_fitting_the_sample_of_a_task_with_trials_is_running_it():
+    task = apical.tasks.delayed_match()
+    net = apical.Network(task.inputs, task.outputs, 16, seed=4)
+    a, b = apical.Learner(net, "rflo", update="trial"), apical.Learner(net, "rflo", update="trial")
+    X, Y, mask, trials = task.sample(640, seed=4)
+    a.run(task, 640, progress=False)
+    b.fit(X, Y, mask, trials, progress=False)
+    # The last trial of a stream stays open.
+    a.end_trial()
+    assert np.array_equal(a.W_rec, b.W_rec)
+
+
 def test_a_stream_goes_on():
     task = apical.tasks.add()
     net = apical.Network(task.inputs, task.outputs, 16)

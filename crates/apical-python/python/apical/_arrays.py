@@ -108,7 +108,7 @@ def _series(field: str, series: Any) -> np.ndarray:
     dtype = getattr(series, "dtype", None)
     if not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "") in ("f", "i", "u", "b"):
         # Types of pandas that know what is missing: NaN says so.
-        missing = series.isna().to_numpy().any()
+        missing = np.asarray(series.isna()).any()
         array = series.to_numpy(dtype=float, na_value=np.nan) if missing else series.to_numpy()
     else:
         array = series.to_numpy()
@@ -184,7 +184,7 @@ def _no_number(field: str, array: np.ndarray, k: int, element: Any) -> Exception
     if isinstance(element, (str, bytes)):
         element = str(element) if isinstance(element, str) else element.decode("utf-8", "replace")
         shown = repr(element if len(element) <= 40 else element[:37] + "...")
-        mend = "Turn text into numbers first: a number for each word, or a column of 0 and 1 for each."
+        mend = "Turn words into numbers first, for example with np.unique(words, return_inverse=True)[1]."
         if _NUMBER.fullmatch(element.replace(",", ".").replace("\u2212", "-")):
             mend = "Write a decimal point and a plain minus."
         if not element.strip():

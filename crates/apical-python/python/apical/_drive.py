@@ -29,8 +29,14 @@ def monitor_specs(monitors: Iterable, every: int) -> list:
     """Names and tables as tables."""
     if isinstance(monitors, (str, dict)):
         monitors = [monitors]
+    if monitors is None:
+        return []
+    if not isinstance(monitors, Iterable):
+        raise TypeError(
+            f"monitors: got a {type(monitors).__name__}, expected a list of names. Write for example monitors=[\"loss\"]."
+        )
     specs = []
-    for monitor in monitors or ():
+    for monitor in monitors:
         if isinstance(monitor, str):
             monitor = {"quantity": monitor}
         elif not isinstance(monitor, dict):
@@ -67,7 +73,12 @@ def unpack_step(step: Any, done: int) -> tuple:
             f"task: step {done} is a {type(step).__name__} of {len(parts)} parts, expected (x, y), (x, y, mask) or "
             "(x, y, mask, trial_start). Yield one of these."
         )
-    return (*parts, None, False)[:4] if len(parts) < 4 else parts
+    x, y, mask, start = (*parts, None, False)[:4] if len(parts) < 4 else parts
+    if np.size(start) != 1:
+        raise TypeError(
+            f"task: step {done} has a trial_start of shape {np.shape(start)}, expected True or False. Yield (x, y, mask, trial_start)."
+        )
+    return x, y, mask, bool(np.all(start))
 
 
 class Recorder:

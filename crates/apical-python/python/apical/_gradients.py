@@ -83,6 +83,9 @@ def gradients(
             f"network: got a {type(network).__name__}, expected an apical.Network or a learner. "
             "Write for example apical.Network.from_arrays(..)."
         )
+    for name, value in (("rule", rule), ("loss", loss), ("feedback", feedback)):
+        if value is None:
+            raise TypeError(f"{name}: got None, expected a name or settings. Leave it out for the default.")
     settings, rule_object, weights = assemble(network, rule, loss, feedback)
     arrays = network.arrays()
     if initial_state is not None:

@@ -26,7 +26,7 @@ class History:
         return self._channel(name)[1]
 
     def _channel(self, name: str) -> tuple:
-        if name not in self._channels:
+        if not isinstance(name, str) or name not in self._channels:
             raise KeyError(f"got {name!r}, expected one of {', '.join(self._channels) or 'nothing: no monitors'}")
         return self._channels[name]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, Optional, 
 import numpy as np
 
 from . import _core
-from ._arrays import file_path, numbers, table
+from ._arrays import file_path, numbers, table, word
 from ._drive import Bar, Recorder, interval, monitor_specs, unpack_step
 from ._history import History
 from ._names import Ordered, refuse_typo
@@ -159,7 +159,7 @@ class Learner(_core.Learner):
         Names: W_rec, W_in, b_rec, W_out, b_out, initial_state, state, rate, output, signal, gradient,
         readout_gradient. Do not read it while another thread runs `fit`.
         """
-        return np.asarray(self._view(name))
+        return np.asarray(self._view(word("name", name, "W_rec")))
 
     def _copy(self, name: str) -> np.ndarray:
         # Read-only, for a change of the copy alone would go unnoticed.
@@ -177,7 +177,7 @@ class Learner(_core.Learner):
 
     def set_trace(self, name: str, value: Any) -> None:
         """Sets one of `traces()`, for example `learner.set_trace("eligibility.trace.0", array)`."""
-        self._set_array(f"rule.{name}", value)
+        self._set_array(f"rule.{word('name', name, 'eligibility.trace.0')}", value)
 
     @property
     def feedback_weights(self) -> Optional[np.ndarray]:
@@ -252,7 +252,9 @@ class Learner(_core.Learner):
             sizes = Sizes(self.inputs, self.outputs, self.batch, dtype, self.settings["loss"]["kind"])
             return one_hot(sizes, array, field="y")
         if field == "mask":
-            return array
+            # One weight for all outputs.
+            shape = (self.outputs,) if self.batch == 1 else (self.batch, self.outputs)
+            return np.broadcast_to(array.reshape(labels + (1,)), shape) if array.shape == labels else array
         return np.ascontiguousarray(self._order(field, array, names))
 
     # ---- learning ----
@@ -548,6 +550,17 @@ for _name, _document in {
     setattr(Learner, _name, _activity(_name, _document))
 
 
+def built(rule: Any) -> Any:
+    """The object of a rule written in Python, of a class one that its constructor makes."""
+    if not isinstance(rule, type):
+        return rule
+    if not hasattr(rule, "step"):
+        raise TypeError(
+            f"rule: got the class {rule.__name__} without a method step(view, credit), expected a rule. See help(apical.LocalView)."
+        )
+    return rule()
+
+
 def assemble(network: Network, rule: Any, loss: Any, feedback: Any) -> tuple:
     """Settings, the object of a rule written in Python, and feedback weights of one's own."""
     settings = {"network": network.settings, "loss": as_spec(loss, "loss")}
@@ -555,7 +568,7 @@ def assemble(network: Network, rule: Any, loss: Any, feedback: Any) -> tuple:
     if isinstance(rule, (str, dict)) or hasattr(rule, "kind"):
         settings["rule"] = as_spec(rule, "rule")
     else:
-        rule_object = rule() if isinstance(rule, type) else rule
+        rule_object = built(rule)
     if isinstance(feedback, (str, dict)) or hasattr(feedback, "kind"):
         settings["feedback"] = as_spec(feedback, "feedback")
     else:
@@ -595,7 +608,7 @@ def rebuild(cls: type, about: dict, rule: Any, begun: bool = False) -> Learner:
             f"rule: got None, expected an object of {about['rule']}, the rule written in Python that this learner was "
             "saved with. Hand it in: apical.load(path, rule=...)."
         )
-    rule_object = rule() if isinstance(rule, type) else rule
+    rule_object = built(rule)
     if rule_object is not None and type(rule_object).__name__ != about["rule"]:
         raise TypeError(
             f"rule: got an object of {type(rule_object).__name__}, expected "
@@ -631,6 +644,11 @@ def save(learner: Learner, path: Any) -> None:
     The file is in the safetensors format with a checksum: no pickle, any safetensors reader opens it. What only Python
     keeps, the history and attributes of one's own, is not in it; `pickle` keeps them.
     """
+    if not isinstance(learner, Learner):
+        raise TypeError(
+            f"learner: got a {type(learner).__name__}, expected an apical.Learner. Write apical.save(learner, path); weights alone are "
+            "saved by network.save_weights(path)."
+        )
     learner.save(path)
 
 

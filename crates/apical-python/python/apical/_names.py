@@ -72,9 +72,10 @@ class Ordered:
     def tell(self, side: str, names: Any, size: int) -> None:
         """Fixes the order; None forgets it."""
         if names is not None:
-            names = [names] if isinstance(names, str) else list(names)
-            if len(names) != size or len(set(names)) != size or not all(isinstance(name, str) for name in names):
-                raise ValueError(f"{side[:-1]}_names: got {names!r}, expected {size} different names, as the network has {side}. List each once.")
+            given, names = names, [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+            if not all(isinstance(name, str) for name in names) or len(names) != size or len(set(names)) != size:
+                shown = repr(given) if len(repr(given)) < 80 else f"a {type(given).__name__}"
+                raise ValueError(f"{side[:-1]}_names: got {shown}, expected {size} different names, as the network has {side}. List each once.")
         self.names[side] = names
 
     def order(self, field: str, side: str, array: np.ndarray, names: Optional[list], size: int) -> np.ndarray:
@@ -91,10 +92,10 @@ class Ordered:
         missing = [name for name in known if name not in names]
         new = [name for name in names if name not in known]
         if missing or new or len(names) != size:
-            got = f"{new[0]!r}" if new else f"{len(names)} names"
-            without = f" and no {missing[0]!r}" if missing else ""
+            parts = [repr(new[0])] if new else []
+            parts += [f"no {missing[0]!r}"] if missing else [] if new else ["a name twice"]
             raise ValueError(
-                f"{field}: got {got}{without}, expected the names of before: {', '.join(map(repr, known))}. Rename or select them, hand in "
+                f"{field}: got {' and '.join(parts)}, expected the names of before: {', '.join(map(repr, known))}. Rename or select them, hand in "
                 f"numbers without names, or set learner.{side[:-1]}_names."
             )
         return array[..., [names.index(name) for name in known]]

@@ -165,7 +165,7 @@ class Network:
             )
         W_out = numbers("W_out", W_out, dtype, 2)
         n = W_rec.shape[0]
-        settings = dict(as_spec(neuron, "neuron"))
+        settings = dict(as_spec("rate" if neuron is None else neuron, "neuron"))
         if alpha is not None:
             # A voltage unit counts what is left after a step, a rate unit what is new.
             if settings.get("kind") == "voltage":
@@ -256,8 +256,8 @@ def dtype_name(dtype: Any) -> str:
     """`"float64"` or `"float32"`."""
     try:
         name = np.dtype(dtype).name
-    except TypeError:
-        name = str(dtype)
+    except (TypeError, ValueError):
+        name = dtype if isinstance(dtype, str) else f"a {type(dtype).__name__}"
     if name not in ("float64", "float32"):
         raise ValueError(
             f'dtype: got {name!r}, expected "float64" or "float32". float64 is what the published codes use, float32 is faster.'

@@ -44,11 +44,14 @@ def sequences(sizes: Sizes, X: Any, Y: Any, mask: Any, trials: Any, order: Any =
     """
     order = order or (lambda field, array, names: array)
     lengths = None
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1 and X.size and np.ndim(X[0]):
+        # An array of arrays is a list of them.
+        X = list(X)
     if _one_by_one(X, sizes):
         lengths, X, Y, mask = _joined(sizes, X, Y, mask, trials)
     X, names = table("X", X)
     X = order("X", X, names)
-    X, lead = _inputs(sizes, X)
+    X, lead = _inputs(sizes, X, names)
     if len(lead) == 2 and trials is not None:
         raise ValueError(
             f"trials: got a value, expected None, because X of shape {X.shape} has an axis of trials. Leave it out."
@@ -115,7 +118,7 @@ def _joined(sizes: Sizes, X: Any, Y: Any, mask: Any, trials: Any) -> tuple:
     return (lengths, *joined)
 
 
-def _inputs(sizes: Sizes, X: np.ndarray) -> tuple:
+def _inputs(sizes: Sizes, X: np.ndarray, names: Optional[list]) -> tuple:
     """X with its axis of inputs, and the axes before the sample."""
     tail = (sizes.inputs,) if sizes.batch == 1 else (sizes.batch, sizes.inputs)
     if sizes.inputs == 1 and X.ndim == len(tail) and X.shape[1:] == tail[:-1]:
@@ -126,7 +129,9 @@ def _inputs(sizes: Sizes, X: np.ndarray) -> tuple:
         return X, lead
     sides = "inputs of the network" if sizes.batch == 1 else "batch x inputs of the network"
     mend = "Hand in an array of that shape, or build the network for this one."
-    if X.ndim == 2 and sizes.batch == 1 and X.shape[0] == sizes.inputs:
+    if names is not None:
+        mend = f"Select the columns that are inputs; it has {', '.join(repr(name) for name in names[:8])}{', ..' if len(names) > 8 else ''}."
+    elif X.ndim == 2 and sizes.batch == 1 and X.shape[0] == sizes.inputs:
         mend = "Steps go down, inputs across: did you mean X.T?"
     elif X.ndim == 3 and sizes.batch == 1 and X.shape[1] == sizes.inputs:
         mend = "Inputs are the last axis: did you mean X.swapaxes(1, 2)?"
@@ -225,7 +230,9 @@ def expect_probabilities(sizes: Sizes, Y: np.ndarray, mask: Optional[np.ndarray]
     sums = Y.sum(axis=-1, dtype=float)
     wrong = np.abs(sums - 1) > TOLERANCE
     if mask is not None:
-        wrong &= mask.any(axis=-1)
+        weight = mask.mean(axis=-1)
+        # Zeros of less than full weight are steps without a label, as those of `delayed_match` before its report.
+        wrong &= (weight > 0) & (Y.any(axis=-1) | (weight >= 1))
     if not wrong.any():
         return
     at = tuple(int(k) for k in np.argwhere(wrong)[0])
@@ -250,11 +257,16 @@ def one_hot(
             f"{field}: got one number a step, expected {count}, one for each output of the network: labels of classes belong to "
             f"loss=\"softmax_cross_entropy\", this one is {sizes.loss}. Give a target for every output."
         )
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        at = int(np.argwhere(np.isnan(labels))[0][0])
+    missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(labels.shape, dtype=bool)
+    if missing.any() and mask is not None and not (missing & mask.any(axis=-1)).any():
+        # Whole numbers with gaps are floats.
+        known = np.where(missing, 0, labels)
+        labels = known.astype(np.int64) if (known == np.floor(known)).all() else known
+    elif missing.any():
+        at = int(np.argwhere(missing)[0][0])
         raise ValueError(
             f"{field}: the label at {step_text(at, lead)} is missing, expected a class from 0 to {count - 1}. Drop the step, or give it "
-            f"weight 0 by mask= and any whole number as its label, for example with fillna(-1).astype(int)."
+            "weight 0 by mask=."
         )
     if labels.dtype.kind not in "iub":
         raise TypeError(
@@ -282,7 +294,12 @@ def one_hot(
 
 def edges_of(steps: int, trials: Any) -> tuple:
     """Which steps are the first and the last of a trial."""
-    if np.ndim(trials) == 0 and not hasattr(trials, "to_numpy"):
+    if not isinstance(trials, (list, tuple)) and np.ndim(trials) == 0:
+        if not hasattr(trials, "__index__"):
+            raise TypeError(
+                f"trials: got a {type(trials).__name__}, expected the steps of a trial as a whole number, or an array with the trial of "
+                "each step. Write for example trials=100."
+            )
         length = whole("trials", trials)
         if length == 0 or steps % length:
             raise ValueError(
@@ -291,7 +308,12 @@ def edges_of(steps: int, trials: Any) -> tuple:
                 + (f", for example np.arange({steps}) // {length}." if length else ".")
             )
         return _edges(np.arange(steps) % length == 0)
-    number = trials.to_numpy() if hasattr(trials, "to_numpy") else np.asarray(trials)
+    try:
+        number = trials.to_numpy() if hasattr(trials, "to_numpy") else np.asarray(trials)
+    except ValueError:
+        raise ValueError(
+            "trials: got rows that make no array, expected the number of its trial for each step of X. Write one list of numbers."
+        ) from None
     if number.ndim == 2 and number.shape[1] == 1:
         number = number[:, 0]
     if number.shape != (steps,):

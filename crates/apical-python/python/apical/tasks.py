@@ -67,7 +67,7 @@ class Task(Spec):
 
         The stream "train" of a seed is the one `apical run` trains on, "test" the one it tests on.
         """
-        if purpose not in ("train", "test"):
+        if not isinstance(purpose, str) or purpose not in ("train", "test"):
             raise ValueError(
                 f'purpose: got {purpose!r}, expected "train" or "test". For another stream take another seed.'
             )
