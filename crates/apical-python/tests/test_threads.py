@@ -147,6 +147,16 @@ def test_ctrl_c_is_heard_at_once_and_leaves_everything_as_it_was(listening, rng)
     assert slow.steps == slow.history.steps < 5000
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+def test_ctrl_c_stops_checks_and_comparisons_at_once(listening):
+    for work in (
+        lambda: apical.check("uoro", cases=2, draws=50_000_000, progress=False),
+        lambda: apical.check("rtrl", cases=1_000_000, progress=False),
+        lambda: apical.compare("marschall2020/add-a1", "rtrl,uoro", steps=50_000_000, seeds=1, progress=False),
+    ):
+        assert heard_at_once(work) < 2
+
+
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
