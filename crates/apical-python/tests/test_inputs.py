@@ -269,6 +269,8 @@ def test_targets_of_weight_0_may_be_missing(data):
     refused("mask: got -1.0 at step 3, expected weights of 0 or more", lambda: weights(X, Y, one, mask=np.where(np.arange(40) == 3, -1, 1)))
     refused("mask: element 0 is NaN", lambda: weights(X, Y, one, mask=np.full(40, np.nan)))
     assert one.steps == 41
+    with pytest.warns(apical.ApicalWarning, match="weight 0 at each of the 40 steps"):
+        one.run(((x, y, [0.0]) for x, y in zip(X, gaps)), progress=False)
     # The outputs of a softmax are one choice: a gap in one of them counts if the others do.
     rows = np.eye(3)[np.arange(40) % 3]
     rows[0, 1] = np.nan

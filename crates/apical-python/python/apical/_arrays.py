@@ -227,6 +227,8 @@ def expect_finite(
             f"{array.dtype} can hold. Scale the data, or build the network with dtype=\"float64\"."
         )
     mend = "Fill the gap or drop the step."
+    if field == "mask":
+        mend = "Give a step that does not count weight 0."
     if field == "Y":
         mend = "Fill the gap, or give it weight 0 by mask=."
     text = "NaN (missing)" if np.isnan(value) else "inf" if value > 0 else "-inf"

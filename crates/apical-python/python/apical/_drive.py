@@ -74,11 +74,11 @@ def unpack_step(step: Any, done: int) -> tuple:
             "(x, y, mask, trial_start). Yield one of these."
         )
     x, y, mask, start = (*parts, None, False)[:4] if len(parts) < 4 else parts
-    if np.size(start) != 1:
+    if isinstance(start, (list, tuple, str)) or getattr(start, "size", 1) != 1:
         raise TypeError(
-            f"task: step {done} has a trial_start of shape {np.shape(start)}, expected True or False. Yield (x, y, mask, trial_start)."
+            f"task: step {done} has a {type(start).__name__} as trial_start, expected True or False. Yield (x, y, mask, trial_start)."
         )
-    return x, y, mask, bool(np.all(start))
+    return x, y, mask, bool(start)
 
 
 class Recorder:

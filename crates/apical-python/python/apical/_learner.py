@@ -391,7 +391,7 @@ class Learner(_core.Learner):
         specs = monitor_specs(monitors, every)
         recorder = Recorder(self, specs)
         before = self.steps
-        done = 0
+        done, counts = 0, False
         try:
             with Bar(steps, progress) as bar:
                 for step in task if steps is None or steps > 0 else ():
@@ -400,6 +400,7 @@ class Learner(_core.Learner):
                         self.begin_trial()
                     self.learn_one(x, y, mask)
                     done += 1
+                    counts = counts or mask is None or bool(np.any(mask))
                     recorder.record()
                     bar.advance(1)
                     if steps is not None and done >= steps:
@@ -411,6 +412,9 @@ class Learner(_core.Learner):
             recorder.close()
             # Ctrl-C may come between a step and its count.
             self.history = History(recorder.channels(), self.steps - before)
+        if done and not counts:
+            text = f"mask: got weight 0 at each of the {done} steps: nothing was learned. Give what counts a weight above 0."
+            warnings.warn(text, ApicalWarning, stacklevel=3)
         self._warn()
         return self.history
 
@@ -451,11 +455,11 @@ class Learner(_core.Learner):
             )
         return Evaluation(*self._evaluate(task, steps))
 
-    def predict(self, X: Any, trials: Any = None) -> np.ndarray:
+    def predict(self, X: Any, trials: Any = None) -> Any:
         """Predictions along X from the start of a trial, with frozen weights; shape as Y in `fit`."""
         return self.simulate(X, trials)["predictions"]
 
-    def simulate(self, X: Any, trials: Any = None) -> dict[str, np.ndarray]:
+    def simulate(self, X: Any, trials: Any = None) -> dict[str, Any]:
         """Rates, outputs and predictions along X from the start of a trial, with frozen weights.
 
         Returns a dictionary of arrays `rates` (steps, units), `outputs` (steps, outputs), `predictions`

@@ -26,9 +26,11 @@ def refuse_typo(owner: Any, name: str, base: type, arrays: Iterable[str], fixed:
     if known is not None or name in getattr(owner, "__dict__", ()):
         return
     if name in fixed and type(owner) is base:
+        mend = f"Build a new one with {name}=; otherwise nothing would change."
+        if name == "feedback":
+            mend = "Its weights are learner.feedback_weights."
         raise AttributeError(
-            f"{name}: got a value, expected none, because it is fixed when the {base.__name__.lower()} is built. Build a new one "
-            f"with {name}=; otherwise nothing would change."
+            f"{name}: got a value, expected none, because it is fixed when the {base.__name__.lower()} is built. {mend}"
         )
     arrays = tuple(arrays)
     if name in arrays:
