@@ -2,7 +2,7 @@
 //! what they give sample by sample: weights are read once for several samples, and sums stay in registers.
 
 use super::lanes::{Line, line_at, line_at_mut, lines};
-use super::{LANES, LaneKernel, Lanes, Level, Simd};
+use super::{LANES, LaneKernel, Lanes, Level, Simd, separate};
 use crate::Scalar;
 
 /// A matrix in memory: numbers and the distance between rows.
@@ -304,6 +304,62 @@ pub fn add_transposed_products<T: Scalar>(
         result_stride,
         columns,
     });
+}
+
+/// X ← X − C(X Vᵀ) V, with the same bits for every instruction set: `vectors` are the `count` rows of V, each as long as its
+/// stride; the rows of X are `samples` parts of `result` as long; `coefficients` turns a row of X Vᵀ into what is taken off.
+pub fn take_off(
+    simd: Simd,
+    vectors: Rows<'_, f64>,
+    count: usize,
+    result: &mut [f64],
+    result_stride: usize,
+    samples: usize,
+    mut coefficients: impl FnMut(&mut [f64]),
+) {
+    /// Rows of X that stay in the cache between the two products.
+    const SAMPLES: usize = 64;
+    let stride = count.next_multiple_of(LANES);
+    let mut along = vec![0.0; SAMPLES * stride];
+    let mut first = 0;
+    while first < samples {
+        let samples = SAMPLES.min(samples - first);
+        let part = &mut result[first * result_stride..];
+        separate::run(
+            simd,
+            Products {
+                matrix: vectors,
+                rows: count,
+                vectors: Rows {
+                    data: part,
+                    stride: result_stride,
+                },
+                samples,
+                result: &mut along,
+                result_stride: stride,
+            },
+        );
+        for row in along.chunks_exact_mut(stride).take(samples) {
+            coefficients(&mut row[..count]);
+            row.iter_mut().for_each(|c| *c = -*c);
+        }
+        separate::run(
+            simd,
+            AddTransposedProducts {
+                matrix: vectors,
+                rows: count,
+                factors: Rows {
+                    data: &along,
+                    stride,
+                },
+                samples,
+                result: part,
+                result_stride,
+                columns: vectors.stride,
+            },
+        );
+        first += samples;
+    }
 }
 
 #[cfg(test)]

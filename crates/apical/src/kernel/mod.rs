@@ -16,9 +16,11 @@ mod outer_sum;
 mod panels;
 mod pool;
 mod scan;
+mod separate;
 mod simd;
 mod traces;
 
+pub(crate) use batched::take_off;
 pub use batched::{Rows, add_transposed_products, products};
 pub use buffer::{Buffer, LANES, Matrix, padded};
 // `Vectors` stays without a name outside: registers are then reached through `Simd::run_lanes` alone, which knows that the

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::orthonormal::orthonormal;
 use crate::kernel::Matrix;
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
@@ -160,8 +161,8 @@ impl Init {
                 let q = orthonormal(post.min(pre), post.max(pre), signs, stream);
                 for (i, row) in rows.enumerate() {
                     for (j, w) in matrix.row_mut(row)[columns.clone()].iter_mut().enumerate() {
-                        let element = if post <= pre { q[i][j] } else { q[j][i] };
-                        *w = T::of(gain * element);
+                        let (a, b) = if post <= pre { (i, j) } else { (j, i) };
+                        *w = T::of(gain * q.row(a)[b]);
                     }
                 }
             }
@@ -202,57 +203,6 @@ fn each<T: Scalar>(
             *w = T::of(draw());
         }
     }
-}
-
-/// `count` orthonormal vectors of length `len`: the columns of Q in the Householder QR of a Gaussian matrix.
-fn orthonormal(count: usize, len: usize, signs: Signs, stream: &mut Stream) -> Vec<Vec<f64>> {
-    let mut draw = || (0..len).map(|_| stream.normal()).collect();
-    let mut columns: Vec<Vec<f64>> = (0..count).map(|_| draw()).collect();
-    let mut reflectors = Vec::with_capacity(count);
-    let mut diagonal = Vec::with_capacity(count);
-    for k in 0..count {
-        let mut v = columns[k][k..].to_vec();
-        let length = norm(&v);
-        // Away from the axis, so that nothing cancels; a last element alone is left as it is.
-        let on_axis = if v.len() == 1 {
-            v[0]
-        } else {
-            -length.copysign(v[0])
-        };
-        v[0] -= on_axis;
-        diagonal.push(on_axis);
-        for column in &mut columns[k + 1..] {
-            reflect(&v, &mut column[k..]);
-        }
-        reflectors.push(v);
-    }
-    (0..count)
-        .map(|column| {
-            let mut q = vec![0.0; len];
-            q[column] = match signs {
-                Signs::Householder => 1.0,
-                Signs::Uniform => 1.0_f64.copysign(diagonal[column]),
-            };
-            for (k, v) in reflectors.iter().enumerate().rev() {
-                reflect(v, &mut q[k..]);
-            }
-            q
-        })
-        .collect()
-}
-
-/// x ← x − 2 v (v·x)/(v·v).
-fn reflect(v: &[f64], x: &mut [f64]) {
-    let square: f64 = v.iter().map(|v| v * v).sum();
-    if square > 0.0 {
-        let along: f64 = v.iter().zip(&*x).map(|(v, x)| v * x).sum();
-        let factor = 2.0 * along / square;
-        x.iter_mut().zip(v).for_each(|(x, v)| *x -= factor * v);
-    }
-}
-
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -298,7 +248,7 @@ mod tests {
             let traces: Vec<f64> = (0..200)
                 .map(|_| {
                     let q = orthonormal(32, 32, signs, &mut stream);
-                    (0..32).map(|k| q[k][k]).sum()
+                    (0..32).map(|k| q.row(k)[k]).sum()
                 })
                 .collect();
             traces.iter().sum::<f64>() / 200.0

@@ -2,6 +2,7 @@
 
 mod balanced;
 mod init;
+mod orthonormal;
 
 use crate::kernel::{
     Matrix, Rows, Simd, add_transposed, add_transposed_products, pooled_product, product, products,
