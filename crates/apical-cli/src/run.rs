@@ -85,6 +85,9 @@ impl Arguments {
     }
 }
 
+/// Bytes of a run of which its memory is told.
+const LARGE: f64 = 1e9;
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (dir, experiment) = arguments.prepare()?;
@@ -92,6 +95,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let meter = Meter::new(total, arguments.quiet);
     if !arguments.quiet && !experiment.title.is_empty() {
         meter.say(&experiment.title);
+    }
+    let bytes = apical::memory::total(&experiment.needs());
+    if !arguments.quiet && bytes > LARGE {
+        meter.say(&format!(
+            "Each seed takes up to {:.0} GB of memory.",
+            bytes / 1e9
+        ));
+    }
+    if let (false, Some(slow)) = (arguments.quiet, experiment.slow_start()) {
+        meter.say(&slow);
     }
     if let (false, Some((train, test))) = (arguments.quiet, experiment.task.split()) {
         meter.say(&format!("{train} examples to train on, {test} for tests"));

@@ -32,6 +32,13 @@ pub fn draw_network<'py>(
         outputs: usize,
         seed: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let bare = LearnerSpec {
+            network: spec.clone(),
+            rule: apical::rule::RuleSpec::ReadoutOnly(Default::default()),
+            ..LearnerSpec::default()
+        };
+        bare.check_memory::<T>(inputs, outputs, apical_runs::memory::available())
+            .map_err(raise_core)?;
         let network =
             Network::<T>::new(spec, inputs, outputs, 1, &Streams::new(seed)).map_err(raise_core)?;
         let dims = network.dims();
@@ -180,6 +187,13 @@ fn compute<'py, T: Number + Default>(
     let spec = LearnerSpec::from(config);
     let (inputs, outputs) = (request.inputs, request.outputs);
     let streams = Streams::new(request.seed);
+    let there = apical_runs::memory::available();
+    let one = LearnerSpec {
+        batch: 1,
+        ..spec.clone()
+    };
+    one.check_memory::<T>(inputs, outputs, there)
+        .map_err(raise_core)?;
     let mut network =
         Network::<T>::new(&spec.network, inputs, outputs, 1, &streams).map_err(raise_core)?;
     set_weights(&mut network, &request.arrays)?;
@@ -193,6 +207,23 @@ fn compute<'py, T: Number + Default>(
         &[steps, inputs],
         "steps x inputs of the network",
     )?;
+    // All steps are handed back at once.
+    let each = (dims.currents * n * m + outputs * (n + 1)) * size_of::<T>();
+    let all = steps as f64 * each as f64;
+    if all > there {
+        let expected = format!(
+            "so many that their gradients, about {:.0} GB, fit into the {:.0} GB of memory there is",
+            all / 1e9,
+            there / 1e9
+        );
+        let mend = "Hand in fewer steps at a time.";
+        return Err(raise_core(apical::Error::invalid(
+            "X",
+            format!("{steps} steps"),
+            expected,
+            mend,
+        )));
+    }
     let y = numbers::<T>(&request.y, "Y")?;
     expect_shape(
         "Y",

@@ -100,6 +100,9 @@ pub struct PyLearner {
 impl<T: Number> Slot<T> {
     fn new(config: &LearnerConfig, inputs: usize, outputs: usize, seed: u64) -> PyResult<Self> {
         let spec = LearnerSpec::from(config.clone());
+        let there = apical_runs::memory::available();
+        spec.check_memory::<T>(inputs, outputs, there)
+            .map_err(raise_core)?;
         let learner = Learner::new(&spec, inputs, outputs, seed).map_err(raise_core)?;
         Ok(Self {
             learner,

@@ -119,6 +119,8 @@ impl TaskStream {
     ) -> PyResult<Self> {
         guarded(|| {
             let spec = task_spec(settings)?;
+            let there = apical_runs::memory::available();
+            spec.check_memory(batch, there).map_err(raise_core)?;
             let (inputs, outputs) = spec.sizes();
             let running = match dtype {
                 "float32" => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F32),

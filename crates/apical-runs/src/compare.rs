@@ -13,6 +13,7 @@ pub use compared::Compared;
 use seed::SeedComparison;
 
 use crate::experiment::{check_size, load, parse_unchecked, resolved};
+use crate::memory;
 use crate::runner::Runner;
 use crate::{Error, Result};
 
@@ -73,10 +74,16 @@ impl Plan {
                 feedback: (own.feedback != experiment.feedback).then(|| own.feedback.clone()),
                 noise: 0,
             };
+            let twice = [own.rule.clone(), own.rule.clone()];
+            experiment
+                .check_memory_with(memory::available(), &twice)
+                .map_err(|error| place(error.into()))?;
             let pair = [passive.clone(), passive];
-            comparison::<f32>(&experiment, &pair, experiment.seed).map_err(place)?;
+            can_watch(&experiment, &pair).map_err(place)?;
             named.push((name, own));
         }
+        let watching: Vec<_> = named.iter().map(|(_, own)| own.rule.clone()).collect();
+        experiment.check_memory_with(memory::available(), &watching)?;
         let plan = Self::of(experiment, named);
         plan.check()?;
         Ok(plan)
@@ -96,6 +103,7 @@ impl Plan {
         // The monitors of one rule mean nothing to another, and nothing is recorded here.
         changed.monitor.clear();
         changed.task = base.task.clone();
+        check_size(&changed).map_err(place)?;
         changed.check()?;
         Ok(changed)
     }
@@ -141,8 +149,7 @@ impl Plan {
     /// # Errors
     /// Those of [`Comparison::new`].
     pub fn check(&self) -> Result<()> {
-        comparison::<f32>(&self.experiment, &self.passive(), self.experiment.seed)?;
-        Ok(())
+        can_watch(&self.experiment, &self.passive())
     }
 
     /// Steps of all seeds.
@@ -186,6 +193,14 @@ fn comparison<T: Scalar>(
     let has_trials = experiment.task.has_trials();
     let comparison = Comparison::new(rules, &learner, has_trials, seed)?;
     Ok((learner, comparison))
+}
+
+/// Refuses rules that cannot watch `experiment`; its start is not worked out.
+fn can_watch(experiment: &Experiment, rules: &[Passive]) -> Result<()> {
+    let learner = experiment.learner_without_start::<f32>(experiment.seed)?;
+    let has_trials = experiment.task.has_trials();
+    Comparison::new(rules, &learner, has_trials, experiment.seed)?;
+    Ok(())
 }
 
 /// Name and changes of a rule as written on the command line.

@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use apical::Experiment;
 use apical::monitor::MonitorSpec;
-use apical::rule::RuleSpec;
-use apical::{Experiment, Precision};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{Error, Result, data};
+use crate::{Error, Result, data, memory};
 
 /// An experiment that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +133,7 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
         && before.rule.info().name != experiment.rule.info().name
         && before.monitor == experiment.monitor
     {
-        let learner = experiment.learner::<f32>(experiment.seed)?;
+        let learner = experiment.learner_without_start::<f32>(experiment.seed)?;
         let known = |monitor: &MonitorSpec| learner.find(&monitor.quantity).is_ok();
         experiment.monitor.retain(known);
     }
@@ -201,32 +200,7 @@ pub(crate) fn check_size(experiment: &Experiment) -> Result<()> {
             mend: "Run fewer at a time; did a digit slip in?".into(),
         });
     }
-    let units = experiment.network.units;
-    let (inputs, _) = experiment.task.sizes();
-    let weights = units.saturating_mul(units.saturating_add(inputs + 1));
-    // Weights, gradients and what optimizers keep; RTRL has an influence of every weight on every unit.
-    let numbers = match experiment.rule {
-        RuleSpec::Rtrl(_) => weights
-            .saturating_mul(units)
-            .saturating_mul(2 * experiment.batch),
-        _ => weights.saturating_mul(4),
-    };
-    let bytes = match experiment.precision {
-        Precision::F32 => numbers.saturating_mul(4),
-        Precision::F64 => numbers.saturating_mul(8),
-    };
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        return Err(Error::Config {
-            field: "network.units".into(),
-            what: format!(
-                "got {units}, which with the rule `{}` needs about {:.0} GB of memory, expected no more than there is",
-                experiment.rule.info().name,
-                bytes as f64 / 1e9
-            ),
-            mend: "Use fewer units or, with rtrl, another rule; did a digit slip in?".into(),
-        });
-    }
-    Ok(())
+    memory::check(experiment)
 }
 
 /// Every single setting of a TOML text, by its whole key.

@@ -9,6 +9,7 @@ mod error;
 pub mod experiment;
 pub mod figure;
 pub mod files;
+pub mod memory;
 pub mod record;
 pub mod reproduce;
 pub mod rule_page;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
+use crate::memory::side_by_side;
 use crate::record::{SeedRecord, metrics_table};
 use crate::runner::pool;
 use crate::seed_run::{
@@ -169,22 +170,23 @@ impl RunDir {
         progress: &dyn Progress,
     ) -> Result<Vec<SeedRecord>> {
         let seeds: Vec<u64> = (0..experiment.seeds).map(|k| experiment.seed + k).collect();
-        let results: Vec<Result<SeedRecord>> = pool(threads, seeds.len())?.install(|| {
-            seeds
-                .par_iter()
-                .with_max_len(1)
-                .map(|seed| {
-                    let checkpoint = self.checkpoint(*seed);
-                    let around = Surroundings {
-                        checkpoint: Some(&checkpoint),
-                        resume,
-                        stop,
-                        progress,
-                    };
-                    run_seed(experiment, *seed, around)
-                })
-                .collect()
-        });
+        let results: Vec<Result<SeedRecord>> =
+            pool(side_by_side(threads, [experiment]), seeds.len())?.install(|| {
+                seeds
+                    .par_iter()
+                    .with_max_len(1)
+                    .map(|seed| {
+                        let checkpoint = self.checkpoint(*seed);
+                        let around = Surroundings {
+                            checkpoint: Some(&checkpoint),
+                            resume,
+                            stop,
+                            progress,
+                        };
+                        run_seed(experiment, *seed, around)
+                    })
+                    .collect()
+            });
         let mut records = Vec::new();
         let mut failure = None;
         for result in results {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use apical::Experiment;
 use rayon::prelude::*;
 
+use crate::memory::side_by_side;
 use crate::record::{Ending, SeedRecord};
 use crate::seed_run::{Progress, Surroundings, run_seed};
 use crate::{Error, Result, experiment};
@@ -86,16 +87,17 @@ impl Runner<'_> {
         // Long runs first, so that no thread is left with one at the end.
         let mut order: Vec<usize> = (0..jobs.len()).collect();
         order.sort_by_key(|job| std::cmp::Reverse(experiments[jobs[*job].0].steps));
-        let mut done: Vec<(usize, R)> = pool(self.threads, jobs.len())?.install(|| {
-            order
-                .par_iter()
-                .with_max_len(1)
-                .map(|job| {
-                    let (index, seed) = jobs[*job];
-                    run(&experiments[index], seed).map(|result| (*job, result))
-                })
-                .collect::<Result<_>>()
-        })?;
+        let mut done: Vec<(usize, R)> = pool(side_by_side(self.threads, experiments), jobs.len())?
+            .install(|| {
+                order
+                    .par_iter()
+                    .with_max_len(1)
+                    .map(|job| {
+                        let (index, seed) = jobs[*job];
+                        run(&experiments[index], seed).map(|result| (*job, result))
+                    })
+                    .collect::<Result<_>>()
+            })?;
         done.sort_by_key(|(job, _)| *job);
         let mut results: Vec<Vec<R>> = experiments.iter().map(|_| Vec::new()).collect();
         for (job, result) in done {

@@ -150,6 +150,7 @@ impl<T: Scalar> Learner<T> {
     /// A setting out of range, or parts that do not fit each other; the field is named.
     #[inline(never)]
     pub fn new(spec: &LearnerSpec, inputs: usize, outputs: usize, seed: u64) -> Result<Self> {
+        spec.check_promise::<T>(inputs, outputs)?;
         let streams = Streams::new(seed);
         let network = Network::new(&spec.network, inputs, outputs, spec.batch, &streams)?;
         Self::with_network(network, spec, &streams)

@@ -45,6 +45,7 @@ pub mod feedback;
 pub mod jacobian;
 pub mod kernel;
 pub mod loss;
+pub mod memory;
 pub mod monitor;
 pub mod network;
 pub mod neuron;

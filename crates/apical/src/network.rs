@@ -9,7 +9,9 @@ use crate::constraint::{
     CellTypes, Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights,
 };
 use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
+use crate::learner::LearnerSpec;
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
+use crate::rule::{Empty, RuleSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::synapse::{Init, Synapses, fill_balanced};
@@ -144,8 +146,13 @@ impl<T: Scalar> Network<T> {
         batch: usize,
         streams: &Streams,
     ) -> Result<Self> {
-        check_sizes(spec.units, inputs, outputs, batch)?;
-        check_memory::<T>(spec.units, inputs)?;
+        let bare = LearnerSpec {
+            network: spec.clone(),
+            rule: RuleSpec::ReadoutOnly(Empty {}),
+            batch,
+            ..LearnerSpec::default()
+        };
+        bare.check_promise::<T>(inputs, outputs)?;
         let neuron = spec.neuron.build::<T>()?;
         let dims = Dims {
             batch,
@@ -563,7 +570,8 @@ impl<T: Scalar> Activity<T> {
     }
 }
 
-fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Result<()> {
+/// Refuses a network without units, outputs or samples, or with more than any memory holds.
+pub(crate) fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Result<()> {
     let sizes = [
         ("network.units", units),
         ("inputs", inputs),
@@ -586,23 +594,4 @@ fn check_sizes(units: usize, inputs: usize, outputs: usize, batch: usize) -> Res
         }
     }
     Ok(())
-}
-
-/// Refuses before anything is allocated what the machine has no room for: an allocation that fails ends the process.
-fn check_memory<T>(units: usize, inputs: usize) -> Result<()> {
-    let weights = units.saturating_mul(units.saturating_add(inputs).saturating_add(1));
-    // The weights, their gradient, and an optimizer's memory.
-    let bytes = weights.saturating_mul(3 * size_of::<T>());
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "network.units",
-        units,
-        format!(
-            "few enough for the memory there is: these need about {:.0} GB",
-            bytes as f64 / 1e9
-        ),
-        "Use fewer units; did a digit slip in?",
-    ))
 }

@@ -10,6 +10,7 @@ use crate::monitor::MonitorSpec;
 use crate::network::NetworkSpec;
 use crate::optimizer::OptimizerSpec;
 use crate::rule::RuleSpec;
+use crate::synapse::Init;
 use crate::task::TaskSpec;
 use crate::{Error, Result, Scalar};
 
@@ -148,6 +149,66 @@ impl Experiment {
         Learner::new(&self.learner_spec(), inputs, outputs, seed)
     }
 
+    /// As [`Experiment::learner`], where orthogonal weights are 0 in place of what takes long to work out: to look at settings and
+    /// names, not to run.
+    ///
+    /// # Errors
+    /// Those of [`Experiment::learner`].
+    pub fn learner_without_start<T: Scalar>(&self, seed: u64) -> Result<Learner<T>> {
+        let mut spec = self.learner_spec();
+        let network = &mut spec.network;
+        for (field, init) in [
+            ("network.recurrent", &mut network.recurrent),
+            ("network.input", &mut network.input),
+            ("network.readout", &mut network.readout),
+        ] {
+            if matches!(init, Init::Orthogonal { .. }) {
+                init.check(field)?;
+                *init = Init::Zero {};
+            }
+        }
+        let (inputs, outputs) = self.task.sizes();
+        Learner::new(&spec, inputs, outputs, seed)
+    }
+
+    /// What is worked out before the first step and takes long, in words; `None` where it is a matter of seconds.
+    pub fn slow_start(&self) -> Option<String> {
+        /// Seconds that nobody asks about.
+        const SHORT: f64 = 5.0;
+        let cubed = |n: usize| (n as f64).powi(3);
+        // Measured on one thread: 8/3 n³ products and sums in blocks, and the eigenvalues of a full matrix.
+        let orthogonal = |n: usize| 1.3e-10 * cubed(n);
+        let own = match self.network.recurrent {
+            Init::Orthogonal { .. } => (
+                "network.recurrent",
+                self.network.units,
+                orthogonal(self.network.units),
+            ),
+            Init::Balanced {} => (
+                "network.recurrent",
+                self.network.units,
+                2e-8 * cubed(self.network.units),
+            ),
+            _ => ("network.recurrent", 0, 0.0),
+        };
+        let tests = if self.evaluate.steps > 0 { 2.0 } else { 1.0 };
+        let imitated = match &self.task {
+            TaskSpec::Mimic(spec) => ("task.units", spec.units, tests * orthogonal(spec.units)),
+            _ => ("task.units", 0, 0.0),
+        };
+        let slow = [own, imitated]
+            .into_iter()
+            .filter(|(.., seconds)| *seconds > SHORT);
+        let notes: Vec<String> = slow
+            .map(|(field, n, seconds)| {
+                format!("the {n} x {n} matrix of {field}, about {seconds:.0} s")
+            })
+            .collect();
+        let all = notes.join(", and ");
+        (!notes.is_empty())
+            .then(|| format!("Worked out for each seed before its first step: {all}."))
+    }
+
     /// Steps of one seed, those of the loop circuit included.
     pub fn all_steps(&self) -> u64 {
         let circuit = match (&self.circuit, &self.task) {
@@ -211,15 +272,14 @@ impl Experiment {
                 "Set update = \"step\" or { every = 100 }: no trial of it ever ends.",
             ));
         }
+        self.check_promise()?;
         let streams = crate::Streams::new(self.seed);
-        self.task
-            .build::<f32>(self.batch, self.steps, &streams, "train")?;
+        self.task.check(self.batch, self.steps, &streams, "train")?;
         if self.evaluate.steps > 0 {
             let steps = self.steps.max(self.evaluate.steps);
-            self.task
-                .build::<f32>(self.batch, steps, &streams, "test")?;
+            self.task.check(self.batch, steps, &streams, "test")?;
         }
-        let learner = self.learner::<f32>(self.seed)?;
+        let learner = self.learner_without_start::<f32>(self.seed)?;
         if learner.needs_trials() && !self.task.has_trials() {
             return Err(Error::invalid(
                 "rule.kind",

@@ -462,28 +462,70 @@ fn bad_files_are_refused() {
     }
 }
 
-/// A limit on memory stands in for a network that no machine could hold.
+/// A limit on memory stands in for what no machine could hold.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_network_beyond_the_memory_is_refused() {
+fn what_does_not_fit_into_the_memory_is_refused() {
     let folder = tempdir().unwrap();
-    for (change, parts) in [
+    let short = "run marschall2019/lags46 --steps 10 --seeds 1";
+    for (command, parts) in [
         (
-            "network.units=40000",
-            ["network.units: got 40000", "51 GB of memory"],
+            format!("{short} --set network.units=40000"),
+            [
+                "network.units: got 40000, expected what fits into",
+                "Use fewer units",
+            ],
         ),
         (
-            "network.units=3000 --set rule.kind=rtrl --set monitor=[]",
-            ["rule `rtrl`", "432 GB of memory"],
+            format!("{short} --set network.units=3000 --set rule.kind=rtrl"),
+            [
+                "with the rule `rtrl` this needs about",
+                "or a rule that keeps less",
+            ],
+        ),
+        (
+            format!("{short} --set network.units=500 --set batch=100000"),
+            [
+                "batch: got 100000, expected what fits into",
+                "Use a smaller batch",
+            ],
+        ),
+        (
+            format!("{short} --set rule.kind=f_bptt --set rule.horizon=1000000000"),
+            [
+                "rule.horizon: got 1000000000, expected what fits into",
+                "Set it lower",
+            ],
+        ),
+        (
+            "run tasks/mimic --set task.units=65536".into(),
+            [
+                "task.units: got 65536, expected what fits into",
+                "Set it lower",
+            ],
+        ),
+        (
+            "run tasks/flip_flop --set task.bits=1000000 --set network.units=500".into(),
+            [
+                "task.bits: got 1000000, expected what fits into",
+                "Set it lower",
+            ],
+        ),
+        (
+            "run tasks/copy --set task.length=400000000 --set steps=2000000000".into(),
+            ["of memory there is", "did a digit slip in?"],
+        ),
+        (
+            "compare marschall2020/add-a1 --steps 10 --rules rtrl,f_bptt.horizon=1000000".into(),
+            ["of memory there is", "did a digit slip in?"],
         ),
     ] {
-        let script = format!("ulimit -v 8000000; exec \"$0\" {SHORT} --out r --set {change}");
+        let script = format!("ulimit -v 8000000; exec \"$0\" {command} --out r");
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_apical")]);
         let ran = finish(shell.current_dir(folder.path()));
         ran.fails(1, &parts);
-        ran.fails(1, &["Use fewer units"]);
-        assert!(files(folder.path()).is_empty());
+        assert!(files(folder.path()).is_empty(), "{command}");
     }
 }
 

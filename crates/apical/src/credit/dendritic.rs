@@ -27,6 +27,7 @@ use super::{Credit, FutureCredit, Probe};
 use crate::kernel::{
     Buffer, Kernel, Matrix, Simd, add_outer, add_transposed, descend, product, squared_norm,
 };
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::{Owner, STEPS, StateIo};
 use crate::stream::{Stream, Streams};
@@ -279,6 +280,30 @@ pub struct Dendritic<T> {
     begun: bool,
     apical_loss: f64,
     jacobian_loss: f64,
+}
+
+impl DendriticSpec {
+    /// Bytes of A, J and what is known of every sample.
+    pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+        let (n, batch) = (sizes.units, sizes.batch);
+        let labels = n + sizes.outputs + 1.0;
+        let (rows, learned) = match self.jacobian {
+            JacobianSpec::Exact {} => (sizes.states * n, 0.0),
+            JacobianSpec::Learned { .. } => (n, 1.0),
+            JacobianSpec::Local { .. } => (n, 2.0),
+        };
+        let truth = if self.lambda > 0.0 {
+            FutureCredit::<f64>::memory(sizes, self.horizon)
+                + self.horizon as f64 * sizes.matrix(batch, labels + rows)
+        } else {
+            0.0
+        };
+        sizes.matrix(3.0 * rows + 2.0 * batch + 2.0, labels)
+            + sizes.matrix(learned * n, n)
+            + sizes.matrix(4.0 * batch, rows)
+            + sizes.matrix(3.0 * batch + 2.0, n)
+            + truth
+    }
 }
 
 impl<T: Scalar> Dendritic<T> {

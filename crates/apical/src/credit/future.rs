@@ -6,6 +6,7 @@
 
 use crate::jacobian::{Kept, backward};
 use crate::kernel::{Buffer, Matrix};
+use crate::memory::Sizes;
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -54,6 +55,16 @@ impl<T: Scalar> FutureCredit<T> {
             factor: Buffer::zeros(dims.units),
             back: Buffer::zeros(dims.units),
         }
+    }
+
+    /// Bytes of a window over `horizon` steps.
+    pub(crate) fn memory(sizes: &Sizes, horizon: u64) -> f64 {
+        let credit = sizes.matrix(sizes.states, sizes.units);
+        // Beside its arrays each entry has a place for them.
+        let entry = sizes.kept() + credit + 256.0;
+        (sizes.batch * horizon as f64 + 1.0) * entry
+            + 2.0 * credit
+            + 2.0 * sizes.vector(sizes.units)
     }
 
     /// Forgets all steps.

@@ -7,6 +7,7 @@
 use super::Eligibility;
 use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Direct, Matrix, Panels};
+use crate::memory::{Sizes, gigabytes, promised};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -25,7 +26,7 @@ impl<T: Scalar> FullInfluence<T> {
     /// For a network of these sizes.
     ///
     /// # Errors
-    /// More than 16 GiB of influence.
+    /// More influence than the system promises memory for.
     pub fn new(dims: Dims) -> Result<Self> {
         let states = dims.states * dims.units;
         let parameters = dims.currents * dims.units * dims.pre();
@@ -39,16 +40,27 @@ impl<T: Scalar> FullInfluence<T> {
     }
 }
 
-/// Refuses influences that would not fit in memory: `numbers` for each sample.
+/// Bytes of the influence of every weight on every state.
+pub(crate) fn memory(sizes: &Sizes) -> f64 {
+    let states = sizes.states * sizes.units;
+    let parameters = sizes.currents * sizes.units * sizes.pre();
+    let direct = states * sizes.currents * (size_of::<usize>() as f64 + 8.0);
+    sizes.batch * sizes.panels(states, parameters) + sizes.jacobian() + direct
+}
+
+/// Refuses influences that the system promises no memory for: `numbers` for each sample.
 pub(super) fn check_memory<T>(dims: Dims, numbers: f64) -> Result<()> {
-    let gigabytes = dims.batch as f64 * numbers * size_of::<T>() as f64 / 1024.0_f64.powi(3);
-    if gigabytes <= 16.0 {
+    let bytes = dims.batch as f64 * numbers * size_of::<T>() as f64;
+    if promised(bytes) {
         return Ok(());
     }
     Err(Error::invalid(
         "network.units",
         dims.units,
-        format!("few enough units: the influence of every weight would take {gigabytes:.0} GiB"),
+        format!(
+            "few enough units: the influence of every weight would take {}",
+            gigabytes(bytes)
+        ),
         "Use fewer units, a smaller batch, or a rule with local traces.",
     ))
 }

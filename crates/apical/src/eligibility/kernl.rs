@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Eligibility;
 use super::trace::Traces;
 use crate::kernel::{Buffer, Matrix, add_outer, add_transposed, product};
+use crate::memory::Sizes;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{Owner, STEPS, StateIo};
@@ -42,6 +43,18 @@ pub struct KernlSpec {
     pub reset: Option<u64>,
     /// Distribution of the noise, scaled to deviation σ.
     pub noise: Distribution,
+}
+
+impl KernlSpec {
+    /// Bytes of the kernel, the twin and the traces.
+    pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+        let states = sizes.states * sizes.units;
+        sizes.traces()
+            + sizes.jacobian()
+            + sizes.activity()
+            + sizes.matrix(3.0 * sizes.batch + 3.0, states)
+            + 3.0 * sizes.states * sizes.plane()
+    }
 }
 
 /// Which noise the twin has received when it is compared with what Ω predicts.

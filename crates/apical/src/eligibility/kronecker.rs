@@ -9,6 +9,7 @@ use super::Eligibility;
 use super::uoro::{NoiseSpec, balance};
 use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Matrix, Panels, add_outer, squared_norm};
+use crate::memory::Sizes;
 use crate::network::Dims;
 use crate::noise::Noise;
 use crate::snapshot::StateIo;
@@ -32,6 +33,12 @@ pub struct Kronecker<T> {
     /// One row of B for starting values, or the credit that reaches every column.
     row: Buffer<T>,
     credit: Buffer<T>,
+}
+
+/// Bytes of both factors of every sample.
+pub(crate) fn memory(sizes: &Sizes) -> f64 {
+    let panels = sizes.panels(sizes.states * sizes.units, sizes.currents * sizes.units);
+    sizes.batch * (panels + sizes.vector(sizes.pre())) + sizes.jacobian()
 }
 
 impl<T: Scalar> Kronecker<T> {

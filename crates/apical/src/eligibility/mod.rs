@@ -3,12 +3,12 @@
 //! An eligibility turns credit on the states, c = dL/ds(t) (one plane a state variable), into a gradient
 //! for every synapse.
 
-mod influence;
+pub(crate) mod influence;
 mod instant;
 mod kernl;
-mod kronecker;
+pub(crate) mod kronecker;
 mod lag;
-mod reverse_kronecker;
+pub(crate) mod reverse_kronecker;
 mod snap;
 mod trace;
 mod uoro;

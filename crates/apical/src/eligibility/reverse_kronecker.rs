@@ -9,6 +9,7 @@ use super::Eligibility;
 use super::uoro::{NoiseSpec, balance};
 use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Matrix, Panels, add_outer, squared_norm};
+use crate::memory::Sizes;
 use crate::network::Dims;
 use crate::noise::Noise;
 use crate::snapshot::StateIo;
@@ -34,6 +35,12 @@ pub struct ReverseKronecker<T> {
     draw: Buffer<T>,
     credit: Buffer<T>,
     projected: Buffer<T>,
+}
+
+/// Bytes of both factors of every sample.
+pub(crate) fn memory(sizes: &Sizes) -> f64 {
+    let panels = sizes.panels(sizes.states * sizes.units, sizes.pre());
+    sizes.batch * (panels + sizes.vector(sizes.currents * sizes.units)) + sizes.jacobian()
 }
 
 impl<T: Scalar> ReverseKronecker<T> {

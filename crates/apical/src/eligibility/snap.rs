@@ -14,6 +14,7 @@ use super::trace::Traces;
 use super::{Eligibility, FullInfluence};
 use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Direct, Matrix, Panels, padded};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::{Owner, StateIo};
 use crate::synapse::Synapses;
@@ -68,6 +69,28 @@ struct Reachable<T> {
     /// Credit on all states, and on those that one unit reaches.
     credit: Buffer<T>,
     reached: Buffer<T>,
+}
+
+impl SnapSpec {
+    /// Bytes of the influence over so many connections: as if no two ways led to the same unit.
+    pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+        let (s, n) = (sizes.states, sizes.units);
+        let pattern = n * n * size_of::<u64>() as f64;
+        if self.order <= 1 {
+            return pattern + sizes.traces() + s * s * sizes.plane();
+        }
+        let (mut reached, mut edge) = (1.0, 1.0);
+        for _ in 1..self.order.min(64) {
+            edge *= sizes.density * n;
+            reached += edge;
+        }
+        if reached >= n {
+            return pattern + super::influence::memory(sizes);
+        }
+        let panels = sizes.panels(s * reached, sizes.currents * sizes.pre());
+        let targets = s * reached * size_of::<usize>() as f64;
+        pattern + n * (sizes.batch * panels + targets) + 2.0 * sizes.jacobian()
+    }
 }
 
 /// The units that a unit reaches, itself among them.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::LocalEligibility;
 use super::lag::{InputTrace, LaggedInput};
 use crate::kernel::{Buffer, Matrix, add_scaled, trace};
+use crate::memory::Sizes;
 use crate::network::Dims;
 use crate::snapshot::{Owner, StateIo};
 use crate::view::LocalView;
@@ -56,6 +57,23 @@ impl TraceSpec {
             ));
         }
         Ok(())
+    }
+}
+
+impl TraceSpec {
+    /// Bytes of the traces.
+    pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+        sizes.traces() + self.extras(sizes)
+    }
+
+    /// Bytes of what a leak of its own and the last input take.
+    pub(crate) fn extras(&self, sizes: &Sizes) -> f64 {
+        let leak = self.leak.map_or(0.0, |_| 2.0 * sizes.plane());
+        let lag = match self.input {
+            InputTrace::Current => 0.0,
+            InputTrace::Previous => sizes.matrix(2.0 * sizes.batch, sizes.pre()),
+        };
+        leak + lag
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Eligibility;
 use crate::jacobian::JacobianProduct;
 use crate::kernel::{Buffer, Matrix, rank_one, squared_norm};
+use crate::memory::Sizes;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::StateIo;
@@ -37,6 +38,15 @@ pub struct UoroSpec {
     /// ε of the forward difference; the exact product with J by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
+}
+
+impl UoroSpec {
+    /// Bytes of both factors of every sample.
+    pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+        let moved = self.epsilon.map_or(0.0, |_| sizes.activity());
+        let state = sizes.states * sizes.vector(sizes.units);
+        sizes.batch * (sizes.synapses() + state) + 4.0 * state + moved
+    }
 }
 
 /// √(a/b), or 1 where that is no positive number.

@@ -9,6 +9,7 @@
 use super::planes::{add_through_own, chunk, through_gain};
 use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum, padded};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::{Length, STEPS, StateIo};
 use crate::synapse::Synapses;
@@ -223,6 +224,18 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         io.list("slope", &mut tape.slope, steps(states * plane))?;
         io.list("signal", &mut tape.signal, steps(plane))
     }
+}
+
+/// Bytes of its planes and of a tape over the window.
+pub(super) fn planes_and_tape(sizes: &Sizes) -> f64 {
+    let (s, g) = (sizes.states, sizes.currents);
+    let step = sizes.matrix(sizes.batch, sizes.pre()) + (s * s + s * g + s + 1.0) * sizes.plane();
+    (2.0 * s + g + 1.0) * sizes.plane() + sizes.chunk() + sizes.tape(step)
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &Empty, sizes: &Sizes) -> f64 {
+    planes_and_tape(sizes)
 }
 
 pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

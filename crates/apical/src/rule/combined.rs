@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace};
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace, composed, trial_trace};
 use crate::credit::{Credit, Dendritic, DendriticSpec, Immediate};
 use crate::eligibility::{
     Eligibility, FullInfluence, Instant, Kernl, KernlSpec, Kronecker, NoiseSpec, ReverseKronecker,
     Snap, SnapSpec, Trace, TraceSpec, Uoro, UoroSpec,
 };
+use crate::eligibility::{influence, kronecker, reverse_kronecker};
+use crate::memory::Sizes;
 use crate::rule::Empty;
 use crate::{Result, Scalar};
 
@@ -179,12 +181,46 @@ impl CombinedSpec {
         self.eligibility.locality().max(self.credit.locality())
     }
 
+    /// The setting that decides how many steps back the rule keeps, and its value.
+    pub(crate) fn reach(&self) -> Option<(&'static str, u64)> {
+        match (&self.eligibility, &self.credit) {
+            (_, CreditSpec::Dendritic(spec)) if spec.lambda > 0.0 => {
+                Some(("rule.credit.horizon", spec.horizon))
+            }
+            (EligibilitySpec::Snap(spec), _) => Some(("rule.eligibility.order", spec.order)),
+            _ => None,
+        }
+    }
+
     /// Under which name the combination has been published, if it has.
     pub fn published(&self) -> Option<&'static str> {
         let halves = (self.eligibility.name(), self.credit.name());
         let row = COMBINATIONS.iter().find(|(e, c, _)| (*e, *c) == halves);
         row.and_then(|(.., name)| *name)
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &CombinedSpec, sizes: &Sizes) -> f64 {
+    let immediate = matches!(spec.credit, CreditSpec::Immediate(_));
+    let eligibility = match &spec.eligibility {
+        EligibilitySpec::Trace(trace) if sizes.by_trial && immediate => {
+            return trial_trace::memory(trace, sizes);
+        }
+        EligibilitySpec::Instant(_) => sizes.vector(sizes.units),
+        EligibilitySpec::Trace(trace) => trace.memory(sizes),
+        EligibilitySpec::Snap(snap) => snap.memory(sizes),
+        EligibilitySpec::Influence(_) => influence::memory(sizes),
+        EligibilitySpec::Uoro(uoro) => uoro.memory(sizes),
+        EligibilitySpec::Kronecker(_) => kronecker::memory(sizes),
+        EligibilitySpec::ReverseKronecker(_) => reverse_kronecker::memory(sizes),
+        EligibilitySpec::Kernl(kernl) => kernl.memory(sizes),
+    };
+    let credit = match &spec.credit {
+        CreditSpec::Immediate(_) => 0.0,
+        CreditSpec::Dendritic(dendritic) => dendritic.memory(sizes),
+    };
+    composed::memory(sizes) + eligibility + credit
 }
 
 pub(super) fn build<T: Scalar>(

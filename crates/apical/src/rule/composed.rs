@@ -4,6 +4,7 @@ use super::Rule;
 use crate::credit::{Credit, Probe};
 use crate::eligibility::{Eligibility, LocalEligibility};
 use crate::kernel::{Buffer, Matrix};
+use crate::memory::Sizes;
 use crate::network::Dims;
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
@@ -26,6 +27,11 @@ impl<T: Scalar, E: LocalEligibility<T>> Eligibility<T> for Local<E> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.0.state(io)
     }
+}
+
+/// Bytes of the credit between the two halves.
+pub(super) fn memory(sizes: &Sizes) -> f64 {
+    sizes.states * sizes.plane()
 }
 
 /// Eligibility × credit.

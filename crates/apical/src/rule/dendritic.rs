@@ -2,9 +2,10 @@
 //!
 //! Equations, options and order of a step are those of [`Dendritic`](crate::credit::Dendritic).
 
-use super::{Composed, Local, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Local, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::{Dendritic, DendriticSpec};
 use crate::eligibility::Instant;
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -20,6 +21,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n m",
     time: "n m",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &DendriticSpec, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + spec.memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(
     spec: &DendriticSpec,

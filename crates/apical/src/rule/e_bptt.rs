@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bptt, Locality, Rule, RuleInfo, Site};
+use super::{Bptt, Locality, Rule, RuleInfo, Site, bptt};
+use crate::memory::Sizes;
 use crate::{Error, Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -50,6 +51,15 @@ impl HorizonSpec {
             "1 looks at the present step alone, 10 is the published value.",
         ))
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &HorizonSpec, sizes: &Sizes) -> f64 {
+    let window = spec.horizon as f64;
+    bptt::planes_and_tape(&Sizes {
+        window,
+        ..sizes.clone()
+    })
 }
 
 pub(super) fn build<T: Scalar>(spec: &HorizonSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

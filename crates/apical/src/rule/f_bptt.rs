@@ -10,6 +10,7 @@ use super::{HorizonSpec, Locality, Rule, RuleInfo, Site};
 use crate::credit::FutureCredit;
 use crate::jacobian::through_gain;
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -94,6 +95,11 @@ impl<T: Scalar> Rule<T> for FutureBptt<T> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.window.state(io)
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &HorizonSpec, sizes: &Sizes) -> f64 {
+    sizes.vector(sizes.units) + FutureCredit::<f64>::memory(sizes, spec.horizon)
 }
 
 pub(super) fn build<T: Scalar>(spec: &HorizonSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

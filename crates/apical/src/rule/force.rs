@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, add_outer, dot, product};
+use crate::memory::Sizes;
 use crate::network::{Activity, Network};
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -111,6 +112,12 @@ impl<T: Scalar> Rule<T> for Force<T> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.values("P", self.inverse.data_mut())
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &ForceSpec, sizes: &Sizes) -> f64 {
+    let post = sizes.units + 1.0;
+    sizes.matrix(post, post) + sizes.vector(post)
 }
 
 pub(super) fn build<T: Scalar>(spec: &ForceSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

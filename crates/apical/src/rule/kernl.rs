@@ -2,9 +2,10 @@
 //!
 //! See [`Kernl`](crate::eligibility::Kernl) for equations, source, the two orders and cost.
 
-use super::{Composed, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::{Kernl, KernlSpec};
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -20,6 +21,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n m",
     time: "n m",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &KernlSpec, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + spec.memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(spec: &KernlSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let stream = site.streams.stream("rule", 0);

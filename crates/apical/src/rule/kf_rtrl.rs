@@ -2,9 +2,11 @@
 //!
 //! See [`Kronecker`](crate::eligibility::Kronecker) for equations, shapes and cost.
 
-use super::{Composed, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
+use crate::eligibility::kronecker;
 use crate::eligibility::{Kronecker, NoiseSpec};
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -20,6 +22,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n^2",
     time: "n^3",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &NoiseSpec, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + kronecker::memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(spec: &NoiseSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();

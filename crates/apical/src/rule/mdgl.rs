@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
-use super::{Locality, Rule, RuleInfo, Site, TrialTrace, any};
+use super::{Locality, Rule, RuleInfo, Site, TrialTrace, any, modprop, trial_trace};
 use crate::eligibility::{LocalEligibility, Trace, TraceSpec};
 use crate::kernel::{Buffer, Matrix};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::view::View;
@@ -159,6 +160,16 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
             Form::Trial(trace) => trace.state(io),
         }
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &MdglSpec, sizes: &Sizes) -> f64 {
+    let own = if sizes.by_trial {
+        trial_trace::memory(&TraceSpec::default(), sizes)
+    } else {
+        sizes.traces()
+    };
+    own + modprop::way_memory(sizes) + (2.0 * sizes.states + 3.0) * sizes.plane()
 }
 
 pub(super) fn build<T: Scalar>(spec: &MdglSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::node_perturbation::{check_share, check_sigma, trace_owner};
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{Owner, STEPS, StateIo};
@@ -200,6 +201,13 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         self.stream.state("when", io)?;
         self.noise.state(io)
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &MiconiSpec, sizes: &Sizes) -> f64 {
+    sizes.batch * sizes.synapses()
+        + 2.0 * sizes.currents * sizes.plane()
+        + 3.0 * sizes.batch * sizes.number
 }
 
 pub(super) fn build<T: Scalar>(spec: &MiconiSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

@@ -45,6 +45,7 @@ pub use trial_trace::TrialTrace;
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
 use crate::kernel::Matrix;
+use crate::memory::Sizes;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
 use crate::snapshot::{Owner, StateIo};
@@ -230,6 +231,13 @@ macro_rules! registry {
                 }
             }
 
+            /// Bytes of the rule's arrays in a network of these sizes.
+            pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
+                match self {
+                    $(Self::$variant(spec) => $module::memory(spec, sizes),)*
+                }
+            }
+
             /// Builds the rule for a network.
             ///
             /// # Errors
@@ -301,6 +309,41 @@ fn any<T: Scalar>(values: &[T]) -> bool {
 pub struct Empty {}
 
 impl RuleSpec {
+    /// The setting that decides how many steps back the rule keeps, and its value.
+    pub(crate) fn reach(&self) -> Option<(&'static str, u64)> {
+        Some(match self {
+            Self::EBptt(spec) | Self::FBptt(spec) => ("rule.horizon", spec.horizon),
+            Self::Tbptt(spec) => ("rule.back", spec.back),
+            Self::ModProp(spec) => ("rule.taps", spec.taps?.max(0) as u64),
+            Self::Snap(spec) => ("rule.order", spec.order),
+            Self::Dendritic(spec) if spec.lambda > 0.0 => ("rule.horizon", spec.horizon),
+            Self::Combined(spec) => return spec.reach(),
+            _ => return None,
+        })
+    }
+
+    /// The same rule with that setting at 1.
+    pub(crate) fn shortest(&self) -> Self {
+        let mut rule = self.clone();
+        match &mut rule {
+            Self::EBptt(spec) | Self::FBptt(spec) => spec.horizon = 1,
+            Self::Tbptt(spec) => spec.back = 1,
+            Self::ModProp(spec) => spec.taps = spec.taps.map(|_| 1),
+            Self::Snap(spec) => spec.order = 1,
+            Self::Dendritic(spec) => spec.horizon = 1,
+            Self::Combined(spec) => {
+                if let CreditSpec::Dendritic(spec) = &mut spec.credit {
+                    spec.horizon = 1;
+                }
+                if let EligibilitySpec::Snap(spec) = &mut spec.eligibility {
+                    spec.order = 1;
+                }
+            }
+            _ => {}
+        }
+        rule
+    }
+
     /// What a synapse needs to know, with these settings.
     pub fn locality(&self) -> Locality {
         match self {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Matrix, Simd, add_scaled, trace};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{Owner, StateIo};
@@ -286,6 +287,13 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
         }
         self.noise.state(io)
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &NodePerturbationSpec, sizes: &Sizes) -> f64 {
+    sizes.batch * sizes.synapses()
+        + sizes.currents * sizes.plane()
+        + 3.0 * sizes.vector(sizes.units)
 }
 
 pub(super) fn build<T: Scalar>(

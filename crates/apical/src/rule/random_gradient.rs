@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
+use crate::memory::Sizes;
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
@@ -77,6 +78,11 @@ impl<T: Scalar> Rule<T> for RandomGradient<T> {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.noise.state(io)
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &RandomGradientSpec, sizes: &Sizes) -> f64 {
+    sizes.vector(sizes.pre())
 }
 
 pub(super) fn build<T: Scalar>(

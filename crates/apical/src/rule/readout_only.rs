@@ -4,6 +4,7 @@
 
 use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
+use crate::memory::Sizes;
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
@@ -34,6 +35,11 @@ impl<T: Scalar> Rule<T> for ReadoutOnly {
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &Empty, _: &Sizes) -> f64 {
+    0.0
 }
 
 pub(super) fn build<T: Scalar>(_: &Empty, _: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

@@ -3,9 +3,11 @@
 //! Source: Williams & Zipser 1989; Marschall, Cho & Savin 2020, section 3.2. See
 //! [`FullInfluence`](crate::eligibility::FullInfluence) for shapes and cost.
 
-use super::{Composed, Empty, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Empty, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::FullInfluence;
+use crate::eligibility::influence;
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -21,6 +23,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n^2 m",
     time: "n^3 m",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(_: &Empty, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + influence::memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(_: &Empty, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let dims = site.network.dims();

@@ -2,9 +2,10 @@
 //!
 //! See [`Snap`](crate::eligibility::Snap) for equations, source and cost.
 
-use super::{Composed, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::{Snap, SnapSpec};
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -20,6 +21,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n p m, p units reachable",
     time: "n p^2 m",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &SnapSpec, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + spec.memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(spec: &SnapSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let influence = Snap::new(spec, site.network)?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::jacobian::{Kept, backward, through_gain};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::StateIo;
 use crate::synapse::Synapses;
@@ -212,6 +213,14 @@ impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
         }
         Ok(())
     }
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &TbpttSpec, sizes: &Sizes) -> f64 {
+    // Beside its arrays each entry has a place for them.
+    let entry = sizes.kept() + sizes.matrix(sizes.states, sizes.units) + 256.0;
+    let vectors = 2.0 * sizes.states + 2.0;
+    sizes.batch * spec.back as f64 * entry + vectors * sizes.vector(sizes.units)
 }
 
 pub(super) fn build<T: Scalar>(spec: &TbpttSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {

@@ -10,6 +10,7 @@ use super::planes::{add_through_own, chunk, through_gain};
 use super::{Rule, any};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
+use crate::memory::Sizes;
 use crate::network::{Dims, Network};
 use crate::snapshot::{Length, StateIo};
 use crate::view::View;
@@ -32,6 +33,15 @@ pub struct TrialTrace<T> {
     earlier: Buffer<T>,
     leak: Option<OwnLeak<T>>,
     lag: Option<LaggedInput<T>>,
+}
+
+/// Bytes of its planes and of a tape over the trial.
+pub(super) fn memory(spec: &TraceSpec, sizes: &Sizes) -> f64 {
+    let (s, g) = (sizes.states, sizes.currents);
+    let constant = sizes.shared && spec.leak.is_none();
+    let partials = if constant { 0.0 } else { s * s + s * g };
+    let step = sizes.matrix(sizes.batch, sizes.pre()) + (s + partials) * sizes.plane();
+    2.0 * s * sizes.plane() + spec.extras(sizes) + sizes.chunk() + sizes.tape(step)
 }
 
 impl<T: Scalar> TrialTrace<T> {

@@ -2,9 +2,10 @@
 //!
 //! See [`Uoro`](crate::eligibility::Uoro) for equations, shapes and cost.
 
-use super::{Composed, Locality, Rule, RuleInfo, Site};
+use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::{Uoro, UoroSpec};
+use crate::memory::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
@@ -20,6 +21,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     memory: "n m",
     time: "n m",
 };
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &UoroSpec, sizes: &Sizes) -> f64 {
+    composed::memory(sizes) + spec.memory(sizes)
+}
 
 pub(super) fn build<T: Scalar>(spec: &UoroSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     let influence = Uoro::new(spec, site.network, site.streams.stream("rule", 0))?;

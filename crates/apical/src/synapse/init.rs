@@ -104,6 +104,34 @@ impl Init {
         }
     }
 
+    /// Refuses a gain, deviation or range that cannot work; `field` is named.
+    pub(crate) fn check(&self, field: &str) -> Result<()> {
+        match *self {
+            Self::Gaussian { gain, .. }
+            | Self::FanUniform { gain, .. }
+            | Self::Orthogonal { gain, .. } => check_gain(field, gain),
+            Self::Normal { deviation } if !(deviation.is_finite() && deviation >= 0.0) => {
+                Err(Error::invalid(
+                    format!("{field}.deviation"),
+                    deviation,
+                    "a finite number that is not negative",
+                    "1 is the default.",
+                ))
+            }
+            Self::Uniform { low, high }
+                if !(low.is_finite() && high.is_finite() && low <= high) =>
+            {
+                Err(Error::invalid(
+                    format!("{field}.low, {field}.high"),
+                    format!("{low}, {high}"),
+                    "finite numbers with low <= high",
+                    "Swap them or give a finite range.",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Draws the block `rows` × `columns` of `matrix`, row by row.
     ///
     /// # Errors
@@ -116,48 +144,30 @@ impl Init {
         columns: Range<usize>,
         stream: &mut Stream,
     ) -> Result<()> {
+        self.check(field)?;
         let (post, pre) = (rows.len(), columns.len());
         match *self {
             Self::Balanced {} => return Err(super::balanced::without_signs(field)),
             Self::Zero {} => each(matrix, rows, columns, || 0.0),
             Self::Gaussian { gain, fan } => {
-                check_gain(field, gain)?;
                 let deviation = gain / root(fan, post, pre);
                 each(matrix, rows, columns, || deviation * stream.normal());
             }
             Self::FanUniform { gain, fan } => {
-                check_gain(field, gain)?;
                 let end = gain / root(fan, post, pre);
                 each(matrix, rows, columns, || {
                     end * (2.0 * stream.uniform() - 1.0)
                 });
             }
             Self::Normal { deviation } => {
-                if !(deviation.is_finite() && deviation >= 0.0) {
-                    return Err(Error::invalid(
-                        format!("{field}.deviation"),
-                        deviation,
-                        "a finite number that is not negative",
-                        "1 is the default.",
-                    ));
-                }
                 each(matrix, rows, columns, || deviation * stream.normal());
             }
             Self::Uniform { low, high } => {
-                if !(low.is_finite() && high.is_finite() && low <= high) {
-                    return Err(Error::invalid(
-                        format!("{field}.low, {field}.high"),
-                        format!("{low}, {high}"),
-                        "finite numbers with low <= high",
-                        "Swap them or give a finite range.",
-                    ));
-                }
                 each(matrix, rows, columns, || {
                     low + (high - low) * stream.uniform()
                 });
             }
             Self::Orthogonal { gain, signs } => {
-                check_gain(field, gain)?;
                 let q = orthonormal(post.min(pre), post.max(pre), signs, stream);
                 for (i, row) in rows.enumerate() {
                     for (j, w) in matrix.row_mut(row)[columns.clone()].iter_mut().enumerate() {

@@ -250,15 +250,4 @@ mod tests {
             assert_eq!(bits(&of(simd)), bits(&portable), "{}", simd.name());
         }
     }
-
-    #[test]
-    #[ignore = "measures time"]
-    fn times() {
-        for n in [256, 1000, 2000, 4000] {
-            let mut stream = Streams::new(7).stream("weights", 0);
-            let start = std::time::Instant::now();
-            let q = orthonormal(n, n, Signs::Uniform, &mut stream);
-            eprintln!("{n}: {:?} {}", start.elapsed(), q.row(n - 1)[0]);
-        }
-    }
 }

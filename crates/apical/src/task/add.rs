@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo};
+use crate::memory::Need;
 use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
@@ -125,6 +126,17 @@ impl Settings for AddSpec {
 
     fn sizes(&self) -> (usize, usize) {
         (2, 2)
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        // Longer ones are refused.
+        let longest = self.lags[0].max(self.lags[1]).min(super::check::MOST);
+        let numbers = batch as f64 * (longest as f64 + 1.0);
+        vec![Need::new(
+            "task.lags",
+            format!("{:?}", self.lags),
+            8.0 * numbers,
+        )]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
+use crate::memory::Need;
 use crate::snapshot::{Length, StateIo};
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
@@ -86,7 +87,10 @@ impl BinaryAdditionSpec {
     }
 
     fn longest(&self) -> u64 {
-        let number = self.max_digits + self.max_noops + 1;
+        let number = self
+            .max_digits
+            .saturating_add(self.max_noops)
+            .saturating_add(1);
         self.max_args
             .saturating_mul(number)
             .saturating_add(self.answer)
@@ -111,6 +115,22 @@ impl Settings for BinaryAdditionSpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.longest())
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.max_digits", self.max_digits))
+    }
+
+    fn needs(&self, _: usize) -> Vec<Need> {
+        vec![Need::new(
+            "task.max_args",
+            self.max_args,
+            8.0 * self.longest() as f64,
+        )]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

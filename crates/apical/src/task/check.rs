@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 
 /// No array and no trial of a task is longer than this.
-const MOST: u64 = 1_000_000_000;
+pub(super) const MOST: u64 = 1_000_000_000;
 
 /// A number of things from `least` on.
 pub(super) fn count(field: &str, value: u64, least: u64) -> Result<()> {

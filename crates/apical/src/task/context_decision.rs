@@ -140,6 +140,10 @@ impl Settings for ContextDecisionSpec {
         true
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial)
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
         let source = |stream| Source {

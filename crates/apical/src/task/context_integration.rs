@@ -90,6 +90,10 @@ impl Settings for ContextIntegrationSpec {
         true
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial)
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         check::count("task.trial", self.trial, 1)?;
         check_coherences(&self.coherences)?;

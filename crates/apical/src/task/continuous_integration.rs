@@ -77,6 +77,10 @@ impl Settings for ContinuousIntegrationSpec {
         true
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial)
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         check::count("task.trial", self.trial, 1)?;
         check_coherences(&self.coherences)?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Bound, Request, Settings, Task, TaskInfo, check, draw};
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::{Result, Scalar};
@@ -40,7 +41,10 @@ impl Default for CopySpec {
 
 impl CopySpec {
     fn trial(&self) -> u64 {
-        2 * self.length + self.delay + 1
+        self.length
+            .saturating_mul(2)
+            .saturating_add(self.delay)
+            .saturating_add(1)
     }
 }
 
@@ -62,6 +66,19 @@ impl Settings for CopySpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial())
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.symbols", self.symbols as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let numbers = batch as f64 * self.length as f64;
+        vec![Need::new("task.length", self.length, 8.0 * numbers)]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -61,7 +61,10 @@ impl DelayedMatchSpec {
     }
 
     fn report_at(&self) -> u64 {
-        self.wait + 2 * (self.stimulus + self.delay)
+        self.stimulus
+            .saturating_add(self.delay)
+            .saturating_mul(2)
+            .saturating_add(self.wait)
     }
 }
 
@@ -80,6 +83,14 @@ impl Settings for DelayedMatchSpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.report_at().saturating_add(self.report))
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.stimuli", self.stimuli as u64))
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::{Result, Scalar};
@@ -52,7 +53,7 @@ impl DelayedXorSpec {
     }
 
     fn length(&self) -> u64 {
-        2 * self.cue + self.delay
+        self.cue.saturating_mul(2).saturating_add(self.delay)
     }
 
     /// The bump `step` steps after it began.
@@ -79,6 +80,14 @@ impl Settings for DelayedXorSpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.length())
+    }
+
+    fn needs(&self, _: usize) -> Vec<Need> {
+        vec![Need::new("task.cue", self.cue, 8.0 * self.cue as f64)]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

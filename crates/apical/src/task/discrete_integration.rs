@@ -191,6 +191,13 @@ impl Settings for DiscreteIntegrationSpec {
         matches!(self.mode, Mode::Trials { .. })
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        match self.mode {
+            Mode::Stream { .. } => None,
+            Mode::Trials { period, delay, .. } => Some(period.saturating_add(delay)),
+        }
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
         let (clock, places) = match self.mode {

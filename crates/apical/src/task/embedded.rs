@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::weights::{Weights, phi};
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo, TaskSpec, check};
 use crate::kernel::Matrix;
+use crate::memory::Need;
 use crate::neuron::Activation;
 use crate::snapshot::StateIo;
 use crate::synapse::{Fan, Init};
@@ -53,6 +54,22 @@ impl Settings for EmbeddedSpec {
 
     fn has_trials(&self) -> bool {
         self.task.has_trials()
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.inputs", self.inputs as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let (inputs, _) = self.task.sizes();
+        let weights = 16.0 * (inputs as f64 + 1.0) * self.inputs as f64;
+        let mut needs = super::needs_within(&self.task, "task.task", batch);
+        needs.push(Need::new("task.inputs", self.inputs, weights));
+        needs
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        self.task.longest_trial()
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
+use crate::memory::Need;
 use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
@@ -205,6 +206,23 @@ impl Settings for FixedPointTransitionSpec {
             self.maps.len()
         };
         (inputs, self.states.first().map_or(0, Vec::len))
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.inputs", self.inputs as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let (past, maps) = (self.delay as f64 + 1.0, self.inputs as f64);
+        let delayed = 16.0 * batch as f64 * past;
+        vec![
+            Need::new("task.delay", self.delay, delayed),
+            Need::new(
+                "task.inputs",
+                self.inputs,
+                8.0 * maps * (self.states.len() as f64 + 3.0),
+            ),
+        ]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
@@ -81,6 +82,15 @@ impl Settings for FlipFlopSpec {
 
     fn sizes(&self) -> (usize, usize) {
         (self.bits + usize::from(self.p_context > 0.0), self.bits)
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.bits", self.bits as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let numbers = 2.0 * batch as f64 * self.bits as f64;
+        vec![Need::new("task.bits", self.bits, 8.0 * numbers)]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

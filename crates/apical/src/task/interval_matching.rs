@@ -135,6 +135,14 @@ impl Settings for IntervalMatchingSpec {
         true
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial())
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.inputs", self.inputs as u64))
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
         check::trial(self.trial(), request.steps)?;

@@ -11,6 +11,7 @@ use super::batch::{self, Clock, Edge, Generator, Row};
 use super::weights::{Weights, phi};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::kernel::Matrix;
+use crate::memory::Need;
 use crate::neuron::Activation;
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
@@ -106,6 +107,27 @@ impl Settings for MimicSpec {
 
     fn sizes(&self) -> (usize, usize) {
         (self.inputs, self.outputs.unwrap_or(self.inputs))
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.inputs", self.inputs as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let (n, (inputs, outputs)) = (self.units as f64, Settings::sizes(self));
+        let (inputs, outputs) = (inputs as f64, outputs as f64);
+        // W as it is drawn, what the orthogonal part is worked out with, and W as it is kept.
+        let of_units = n * (3.0 * n + 32.0) + (batch as f64 + 1.0) * n;
+        let of_inputs = 2.0 * (n * inputs + (n + 16.0) * outputs) + batch as f64 * inputs;
+        vec![
+            Need::new("task.units", self.units, 8.0 * of_units),
+            Need::new("task.inputs", self.inputs, 8.0 * of_inputs),
+        ]
+    }
+
+    fn validate(&self, _: &Request<'_>) -> Result<()> {
+        // Its network is worked out where it is run.
+        self.check()
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
@@ -238,6 +260,16 @@ mod tests {
             latent: Some(2),
             ..MimicSpec::default()
         }
+    }
+
+    #[test]
+    fn settings_are_looked_at_without_working_out_the_target() {
+        let spec = TaskSpec::Mimic(MimicSpec {
+            // No memory would hold it.
+            units: 1_000_000,
+            ..MimicSpec::default()
+        });
+        spec.check(1, 100, &Streams::new(1), "train").unwrap();
     }
 
     #[test]

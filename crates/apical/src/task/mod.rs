@@ -56,6 +56,7 @@ pub use sensorimotor_mapping::SensorimotorMappingSpec;
 pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
 
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
@@ -149,8 +150,28 @@ pub(crate) trait Settings {
         None
     }
 
+    /// Steps of the longest trial, where the settings tell.
+    fn longest_trial(&self) -> Option<u64> {
+        None
+    }
+
+    /// The setting that decides how many inputs or outputs there are, and its value.
+    fn width(&self) -> Option<(&'static str, u64)> {
+        None
+    }
+
+    /// What a batch of it keeps in memory beside one step of every sample.
+    fn needs(&self, _batch: usize) -> Vec<Need> {
+        Vec::new()
+    }
+
     /// Builds the task.
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>>;
+
+    /// Refuses what [`Settings::build`] would, sooner where building takes long.
+    fn validate(&self, request: &Request<'_>) -> Result<()> {
+        self.build::<f32>(request).map(drop)
+    }
 
     /// What a predictor with this or that knowledge can reach at best, where that is known.
     fn bounds(&self) -> Vec<Bound> {
@@ -198,6 +219,33 @@ macro_rules! registry {
             pub(crate) fn shortest_time(&self) -> Option<(&'static str, u64)> {
                 match self {
                     $(Self::$variant(spec) => Settings::shortest_time(spec),)*
+                }
+            }
+
+            /// Steps of the longest trial, where the settings tell.
+            pub(crate) fn longest_trial(&self) -> Option<u64> {
+                match self {
+                    $(Self::$variant(spec) => Settings::longest_trial(spec),)*
+                }
+            }
+
+            /// The setting that decides how many inputs or outputs there are, and its value.
+            pub(crate) fn width(&self) -> Option<(&'static str, u64)> {
+                match self {
+                    $(Self::$variant(spec) => Settings::width(spec),)*
+                }
+            }
+
+            /// What a batch of it keeps in memory beside one step of every sample.
+            pub fn needs(&self, batch: usize) -> Vec<Need> {
+                match self {
+                    $(Self::$variant(spec) => Settings::needs(spec, batch),)*
+                }
+            }
+
+            fn check_for(&self, request: &Request<'_>) -> Result<()> {
+                match self {
+                    $(Self::$variant(spec) => Settings::validate(spec, request),)*
                 }
             }
 
@@ -285,14 +333,8 @@ impl TaskSpec {
         streams: &Streams,
         purpose: &str,
     ) -> Result<Box<dyn Task<T>>> {
-        if batch == 0 {
-            let mend = "Set it to 1 or more.";
-            return Err(Error::invalid("batch", 0, "at least 1", mend));
-        }
-        if batch > 1 << 20 {
-            let mend = "That would not fit in memory; did a digit slip in?";
-            return Err(Error::invalid("batch", batch, "at most 1048576", mend));
-        }
+        check_batch(batch)?;
+        self.check_promise(batch)?;
         self.build_for(&Request {
             batch,
             steps,
@@ -300,6 +342,58 @@ impl TaskSpec {
             purpose,
         })
     }
+
+    /// Refuses what [`TaskSpec::build`] would, without working out what takes long.
+    ///
+    /// # Errors
+    /// Those of [`TaskSpec::build`].
+    pub(crate) fn check(
+        &self,
+        batch: usize,
+        steps: u64,
+        streams: &Streams,
+        purpose: &str,
+    ) -> Result<()> {
+        check_batch(batch)?;
+        self.check_for(&Request {
+            batch,
+            steps,
+            streams,
+            purpose,
+        })
+    }
+}
+
+pub(crate) fn check_batch(batch: usize) -> Result<()> {
+    const MOST: usize = 1 << 20;
+    if batch == 0 {
+        let mend = "Set it to 1 or more.";
+        return Err(Error::invalid("batch", 0, "at least 1", mend));
+    }
+    if batch > MOST {
+        let mend = "That would not fit in memory; did a digit slip in?";
+        return Err(Error::invalid(
+            "batch",
+            batch,
+            format!("at most {MOST}"),
+            mend,
+        ));
+    }
+    Ok(())
+}
+
+/// What a task inside of another keeps in memory, its settings named from the outside.
+fn needs_within(task: &TaskSpec, place: &str, batch: usize) -> Vec<Need> {
+    let (inputs, outputs) = task.sizes();
+    let mut needs = task.needs(batch);
+    for need in &mut needs {
+        if let Some(rest) = need.key.strip_prefix("task") {
+            need.key = format!("{place}{rest}");
+        }
+    }
+    let sample = 8.0 * batch as f64 * (inputs as f64 + 3.0 * outputs as f64);
+    needs.push(Need::new(place, task.info().name, sample));
+    needs
 }
 
 /// An error of a task inside of another, its field named from the outside.

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Request, Sample, Settings, Task, TaskInfo, TaskSpec, check, draw};
+use crate::memory::Need;
 use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
@@ -80,6 +81,20 @@ impl Settings for MultiTaskSpec {
 
     fn has_trials(&self) -> bool {
         self.tasks.iter().all(TaskSpec::has_trials)
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.tasks", self.tasks.len() as u64))
+    }
+
+    fn needs(&self, batch: usize) -> Vec<Need> {
+        let tasks = self.tasks.iter().enumerate();
+        let of = |(k, task)| super::needs_within(task, &format!("task.tasks[{k}]"), batch);
+        tasks.flat_map(of).collect()
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        self.tasks.iter().map(TaskSpec::longest_trial).max()?
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
@@ -90,6 +91,23 @@ impl Settings for PatternGenerationSpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.length)
+    }
+
+    fn width(&self) -> Option<(&'static str, u64)> {
+        Some(("task.inputs", self.inputs as u64))
+    }
+
+    fn needs(&self, _: usize) -> Vec<Need> {
+        let (inputs, length) = (self.inputs as f64, self.length as f64);
+        vec![Need::new(
+            "task.length",
+            self.length,
+            8.0 * (inputs + 1.0) * length,
+        )]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
+use crate::memory::Need;
 use crate::snapshot::StateIo;
 use crate::{Error, Result, Scalar};
 
@@ -83,6 +84,18 @@ impl Settings for PeriodicSpec {
 
     fn shortest_time(&self) -> Option<(&'static str, u64)> {
         Some(("task.period", self.period))
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.period)
+    }
+
+    fn needs(&self, _: usize) -> Vec<Need> {
+        vec![Need::new(
+            "task.period",
+            self.period,
+            8.0 * self.period as f64,
+        )]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -176,6 +176,10 @@ impl Settings for ReachSpec {
         Some(("task.movement", self.movement))
     }
 
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial())
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
         check::trial(self.trial(), request.steps)?;

@@ -45,11 +45,15 @@ impl Default for SensorimotorMappingSpec {
 
 impl SensorimotorMappingSpec {
     fn report_at(&self) -> u64 {
-        self.wait + self.stimulus + self.delay
+        self.wait
+            .saturating_add(self.stimulus)
+            .saturating_add(self.delay)
     }
 
     fn trial(&self) -> u64 {
-        self.report_at() + self.report + self.rest
+        self.report_at()
+            .saturating_add(self.report)
+            .saturating_add(self.rest)
     }
 
     fn check(&self, steps: u64) -> Result<()> {
@@ -78,6 +82,10 @@ impl Settings for SensorimotorMappingSpec {
 
     fn has_trials(&self) -> bool {
         true
+    }
+
+    fn longest_trial(&self) -> Option<u64> {
+        Some(self.trial())
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -13,10 +13,13 @@ pub(super) struct Weights {
 impl Weights {
     /// A copy of `matrix`, which is [post][pre].
     pub fn of(matrix: &Matrix<f64>) -> Self {
-        let column = |j: usize| (0..matrix.rows()).map(move |i| matrix.row(i)[j]);
+        let mut by_pre = Vec::with_capacity(matrix.rows() * matrix.columns());
+        for j in 0..matrix.columns() {
+            by_pre.extend((0..matrix.rows()).map(|i| matrix.row(i)[j]));
+        }
         Self {
             post: matrix.rows(),
-            by_pre: (0..matrix.columns()).flat_map(column).collect(),
+            by_pre,
         }
     }
 

@@ -9,7 +9,7 @@ use apical::optimizer::{Method, OptimizerSpec};
 use apical::task::{AddSpec, Sample, Task, TaskSpec};
 use apical::{Learner, LearnerSpec, Result, Streams, Update};
 
-const RULES: [&str; 35] = [
+pub const RULES: [&str; 35] = [
     r#"{"kind": "dendritic"}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,

@@ -1,4 +1,4 @@
-//! An allocator that counts, for each thread, how often memory is taken from the heap.
+//! An allocator that counts, for each thread, how often memory is taken from the heap and how much is held.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,21 +8,32 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes held, and most that have been.
+    static HELD: Cell<i64> = const { Cell::new(0) };
+    static MOST: Cell<i64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call is passed on to the system's allocator; the counter is a plain number without a destructor.
+fn hold(bytes: i64) {
+    HELD.set(HELD.get() + bytes);
+    MOST.set(MOST.get().max(HELD.get()));
+}
+
+// SAFETY: every call is passed on to the system's allocator; the counters are plain numbers without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        hold(layout.size() as i64);
         // SAFETY: the caller's promises are those of `System`.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(-(layout.size() as i64));
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        hold(size as i64 - layout.size() as i64);
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -41,4 +52,12 @@ pub fn allocations(run: impl FnOnce()) -> u64 {
     let before = so_far();
     run();
     so_far() - before
+}
+
+/// Most bytes that `run` holds at once.
+pub fn most_held(run: impl FnOnce()) -> f64 {
+    let before = HELD.get();
+    MOST.set(before);
+    run();
+    (MOST.get() - before) as f64
 }

@@ -97,7 +97,7 @@ fn sizes() {
         build(many),
         "network.units",
         "4000",
-        "few enough units: the influence of every weight would take 477 GiB",
+        "with the rule `rtrl` this needs about 513 GB",
     );
 }
 

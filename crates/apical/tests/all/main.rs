@@ -14,6 +14,7 @@ mod golden;
 mod golden_modprop;
 mod health;
 mod lattice;
+mod memory;
 mod modprop;
 mod modprop_by_hand;
 mod murray2019;

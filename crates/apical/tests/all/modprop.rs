@@ -73,50 +73,6 @@ fn bad_settings_are_named() {
 }
 
 #[test]
-fn what_would_fill_the_memory_is_refused_before_it_is_asked_for() {
-    let text = |units: usize, settings: &str| {
-        let large = LearnerSpec {
-            network: NetworkSpec {
-                units,
-                recurrent: apical::synapse::Init::gaussian(),
-                types: Some(apical::constraint::TypesSpec::Contiguous { count: units }),
-                ..NetworkSpec::default()
-            },
-            rule: rule(&modprop(settings)),
-            batch: 8,
-            ..LearnerSpec::default()
-        };
-        let built = Learner::<f32>::new(&large, 2, 2, 1);
-        built.err().expect("it was built").to_string()
-    };
-    for (units, settings, found) in [
-        (
-            300,
-            r#""feedback_weights": "cell""#,
-            "rule.feedback_weights: got cell with drive = \"paper\" at every step, expected what holds at most",
-        ),
-        (
-            300,
-            r#""mu": 0.1"#,
-            "network.types: got 300, expected what holds at most 134217728 numbers for its traces; it would hold 218160000. Set fewer types",
-        ),
-        (
-            300,
-            r#""drive": "code""#,
-            "network.types: got 300, expected what holds at most 134217728 numbers for its traces; it would hold 218160000. Set fewer types",
-        ),
-        (
-            30,
-            r#""taps": 1048576"#,
-            "rule.taps: got 1048576, expected what holds at most",
-        ),
-    ] {
-        let text = text(units, settings);
-        assert!(text.starts_with(found), "{text}");
-    }
-}
-
-#[test]
 fn a_filter_that_ends_needs_no_stability() {
     // mu λ = 3 without a leak: over all taps credit would grow by 3 a step, to 10¹⁹.
     for way in ["typed", "cell"] {

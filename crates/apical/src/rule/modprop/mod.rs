@@ -36,6 +36,7 @@ pub use way::{FeedbackWeights, Way};
 use super::{Locality, Rule, RuleInfo, Site, any};
 use crate::credit::Probe;
 use crate::kernel::Buffer;
+use crate::memory::Sizes;
 use crate::monitor::Warning;
 use crate::network::{Dims, Network, TypeSums};
 use crate::neuron::ConstantPartials;
@@ -102,9 +103,6 @@ pub enum Drive {
     Code,
 }
 
-/// Most numbers that traces may hold: half a gigabyte in f32, a gigabyte in f64.
-const MOST: usize = 1 << 27;
-
 pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
     if !(spec.mu.is_finite() && spec.mu >= 0.0) {
         return Err(Error::invalid(
@@ -139,71 +137,69 @@ pub(super) fn build<T: Scalar>(spec: &ModPropSpec, site: &Site<'_, T>) -> Result
     if site.by_trial {
         return Ok(Box::new(TrialModProp::new(core)));
     }
-    let dims = core.dims;
     Ok(match (taps, spec.feedback_weights, spec.drive) {
-        (Some(taps), _, _) => {
-            affordable(
-                &Taps::numbers(&core, taps),
-                "rule.taps",
-                taps,
-                "Set fewer taps, leave them out for all of them by recursion, or set update = \"trial\".",
-            )?;
-            Box::new(Taps::new(core, taps))
-        }
-        (None, Typed, Drive::Code) => {
-            affordable(
-                &TypedCode::numbers(&core),
-                "network.types",
-                core.way.types().count(),
-                "Set fewer types, rule.taps, or update = \"trial\".",
-            )?;
-            Box::new(TypedCode::new(core))
-        }
-        (None, Typed, Drive::Paper) => {
-            affordable(
-                &TypedPaper::numbers(&core),
-                "network.types",
-                core.way.types().count(),
-                "Set fewer types, rule.taps, rule.drive = \"code\", or update = \"trial\".",
-            )?;
-            Box::new(TypedPaper::new(core))
-        }
-        (None, Cell, Drive::Code) => {
-            affordable(
-                &[2, dims.batch, dims.units, dims.pre()],
-                "rule.feedback_weights",
-                "cell with drive = \"code\" at every step",
-                "Set a smaller batch or network, or update = \"trial\".",
-            )?;
-            Box::new(DiagonalCode::new(core))
-        }
-        (None, Cell, Drive::Paper) => {
-            affordable(
-                &[dims.batch, dims.units, dims.units, dims.pre()],
-                "rule.feedback_weights",
-                "cell with drive = \"paper\" at every step",
-                "Set rule.taps, rule.drive = \"code\", rule.feedback_weights = \"typed\", or update = \"trial\".",
-            )?;
-            Box::new(Dense::new(core))
-        }
+        (Some(taps), _, _) => Box::new(Taps::new(core, taps)),
+        (None, Typed, Drive::Code) => Box::new(TypedCode::new(core)),
+        (None, Typed, Drive::Paper) => Box::new(TypedPaper::new(core)),
+        (None, Cell, Drive::Code) => Box::new(DiagonalCode::new(core)),
+        (None, Cell, Drive::Paper) => Box::new(Dense::new(core)),
     })
 }
 
-/// Refuses traces that would hold more than [`MOST`] numbers: the product of `sizes`.
-fn affordable(
-    sizes: &[usize],
-    field: &str,
-    value: impl std::fmt::Display,
-    mend: &str,
-) -> Result<()> {
-    let count = sizes.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
-    if count.is_some_and(|count| count <= MOST) {
-        return Ok(());
+/// Bytes of what rules that average weights over types keep for it.
+pub(super) fn way_memory(sizes: &Sizes) -> f64 {
+    let (types, currents) = (sizes.types, sizes.currents);
+    let sums = if sizes.batch == 1.0 { currents } else { 0.0 };
+    sizes.matrix((2.0 + sums) * types, sizes.pre())
+        + sizes.matrix(types, sizes.units)
+        + sizes.matrix(sizes.batch, types)
+        + currents * types * types * sizes.number
+        // Types, place by place, and their copies.
+        + 4.0 * sizes.units * size_of::<usize>() as f64
+}
+
+/// Bytes of its arrays.
+pub(super) fn memory(spec: &ModPropSpec, sizes: &Sizes) -> f64 {
+    let (n, m, batch) = (sizes.units, sizes.pre(), sizes.batch);
+    let typed = spec.feedback_weights == FeedbackWeights::Typed;
+    // The filter whose eigenvalues tell whether it is stable, and what they are worked out with: complex numbers in f64.
+    let filter = if typed { sizes.types } else { n };
+    let common = way_memory(sizes) + sizes.plane() + 24.0 * filter * filter;
+    if sizes.by_trial {
+        // Activity, and slope, gain, credit and what arrives as far as the form has them.
+        let step = sizes.matrix(batch, m) + 3.0 * sizes.plane();
+        return common + 4.0 * sizes.plane() + sizes.chunk() + sizes.tape(step);
     }
-    let count = count.map_or("more than can be counted".into(), |count| count.to_string());
-    let expected =
-        format!("what holds at most {MOST} numbers for its traces; it would hold {count}");
-    Err(Error::invalid(field, value, expected, mend))
+    let local = batch * sizes.matrix(if sizes.shared { 1.0 } else { n }, m);
+    let filtered = match (spec.taps, typed, spec.drive) {
+        (Some(taps), _, drive) => {
+            let single = sizes.shared || drive == Drive::Code;
+            let traces = batch * sizes.matrix(if single { 1.0 } else { n }, m);
+            taps.max(0) as f64 * (sizes.plane() + traces + 64.0 * batch)
+        }
+        (None, true, Drive::Code) => {
+            let types = sizes.types;
+            batch * types * sizes.matrix(types + 1.0, m)
+                + 2.0 * sizes.matrix(types, m)
+                + types.powi(3) * sizes.number
+        }
+        (None, true, Drive::Paper) => {
+            let types = sizes.types + f64::from(u8::from(spec.zero_diagonal));
+            // What traces in a moving frame need beside them, in f64.
+            let frame = 8.0 * types * types * (types + 4.0);
+            let gathered = if sizes.shared { 2.0 * types } else { 0.0 };
+            batch * types * sizes.matrix(n + gathered + 1.0, m) + frame
+        }
+        (None, false, Drive::Code) => {
+            // Eigenvectors and what they are worked out with are complex numbers in f64.
+            let complex = 8.0 * n * n * 16.0;
+            sizes.matrix(2.0 * batch * n + 2.0 * n, m) + sizes.matrix(2.0 * n, n) + complex
+        }
+        (None, false, Drive::Paper) => {
+            batch * n * sizes.matrix(n, m) + sizes.matrix(n, m) + sizes.matrix(2.0 * n, n)
+        }
+    };
+    common + local + filtered + sizes.matrix(batch + 1.0, m)
 }
 
 /// What all algorithms have in common.

@@ -39,12 +39,6 @@ pub struct Taps<T> {
 }
 
 impl<T: Scalar> Taps<T> {
-    /// Sizes whose product is how many numbers the traces in its ring are.
-    pub(super) fn numbers(core: &Core<T>, taps: usize) -> [usize; 4] {
-        let dims = core.dims;
-        [taps, dims.batch, Self::rows(core), dims.pre()]
-    }
-
     /// Rows of traces of one step and sample.
     fn rows(core: &Core<T>) -> usize {
         let single = core.shared || core.drive == Drive::Code;

@@ -37,12 +37,6 @@ pub struct TypedCode<T> {
 }
 
 impl<T: Scalar> TypedCode<T> {
-    /// Sizes whose product is how many numbers its filtered traces are.
-    pub(super) fn numbers(core: &Core<T>) -> [usize; 4] {
-        let count = core.way.types().count();
-        [core.dims.batch, count, count, core.dims.pre()]
-    }
-
     pub(super) fn new(core: Core<T>) -> Self {
         let (dims, count) = (core.dims, core.way.types().count());
         let own = if core.way.has_zero_diagonal() {

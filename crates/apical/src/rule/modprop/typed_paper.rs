@@ -35,12 +35,6 @@ pub struct TypedPaper<T> {
 }
 
 impl<T: Scalar> TypedPaper<T> {
-    /// Sizes whose product is how many numbers its filtered traces are.
-    pub(super) fn numbers(core: &Core<T>) -> [usize; 4] {
-        let dims = core.dims;
-        [dims.batch, dims.units, dims.pre(), Self::count(core)]
-    }
-
     /// K, filtered traces a synapse.
     fn count(core: &Core<T>) -> usize {
         core.way.types().count() + usize::from(core.way.has_zero_diagonal())
