@@ -13,7 +13,7 @@ use apical::rule::{Locality, RULES, RuleSpec};
 use apical_runs::experiment::suggestion;
 use serde::Serialize;
 
-use crate::{COMMIT, VERSION, command_line, print, signals, tell};
+use crate::{COMMIT, VERSION, command_line, numbers, print, signals, tell};
 
 /// What to check.
 #[derive(clap::Args)]
@@ -22,13 +22,13 @@ pub struct Arguments {
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
     /// Random networks for each relation.
-    #[arg(long, default_value_t = Settings::default().cases)]
+    #[arg(long, default_value_t = Settings::default().cases, value_parser = numbers::whole)]
     cases: u64,
     /// Seed of the first network; the next ones follow.
-    #[arg(long, default_value_t = Settings::default().seed)]
+    #[arg(long, default_value_t = Settings::default().seed, value_parser = numbers::whole)]
     seed: u64,
     /// Draws of noise for each stochastic rule and network.
-    #[arg(long, default_value_t = Settings::default().draws)]
+    #[arg(long, default_value_t = Settings::default().draws, value_parser = numbers::whole)]
     draws: u64,
     /// Print JSON instead, or with a file name write it there too.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]

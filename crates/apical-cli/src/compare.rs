@@ -14,7 +14,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
+use crate::{COMMIT, VERSION, command_line, numbers, print, quoted, signals, tell};
 
 /// Arguments of `apical compare`.
 #[derive(Args)]
@@ -34,13 +34,13 @@ pub struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// First seed.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_parser = numbers::seed)]
     seed: Option<u64>,
     /// Number of seeds: seed, seed + 1, ...
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole)]
     seeds: Option<u64>,
     /// Steps of training.
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole)]
     steps: Option<u64>,
     /// Two seeds of 2,000 steps, unless --seeds or --steps say otherwise.
     #[arg(long)]
@@ -52,7 +52,7 @@ pub struct Arguments {
     #[arg(long, requires = "out")]
     resume: bool,
     /// Seeds side by side, 0 for one a processor; results do not depend on it.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::threads)]
     threads: usize,
     /// Print nothing but errors.
     #[arg(long, short)]

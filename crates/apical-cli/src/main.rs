@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod numbers;
 mod progress;
 mod reproduce;
 mod run;
@@ -11,6 +12,7 @@ mod tables;
 use std::io::Write;
 use std::process::ExitCode;
 
+use apical::shown::escaped;
 use clap::{Parser, Subcommand};
 
 /// Train recurrent neural networks with rules that are local in space, local in time and online.
@@ -55,7 +57,15 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const COMMIT: &str = env!("APICAL_COMMIT");
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| {
+        let plain = error.render().to_string();
+        if plain.split('\n').all(|line| escaped(line) == line) {
+            error.exit();
+        }
+        // Words that are echoed must not steer the terminal.
+        plain.lines().for_each(tell);
+        std::process::exit(error.exit_code());
+    });
     signals::listen();
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
@@ -82,9 +92,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes to standard output; that nobody reads to the end (`apical rules | head`) is no error.
+/// Writes lines to standard output, with what could move the cursor escaped; that nobody reads to the end (`apical rules | head`) is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    match std::io::stdout().write_all(lines.join("\n").as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && !signals::hung_up() => {
             Err(anyhow::Error::new(error).context("standard output: cannot be written"))
         }
@@ -92,9 +103,9 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a line to standard error, if anybody reads it.
+/// Writes a line to standard error, if anybody reads it; what could move the cursor is escaped.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", escaped(line));
 }
 
 /// The command line as typed, for records.

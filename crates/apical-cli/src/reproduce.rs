@@ -15,7 +15,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
+use crate::{COMMIT, VERSION, command_line, numbers, print, quoted, signals, tell};
 
 /// Arguments of `apical reproduce`.
 #[derive(Args)]
@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long, requires = "out")]
     resume: bool,
     /// Runs side by side, 0 for one a processor; results do not depend on it.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::threads)]
     threads: usize,
     /// Print nothing but errors.
     #[arg(long, short)]

@@ -13,7 +13,7 @@ use apical_runs::statistics::Spread;
 use clap::Args;
 
 use crate::progress::Meter;
-use crate::{COMMIT, VERSION, command_line, print, quoted, signals, tell};
+use crate::{COMMIT, VERSION, command_line, numbers, print, quoted, signals, tell};
 
 /// Arguments of `apical run`.
 #[derive(Args)]
@@ -25,19 +25,19 @@ pub struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// First seed.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_parser = numbers::seed)]
     seed: Option<u64>,
     /// Number of seeds: seed, seed + 1, ...
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole)]
     seeds: Option<u64>,
     /// Steps of training.
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole)]
     steps: Option<u64>,
     /// Folder for everything the run gives [default: a new one under runs/].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seeds trained side by side, 0 for one a processor; results do not depend on it.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::threads)]
     threads: usize,
     /// Go on with the run in --out DIR from its checkpoints.
     #[arg(long, requires = "out")]

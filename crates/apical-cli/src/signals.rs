@@ -42,12 +42,14 @@ fn code(signal: u8) -> u8 {
 fn first(signal: u8, name: &str) {
     SIGNAL.store(signal, Ordering::Relaxed);
     STOP.store(true, Ordering::Relaxed);
+    // Under the line on which a terminal shows ^C.
+    tell("");
     if HEEDED.load(Ordering::Relaxed) {
         tell(&format!(
-            "\nstopping on {name} (Ctrl-C again to stop at once) ..."
+            "stopping on {name} (Ctrl-C again to stop at once) ..."
         ));
     } else {
-        tell(&format!("\nstopped on {name}; nothing was begun"));
+        tell(&format!("stopped on {name}; nothing was begun"));
         std::process::exit(i32::from(code(signal)));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use apical::shown::{escaped, sentence, shown};
+
 /// Result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -13,7 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Apical(apical::Error),
     /// A setting in a file or on the command line that is not understood.
-    #[error("{field}: {what}. {mend}")]
+    #[error("{}: {}. {}", shown(field), sentence(what), sentence(mend))]
     Config {
         /// Where, as the user writes it, for example `rule.rate`.
         field: String,
@@ -26,7 +28,7 @@ pub enum Error {
     #[error("stopped before the end. Nothing was written; start again when you are ready.")]
     Stopped,
     /// The operating system refused to read or write.
-    #[error("{path}: cannot {action}: {reason}. {mend}", path = path.display())]
+    #[error("{path}: cannot {action}: {reason}. {mend}", path = named(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -41,7 +43,7 @@ pub enum Error {
     #[error(
         "{path}: already exists and {holds}, expected a new or an empty folder. Choose another \
          --out, or go on with it by --resume; nothing in it was changed.",
-        path = path.display()
+        path = named(path)
     )]
     RunDirTaken {
         /// The folder asked for.
@@ -51,9 +53,10 @@ pub enum Error {
     },
     /// A file that was never a checkpoint.
     #[error(
-        "{path}: not an Apical checkpoint ({what}), expected a .safetensors file written by \
+        "{path}: not an Apical checkpoint ({}), expected a .safetensors file written by \
          Apical. Check the path: checkpoints lie in the folder of their run.",
-        path = path.display()
+        sentence(what),
+        path = named(path)
     )]
     NotACheckpoint {
         /// The file.
@@ -65,7 +68,7 @@ pub enum Error {
     #[error(
         "{path}: truncated checkpoint, got {got} bytes, expected {expected}. Copy the file again, \
          or go back to an earlier checkpoint of the same run.",
-        path = path.display()
+        path = named(path)
     )]
     CheckpointTruncated {
         /// The file.
@@ -77,9 +80,10 @@ pub enum Error {
     },
     /// A checkpoint that is not what was written.
     #[error(
-        "{path}: damaged checkpoint, {what}. Copy the file again, or go back to an earlier \
+        "{path}: damaged checkpoint, {}. Copy the file again, or go back to an earlier \
          checkpoint of the same run.",
-        path = path.display()
+        sentence(what),
+        path = named(path)
     )]
     CheckpointDamaged {
         /// The file.
@@ -89,9 +93,10 @@ pub enum Error {
     },
     /// A checkpoint written by another version of the format.
     #[error(
-        "{path}: checkpoint format version {got:?}, expected {expected:?}. Read it with the \
+        "{path}: checkpoint format version {:?}, expected {expected:?}. Read it with the \
          version of Apical that wrote it, or run again with this one.",
-        path = path.display()
+        shown(got),
+        path = named(path)
     )]
     CheckpointVersion {
         /// The file.
@@ -103,8 +108,9 @@ pub enum Error {
     },
     /// A snapshot that the checkpoint format cannot hold.
     #[error(
-        "{path}: cannot store this snapshot: {what}. {mend}; nothing was written.",
-        path = path.display()
+        "{path}: cannot store this snapshot: {}. {mend}; nothing was written.",
+        sentence(what),
+        path = named(path)
     )]
     CheckpointUnstorable {
         /// The file that was to be written.
@@ -115,7 +121,7 @@ pub enum Error {
         mend: &'static str,
     },
     /// A table that does not hold together.
-    #[error("table column `{column}`: {what}. {mend}")]
+    #[error("table column `{}`: {}. {mend}", shown(column), sentence(what))]
     Table {
         /// The column.
         column: String,
@@ -134,6 +140,11 @@ pub enum Error {
         /// What to do about it, as a full sentence.
         mend: &'static str,
     },
+}
+
+/// A path in full, on one line.
+fn named(path: &Path) -> String {
+    escaped(&path.display().to_string()).into_owned()
 }
 
 impl From<apical::Error> for Error {

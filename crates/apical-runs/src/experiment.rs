@@ -1,14 +1,20 @@
 //! Find an experiment by name or file, change it from the command line, and say what was mistyped.
 
-use std::cmp::Reverse;
+mod explain;
+mod set;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use apical::Experiment;
 use apical::monitor::MonitorSpec;
+use apical::shown::{around, sentence};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+pub use explain::{suggestion, typed};
+use set::Change;
 
 use crate::{Error, Result, data, memory};
 
@@ -144,10 +150,12 @@ fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Exp
 /// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
     let mut table = table(text, "experiment")?;
-    for change in changes {
-        set(&mut table, change)?;
-    }
-    typed(table)
+    let changes: Vec<Change> = changes
+        .iter()
+        .map(|change| set::apply(&mut table, change))
+        .collect::<Result<_>>()?;
+    set::fit::<Experiment>(&mut table, &changes);
+    typed(table).map_err(|error| set::with_hint(error, &changes))
 }
 
 /// The settings in the TOML text of a file, which errors call `name`.
@@ -159,14 +167,27 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
 }
 
 fn table(text: &str, name: &str) -> Result<Table> {
-    toml::from_str(text).map_err(|error| Error::Config {
-        field: name.into(),
-        what: format!("got {error}").trim_end().replacen(
-            "got TOML parse error",
-            "not valid TOML",
-            1,
-        ),
-        mend: "Mend the file at that place.".into(),
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = &text[..text.floor_char_boundary(at)];
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = text[start..].lines().next().unwrap_or_default();
+        let said = match error.message() {
+            deep if deep.contains("recurs") => "tables and lists lie too deep in one another",
+            large if large.contains("overflow") => "a number is too large, expected one below 2^63",
+            other => other,
+        };
+        Error::Config {
+            field: name.into(),
+            what: format!(
+                "not valid TOML at line {}, column {}, `{}`: {}",
+                1 + before.matches('\n').count(),
+                1 + before[start..].chars().count(),
+                around(line, at - start),
+                sentence(said)
+            ),
+            mend: "Mend the file at that place.".into(),
+        }
     })
 }
 
@@ -256,192 +277,6 @@ fn source(name: &str) -> Result<String> {
             None => suggestion(name, &known, "`apical list` shows the built-in ones."),
         },
     })
-}
-
-fn set(table: &mut Table, change: &str) -> Result<()> {
-    let wrong = |what: String| Error::Config {
-        field: format!("--set {change}"),
-        what,
-        mend: "Write for example --set rule.rate=1e-3 or --set task.lags=[5,9].".into(),
-    };
-    let (path, value) = change
-        .split_once('=')
-        .ok_or_else(|| wrong("no `=`, expected key=value".into()))?;
-    let path: Vec<&str> = path.trim().split('.').collect();
-    if path.iter().any(|part| part.is_empty()) {
-        return Err(wrong("an empty key".into()));
-    }
-    // Bare words are strings: --set rule.kind=rtrl.
-    let value = match toml::from_str::<Table>(&format!("value = {}", value.trim())) {
-        Ok(mut parsed) => parsed.remove("value").unwrap_or(Value::Boolean(false)),
-        Err(_) => Value::String(value.trim().into()),
-    };
-    let (last, parents) = path
-        .split_last()
-        .ok_or_else(|| wrong("an empty key".into()))?;
-    let mut at = table;
-    for part in parents {
-        let entry = at
-            .entry(*part)
-            .or_insert_with(|| Value::Table(Table::new()));
-        at = match entry {
-            Value::Table(inner) => inner,
-            _ => return Err(wrong(format!("`{part}` is a value, not a table"))),
-        };
-    }
-    // The settings of one kind mean nothing to another.
-    if *last == "kind" && at.get("kind").is_some_and(|old| *old != value) {
-        at.clear();
-    }
-    at.insert((*last).into(), value);
-    Ok(())
-}
-
-/// Deserializes with errors that name the key and the nearest known one.
-///
-/// # Errors
-/// The first setting that is not understood.
-pub fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
-    refusal::<T>(&table).map_or_else(
-        |(path, message)| Err(explain(&blamed::<T>(table, &path, &message), &message)),
-        Ok,
-    )
-}
-
-/// The value, or where and why not.
-fn refusal<T: DeserializeOwned>(table: &Table) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        let line = message.lines().next().unwrap_or_default().trim();
-        (path, line.to_string())
-    })
-}
-
-/// Inside a table with a `kind` the path ends early: the key without which this message would not come is the one.
-fn blamed<T: DeserializeOwned>(table: Table, path: &str, message: &str) -> String {
-    let mut path = path.to_string();
-    loop {
-        let Some(Value::Table(inner)) = at_path(&mut table.clone(), &path).cloned() else {
-            return path;
-        };
-        if path == "." || message.starts_with("missing field") {
-            return path;
-        }
-        let kind = inner.get("kind").and_then(Value::as_str);
-        if kind.is_some_and(|kind| message.starts_with(&format!("unknown variant `{kind}`"))) {
-            return format!("{path}.kind");
-        }
-        let guilty = inner.keys().find(|key| {
-            let mut without = table.clone();
-            if let Some(Value::Table(inner)) = at_path(&mut without, &path) {
-                inner.remove(*key);
-            }
-            // Without its kind any table is refused.
-            let refused = refusal::<T>(&without).err();
-            refused.is_none_or(|(_, now)| now != message && now != "missing field `kind`")
-        });
-        match guilty {
-            Some(key) => path = format!("{path}.{key}"),
-            None => return path,
-        }
-    }
-}
-
-fn at_path<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
-    let mut parts = path.split('.');
-    let mut at = table.get_mut(parts.next()?)?;
-    for part in parts {
-        at = at.as_table_mut()?.get_mut(part)?;
-    }
-    Some(at)
-}
-
-/// Turns `unknown field `x`, expected one of `a`, `b`` into a message with a suggestion.
-fn explain(path: &str, message: &str) -> Error {
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let at = |key: &str| match path {
-        "." | "" => key.to_string(),
-        _ if path == key || path.ends_with(&format!(".{key}")) => path.to_string(),
-        _ => format!("{path}.{key}"),
-    };
-    match words.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown field") => Error::Config {
-            field: at(unknown),
-            what: format!("unknown key `{unknown}`, expected {}", listed(known)),
-            mend: suggestion(unknown, known, "Remove it."),
-        },
-        Some((unknown, known)) if message.starts_with("unknown variant") => Error::Config {
-            field: path.into(),
-            what: format!("unknown value `{unknown}`, expected {}", listed(known)),
-            mend: suggestion(unknown, known, "Use one of these."),
-        },
-        Some((missing, _)) if message.starts_with("missing field") => Error::Config {
-            field: at(missing),
-            what: "missing, expected a value".into(),
-            mend: format!(
-                "Add `{missing}`; `apical list NAME` prints a complete experiment to copy from."
-            ),
-        },
-        _ => Error::Config {
-            field: if path == "." {
-                "experiment".into()
-            } else {
-                path.into()
-            },
-            what: in_plain_words(message),
-            mend: "Change the value to what is expected.".into(),
-        },
-    }
-}
-
-/// `invalid type: string "fast", expected f64` says a programmer which type, a user should hear which value.
-fn in_plain_words(message: &str) -> String {
-    let got = message
-        .replacen("invalid type: ", "got ", 1)
-        .replacen("invalid value: ", "got ", 1)
-        .replacen("invalid length ", "got a list of length ", 1);
-    let Some((got, expected)) = got.rsplit_once("expected ") else {
-        return got;
-    };
-    let expected = match expected {
-        "u64" | "usize" => "a whole number that is not negative",
-        "f64" => "a number",
-        "a sequence" => "a list",
-        "an array of length 2" | "2 elements in sequence" => "a list of 2 numbers",
-        "a boolean" => "true or false",
-        other if other.contains("struct ") || other.contains("enum ") => {
-            "a table with its settings"
-        }
-        other => other,
-    };
-    format!("{got}expected {expected}")
-}
-
-fn listed(known: &[&str]) -> String {
-    match known {
-        [] => "none".into(),
-        _ => format!("one of {}", known.join(", ")),
-    }
-}
-
-/// Names the known word nearest to a mistyped one, or says `otherwise` if none is near.
-pub fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| {
-            let pairs = word.bytes().zip(candidate.bytes());
-            let alike = pairs.take_while(|(a, b)| a == b).count();
-            // Of equally near ones, that with the longest common beginning.
-            let distance = strsim::damerau_levenshtein(word, candidate);
-            (distance, Reverse(alike), candidate)
-        })
-        .filter(|(distance, _, candidate)| *distance <= 2.max(candidate.len() / 3))
-        .min();
-    match near {
-        Some((.., candidate)) => format!("Did you mean `{candidate}`?"),
-        None => otherwise.into(),
-    }
 }
 
 #[cfg(test)]

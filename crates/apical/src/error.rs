@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::shown::{sentence, shown};
+
 /// Result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -10,7 +12,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A setting or an argument that cannot work.
-    #[error("{field}: got {value}, expected {expected}. {mend}")]
+    #[error(
+        "{}: got {}, expected {}. {}",
+        shown(field),
+        shown(value),
+        sentence(expected),
+        sentence(mend)
+    )]
     Invalid {
         /// The field as the user writes it, for example `task.lags`.
         field: String,
@@ -23,8 +31,9 @@ pub enum Error {
     },
     /// A NaN or an infinity handed in by the caller.
     #[error(
-        "{field}: element {index} is {value} at step {step}, expected a finite number. \
-         Clean or drop this sample before handing it to the learner; nothing was learned from it."
+        "{}: element {index} is {value} at step {step}, expected a finite number. \
+         Clean or drop this sample before handing it to the learner; nothing was learned from it.",
+        shown(field)
     )]
     NotFinite {
         /// Which array.
@@ -56,7 +65,7 @@ pub enum Error {
     #[error("stopped before the end. Nothing was changed; start again when you are ready.")]
     Stopped,
     /// A snapshot that does not fit the learner it is restored into.
-    #[error("checkpoint: {what}. {mend}")]
+    #[error("checkpoint: {}. {}", sentence(what), sentence(mend))]
     Snapshot {
         /// What does not fit.
         what: String,

@@ -52,6 +52,7 @@ pub mod neuron;
 pub mod noise;
 pub mod optimizer;
 pub mod rule;
+pub mod shown;
 pub mod snapshot;
 pub mod spec;
 pub mod synapse;

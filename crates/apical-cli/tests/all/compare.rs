@@ -154,17 +154,92 @@ fn what_cannot_be_compared_is_refused_before_anything_is_computed() {
 
 #[cfg(unix)]
 #[test]
-fn a_stopped_comparison_leaves_its_folder_empty_for_the_next_try() {
+fn a_stopped_comparison_goes_on_to_the_same_bytes() {
     let folder = tempdir().unwrap();
-    let mut command = crate::common::program(folder.path());
-    command
-        .args("compare marschall2019/lags46 --out a --threads 1".split_whitespace())
-        .stderr(std::process::Stdio::piped());
-    let child = command.spawn().unwrap();
-    crate::common::wait_for(&folder.path().join("a"));
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    let output = crate::common::interrupt(child);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("stopped before the end"), "{said}");
-    assert!(files(folder.path()).is_empty());
+    let path = |name: &str| folder.path().join(name);
+    let line = "compare marschall2019/lags46 --seeds 3 --steps 6000 --rules rtrl,rflo,f_bptt,uoro,e_bptt \
+        --set checkpoint.every=1000 --train rtrl --quiet --out";
+    apical(folder.path(), &format!("{line} whole")).ok();
+    let start = |line: &str| {
+        let mut command = crate::common::program(folder.path());
+        command.args(line.split_whitespace());
+        command
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    // Waits until so many seeds are kept, done or not.
+    let kept = |count: usize| {
+        let begun = std::time::Instant::now();
+        let seeds = || files(&path("a/seeds"));
+        let is_whole = |name: &&String| !name.starts_with('.');
+        while !path("a/seeds").exists() || seeds().keys().filter(is_whole).count() < count {
+            assert!(begun.elapsed().as_secs() < 60);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    };
+    let child = start(&format!("{line} a --threads 1"));
+    kept(2);
+    let said = String::from_utf8(crate::common::interrupt(child).stderr).unwrap();
+    assert!(
+        said.contains("stopped; go on with: apical compare --resume --out a"),
+        "{said}"
+    );
+    assert!(!path("a/alignment.csv").exists());
+    // Nothing is changed by what does not go on with it.
+    let before = files(&path("a"));
+    let cases: [(&str, &[&str]); 7] = [
+        (
+            "--steps 7000",
+            &["steps: got 7000, expected 6000", "Leave --steps out"],
+        ),
+        ("--seeds 2", &["seeds: got 2, expected at least 3"]),
+        ("--seed 1", &["seed: got 1, expected 0"]),
+        (
+            "--set network.units=8",
+            &["network.units: got 8, expected 32"],
+        ),
+        ("--train rflo", &["rule", "rflo"]),
+        (
+            "--rules rtrl,rflo",
+            &["--rules: got rtrl,rflo, expected rtrl,rflo,f_bptt"],
+        ),
+        ("--rules rtrl,rtlr", &["Did you mean `rtrl`?"]),
+    ];
+    for (options, parts) in cases {
+        let ran = apical(
+            folder.path(),
+            &format!("compare --resume --out a {options}"),
+        );
+        ran.fails(1, parts);
+        assert_same(&before, &files(&path("a")));
+    }
+    // A kill loses no more than the steps since a seed was last kept.
+    let mut child = start("compare --resume --out a --threads 1 --quiet");
+    kept(3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    apical(folder.path(), &format!("{line} a --resume --threads 2")).ok();
+    assert_same(&results(&path("whole")), &results(&path("a")));
+    // What is done is not trained again, and more seeds are only added.
+    apical(folder.path(), "compare --resume --out a --seeds 4 --quiet").ok();
+    let more = line.replace("--seeds 3", "--seeds 4");
+    apical(folder.path(), &format!("{more} more")).ok();
+    assert_same(&results(&path("more")), &results(&path("a")));
+}
+
+#[test]
+fn only_comparisons_go_on_as_comparisons() {
+    let folder = tempdir().unwrap();
+    let run = format!("{} --out r --quiet", crate::common::SHORT);
+    apical(folder.path(), &run).ok();
+    apical(folder.path(), "compare --resume --out r")
+        .fails(1, &["holds no rules.toml", "apical run --resume --out DIR"]);
+    apical(folder.path(), "compare --resume --out none").fails(1, &["none holds no config.toml"]);
+    apical(folder.path(), "compare --out r").fails(2, &["<EXPERIMENT>"]);
+    let line = format!("{QUICK} --rules rtrl,rflo --quiet --out c");
+    apical(folder.path(), &line).ok();
+    let (name, _) = files(&folder.path().join("c/seeds")).pop_first().unwrap();
+    std::fs::write(folder.path().join("c/seeds").join(&name), "no checkpoint").unwrap();
+    apical(folder.path(), "compare --resume --out c").fails(1, &[&name]);
 }

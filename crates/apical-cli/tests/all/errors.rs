@@ -83,6 +83,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
         &[
             "task.lags: got string \"[4,5\"",
             "expected a list of 2 numbers",
+            "In a shell, quote lists and tables: --set 'task.lags=[4, 5]'.",
         ],
     ),
     (
@@ -357,9 +358,9 @@ fn bad_arguments_are_refused() {
             &["--seed", "18446744073709551615", "not in 0.."],
         ),
         (
-            &format!("{lags46} --out r --steps 1e3"),
+            &format!("{lags46} --out r --steps 1.5e0"),
             2,
-            &["--steps", "1e3"],
+            &["--steps", "1.5e0", "not a whole number"],
         ),
         (
             &format!("{lags46} --out r --threads many"),
@@ -607,4 +608,96 @@ fn a_rate_far_too_large_is_no_crash() {
         1,
         &["3 of 3 seeds diverged", "seed 0: training diverged at step"],
     );
+}
+
+#[test]
+fn names_and_values_cannot_steer_the_terminal() {
+    let folder = tempdir().unwrap();
+    let evil = "a\x1b[31m\u{202e}\nb\x07";
+    let file = format!("{evil}.toml");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path(&file), "steps = \"\u{202e}\" # \x1b[2J\n").unwrap();
+    std::fs::write(path("x.toml"), "\"k\u{202e}\" = 1\nbatch = 1").unwrap();
+    let words =
+        |words: &[&str]| -> Vec<String> { words.iter().map(|word| word.to_string()).collect() };
+    let set = |change: &str| words(&["run", "marschall2019/lags46", "--out", "r", "--set", change]);
+    let rules = format!("{evil},rtrl");
+    for (line, code) in [
+        (words(&["run", evil]), 1),
+        (words(&["run", &file]), 1),
+        (words(&["run", "x.toml"]), 1),
+        (words(&["run", "--resume", "--out", evil]), 1),
+        (words(&["check", evil]), 1),
+        (words(&["rules", evil]), 1),
+        (words(&["reproduce", evil]), 1),
+        (
+            words(&["compare", "marschall2019/lags46", "--rules", &rules]),
+            1,
+        ),
+        (words(&["run", "marschall2019/lags46", "--steps", evil]), 2),
+        (words(&[evil]), 2),
+        (set(&format!("task.kind={evil}")), 1),
+        (set(&format!("{evil}=1")), 1),
+        (set(&format!("network.units={evil}")), 1),
+        (set(&format!("rule={{kind={evil}}}")), 1),
+    ] {
+        let ran = finish(program(folder.path()).args(&line));
+        assert_eq!(ran.code, Some(code), "{line:?}: {}", ran.err);
+        for said in [&ran.err, &ran.out] {
+            let hidden = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            assert!(!said.contains(hidden), "{line:?}: {said:?}");
+        }
+        if code == 1 {
+            assert_eq!(ran.err.lines().count(), 1, "{line:?}: {}", ran.err);
+        }
+    }
+    // A title and a folder are told on the way.
+    let mut line = set(&format!("title={}", evil.replace('\n', " ")));
+    line.extend(words(&["--steps", "1", "--seeds", "1"]));
+    line[3] = evil.into();
+    let ran = finish(program(folder.path()).args(&line)).ok();
+    assert!(!(ran.err + &ran.out).contains(['\x1b', '\x07', '\u{202e}']));
+}
+
+#[test]
+fn long_echoes_are_cut() {
+    let folder = tempdir().unwrap();
+    let long = "x".repeat(100_000);
+    std::fs::write(folder.path().join("long.toml"), format!("steps = = {long}")).unwrap();
+    let set = |change: String| -> Vec<String> {
+        let line = "run marschall2019/lags46 --out r --set";
+        line.split(' ').map(String::from).chain([change]).collect()
+    };
+    let words = |a: &str, b: &str| vec![a.to_string(), b.to_string()];
+    for line in [
+        words("run", "long.toml"),
+        words("rules", &long),
+        words("check", &long),
+        set(format!("task.kind={long}")),
+        set(format!("{long}=1")),
+        set(long.clone()),
+        set(format!("network.units={long}")),
+        set(format!("network.units=\"{long}\"")),
+    ] {
+        let ran = finish(program(folder.path()).args(&line));
+        ran.fails(1, &["…"]);
+        assert!(ran.err.len() < 3_000, "{} bytes", ran.err.len());
+    }
+}
+
+#[test]
+fn whole_numbers_are_read_as_written_by_hand() {
+    let folder = tempdir().unwrap();
+    let line = "run marschall2019/lags46 --quiet --set network.units=4 --set evaluate.steps=1e1";
+    let by_hand = format!("{line} --steps 1e3 --seeds 2e0 --threads 1e0 --out a");
+    apical(folder.path(), &by_hand).ok();
+    let by_change = format!("{line} --set steps=1_000 --set seeds=2.0 --out b");
+    apical(folder.path(), &by_change).ok();
+    let results = |name: &str| crate::common::results(&folder.path().join(name));
+    assert_same(&results("a"), &results("b"));
+    apical(
+        folder.path(),
+        "check rflo --cases 1e1 --draws 1_000 --seed 0",
+    )
+    .ok();
 }

@@ -12,5 +12,6 @@ mod python;
 mod reproduce;
 mod resume;
 mod run;
+mod signals;
 mod tables;
 mod threads;
