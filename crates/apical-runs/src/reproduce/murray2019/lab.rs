@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use apical::monitor::{Monitor, Recorder};
 use apical::network::Activity;
@@ -11,11 +10,11 @@ use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
 use crate::runner::Runner;
-use crate::{Error, Result, checkpoint_file, experiment};
+use crate::{Result, checkpoint_file, experiment};
 
 /// Losses above this, those of diverged runs among them, count as this: a silent output has 0.328 at figure 2's task.
 pub const WORST: f64 = 1.0;
-/// Steps between two looks at the stop flag, at least.
+/// Steps between two reports of progress.
 const CHUNK: u64 = 8192;
 
 /// What one network gave.
@@ -227,12 +226,9 @@ fn train<T: Scalar>(
     let mut done = 0;
     let mut diverged = false;
     while done < experiment.steps {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::Stopped);
-        }
         let chunk = CHUNK.min(experiment.steps - done);
         let both = &mut Both(&mut losses, &mut recorder);
-        match learner.run(&mut *task, chunk, both) {
+        match learner.run_until(&mut *task, chunk, both, stop) {
             Ok(_) => {}
             // What diverges is a result, and the rest of its steps need not be made.
             Err(apical::Error::Diverged { .. }) => {
@@ -352,6 +348,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
+    use crate::Error;
 
     #[test]
     fn a_network_that_was_kept_is_not_trained_again() {
