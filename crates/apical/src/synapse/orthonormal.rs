@@ -30,10 +30,10 @@ pub(super) fn orthonormal(
         factor_in_blocks(columns)
     };
     let mut q = Matrix::zeros(count, len);
-    for k in 0..count {
+    for (k, on_axis) in diagonal.iter().enumerate() {
         q.row_mut(k)[k] = match signs {
             Signs::Householder => 1.0,
-            Signs::Uniform => 1.0_f64.copysign(diagonal[k]),
+            Signs::Uniform => 1.0_f64.copysign(*on_axis),
         };
     }
     if count <= UNBLOCKED {
