@@ -57,35 +57,42 @@ const PIECES: &[&str] = &[
 /// One input in so many uses a large number: most of them are refused, the rest slow.
 const SELDOM: usize = 60;
 
-/// Changes text in one to four places; `words` are names that may stand somewhere.
+/// Changes of one input: seldom more than two, for most of them are refused.
+fn changes(draw: &mut Draw) -> usize {
+    [1, 1, 1, 2, 2, 4][draw.below(6)]
+}
+
+/// Changes text in a few places; `words` are names that may stand somewhere.
 pub fn text(draw: &mut Draw, text: &str, words: &[String]) -> String {
     let mut text = text.to_string();
-    for _ in 0..=draw.below(4) {
+    for _ in 0..changes(draw) {
         change_text(draw, &mut text, words);
     }
     text
 }
 
 fn change_text(draw: &mut Draw, text: &mut String, words: &[String]) {
-    match draw.below(16) {
-        0..=4 => {
+    match draw.below(20) {
+        0..=8 => {
             let number = number(draw);
             replace_one(draw, text, is_number, number);
         }
-        5..=7 if !words.is_empty() => {
+        9..=12 if !words.is_empty() => {
             let word = words[draw.below(words.len())].clone();
-            replace_one(draw, text, is_word, &word);
+            // Words in quotation marks are values, others keys: those are seldom known by another name.
+            let is_key_too = draw.one_in(4);
+            let is_kind = |before: &str, token: &str| {
+                is_word(before, token) && (is_key_too || before.ends_with('"'))
+            };
+            replace_one(draw, text, is_kind, &word);
         }
-        8 => {
+        13 => {
             let piece = draw.choice(PIECES);
-            replace_one(
-                draw,
-                text,
-                |token| is_word(token) || is_number(token),
-                piece,
-            );
+            let is_kind =
+                |before: &str, token: &str| is_word(before, token) || is_number(before, token);
+            replace_one(draw, text, is_kind, piece);
         }
-        9 | 10 => {
+        14 | 15 => {
             let lines = lines(text);
             let from = lines[draw.below(lines.len())].clone();
             match draw.one_in(2) {
@@ -97,12 +104,12 @@ fn change_text(draw: &mut Draw, text: &mut String, words: &[String]) {
                 }
             }
         }
-        11 | 12 => {
+        16 => {
             let piece = draw.choice(PIECES);
             text.insert_str(boundary(draw, text), piece);
         }
-        13 => text.truncate(boundary(draw, text)),
-        14 => {
+        17 => text.truncate(boundary(draw, text)),
+        18 => {
             let (a, b) = (boundary(draw, text), boundary(draw, text));
             text.replace_range(a.min(b)..a.max(b), "");
         }
@@ -122,16 +129,21 @@ pub fn number(draw: &mut Draw) -> &'static str {
     }
 }
 
-fn is_number(token: &str) -> bool {
+fn is_number(_: &str, token: &str) -> bool {
     token.starts_with(|c: char| c.is_ascii_digit())
 }
 
-fn is_word(token: &str) -> bool {
+fn is_word(_: &str, token: &str) -> bool {
     token.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Puts `new` in the place of one of the tokens that are of a kind.
-fn replace_one(draw: &mut Draw, text: &mut String, is_kind: impl Fn(&str) -> bool, new: &str) {
+/// Puts `new` in the place of one of the tokens that are of a kind, by what stands before them and by themselves.
+fn replace_one(
+    draw: &mut Draw,
+    text: &mut String,
+    is_kind: impl Fn(&str, &str) -> bool,
+    new: &str,
+) {
     let in_token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let mut tokens: Vec<Range<usize>> = Vec::new();
     for (at, c) in text.char_indices().filter(|(_, c)| in_token(*c)) {
@@ -140,7 +152,7 @@ fn replace_one(draw: &mut Draw, text: &mut String, is_kind: impl Fn(&str) -> boo
             _ => tokens.push(at..at + c.len_utf8()),
         }
     }
-    tokens.retain(|token| is_kind(&text[token.clone()]));
+    tokens.retain(|token| is_kind(&text[..token.start], &text[token.clone()]));
     if !tokens.is_empty() {
         let token = tokens[draw.below(tokens.len())].clone();
         text.replace_range(token, new);
@@ -161,10 +173,10 @@ fn boundary(draw: &mut Draw, text: &str) -> usize {
     text.floor_char_boundary(draw.cut(text.len()))
 }
 
-/// Changes bytes in one to four places.
+/// Changes bytes in a few places.
 pub fn bytes(draw: &mut Draw, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for _ in 0..=draw.below(4) {
+    for _ in 0..changes(draw) {
         change_bytes(draw, &mut bytes);
     }
     bytes

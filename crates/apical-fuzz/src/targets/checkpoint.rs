@@ -135,7 +135,7 @@ impl Target for Checkpoints {
             }
             _ => {
                 let mut snapshot = saved.snapshot.clone();
-                for _ in 0..=draw.below(3) {
+                for _ in 0..=draw.below(2) {
                     change(draw, &mut snapshot);
                 }
                 checkpoint_file::encode(path(), &snapshot).unwrap_or_default()

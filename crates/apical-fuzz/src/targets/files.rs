@@ -92,7 +92,7 @@ fn npy(draw: &mut Draw, shape: &[usize]) -> Vec<u8> {
         header.push(' ');
     }
     header.push('\n');
-    if draw.one_in(2) {
+    if draw.one_in(4) {
         header = mutate::text(draw, &header, &kinds.map(String::from));
     }
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -125,7 +125,7 @@ fn npz(draw: &mut Draw) -> std::io::Result<Vec<u8>> {
         let options = SimpleFileOptions::default().compression_method(method);
         archive.start_file(format!("{name}.npy"), options)?;
         let mut array = npy(draw, &shape);
-        if draw.one_in(8) {
+        if draw.one_in(12) {
             array = mutate::bytes(draw, &array);
         }
         archive.write_all(&array)?;

@@ -44,74 +44,73 @@ impl Target for Experiments {
     }
 }
 
-/// Writes the message out, as a user would see it.
+/// Writes the message out, as a user would see it: whole sentences.
 pub fn refused(error: &dyn std::error::Error) -> bool {
     let message = error.to_string();
-    assert!(
-        message.ends_with('.') || message.contains('\n'),
-        "no sentence: {message}"
-    );
+    assert!(message.ends_with(['.', '?']), "no sentence: {message}");
     false
 }
 
 /// Changes of one experiment, `key=value` on each line.
 pub struct Changes {
     texts: Vec<String>,
-    keys: Vec<String>,
-    values: Vec<String>,
+    /// Of each text: its keys, with their values.
+    leaves: Vec<Vec<[String; 2]>>,
+    words: Vec<String>,
 }
 
 impl Changes {
     /// All keys of all experiments, and their values.
     pub fn new() -> Self {
-        let texts = corpus::experiments();
-        let mut keys = vec![
-            "circuit.trials".to_string(),
-            "monitor".into(),
-            "title".into(),
-        ];
-        let mut values: Vec<String> = corpus::words(&texts);
-        for table in texts.iter().filter_map(|text| text.parse::<Table>().ok()) {
-            leaves("", &Value::Table(table), &mut keys, &mut values);
-        }
-        for list in [&mut keys, &mut values] {
-            list.sort_unstable();
-            list.dedup();
-        }
+        let texts = [corpus::experiments(), corpus::circuits()].concat();
+        let leaves = texts.iter().map(|text| {
+            let mut all = Vec::new();
+            if let Ok(table) = text.parse::<Table>() {
+                leaves("", &Value::Table(table), &mut all);
+            }
+            all
+        });
         Self {
+            leaves: leaves.collect(),
+            words: corpus::words(&texts),
             texts,
-            keys,
-            values,
         }
     }
 }
 
-fn leaves(key: &str, value: &Value, keys: &mut Vec<String>, values: &mut Vec<String>) {
-    keys.push(key.trim_start_matches('.').into());
-    match value {
-        Value::Table(table) => table
-            .iter()
-            .for_each(|(name, value)| leaves(&format!("{key}.{name}"), value, keys, values)),
-        other => values.push(other.to_string()),
+fn leaves(key: &str, value: &Value, all: &mut Vec<[String; 2]>) {
+    all.push([key.trim_start_matches('.').into(), value.to_string()]);
+    if let Value::Table(table) = value {
+        for (name, value) in table {
+            leaves(&format!("{key}.{name}"), value, all);
+        }
     }
 }
 
 impl Target for Changes {
     fn input(&self, draw: &mut Draw) -> Vec<u8> {
+        let base = draw.below(self.texts.len());
         let mut changes = String::new();
-        for _ in 0..=draw.below(3) {
-            let key = &self.keys[draw.below(self.keys.len())];
+        for _ in 0..[1, 1, 2, 3][draw.below(4)] {
+            // Seldom a key of another experiment.
+            let other = if draw.one_in(8) {
+                draw.below(self.texts.len())
+            } else {
+                base
+            };
+            let leaves = &self.leaves[other];
+            let [key, value] = &leaves[draw.below(leaves.len())];
             let value = match draw.below(4) {
-                0 => mutate::number(draw),
-                _ => &self.values[draw.below(self.values.len())],
+                0 | 1 => mutate::number(draw),
+                2 => &self.words[draw.below(self.words.len())],
+                _ => value,
             };
             changes += &format!("{key}={value}\n");
         }
-        if draw.one_in(2) {
-            changes = mutate::text(draw, &changes, &self.keys);
+        if draw.one_in(3) {
+            changes = mutate::text(draw, &changes, &self.words);
         }
-        let base = draw.below(self.texts.len()) as u8;
-        [&[base], changes.as_bytes()].concat()
+        [&[base as u8], changes.as_bytes()].concat()
     }
 
     fn run(&self, input: &[u8]) -> bool {
