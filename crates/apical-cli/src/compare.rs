@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apical_runs::compare::{Compared, Plan, RULES};
 use apical_runs::files::write_atomic;
-use apical_runs::run::{Environment, free_run_dir, write_figure};
+use apical_runs::folder::RunFolder;
+use apical_runs::run::{Environment, write_figure};
 use apical_runs::runner::Runner;
 use apical_runs::statistics::Spread;
 use apical_runs::{Error, experiment, table};
@@ -61,22 +62,26 @@ pub struct Arguments {
 
 impl Arguments {
     /// The comparison and where its seeds are kept, of a new one or of one to go on with.
-    fn prepare(&self) -> Result<(PathBuf, Plan, PathBuf)> {
+    fn prepare(&self) -> Result<(RunFolder, Plan, PathBuf)> {
+        let command = command_line();
         if let (true, Some(dir)) = (self.resume, &self.out) {
-            let kept = Plan::open(dir)?;
+            let kept = Plan::open(dir, &self.changes())?;
             let plan = self.resumed(&kept)?;
+            let folder = RunFolder::hold(dir, &command)?;
             let seeds = plan.go_on(&kept, dir)?;
-            return Ok((dir.clone(), plan, seeds));
+            return Ok((folder, plan, seeds));
         }
         let name = self.experiment.as_deref().unwrap_or_default();
         let rules = self.rules.as_deref().unwrap_or(RULES);
         let plan = Plan::new(name, &self.changes(), self.train.as_deref(), rules)?;
-        let compared = || free_run_dir(&format!("{}-compared", stem(name)));
-        let dir = self.out.clone().unwrap_or_else(compared);
+        let folder = match &self.out {
+            Some(dir) => RunFolder::claim(dir, &command)?,
+            None => RunFolder::numbered(&format!("{}-compared", stem(name)), &command)?,
+        };
         let size = (plan.experiment.seed, plan.experiment.seeds);
-        let environment = Environment::now(VERSION, COMMIT, command_line(), size, self.threads);
-        let seeds = plan.begin(&dir, &environment)?;
-        Ok((dir, plan, seeds))
+        let environment = Environment::now(VERSION, COMMIT, command, size, self.threads);
+        let seeds = plan.begin(folder.path(), &environment)?;
+        Ok((folder, plan, seeds))
     }
 
     /// What is asked for now, where what is left out is as it was.
@@ -113,7 +118,11 @@ impl Arguments {
 
 /// Runs the command.
 pub fn compare(arguments: &Arguments) -> Result<ExitCode> {
-    let (dir, plan, seeds) = arguments.prepare()?;
+    let (folder, plan, seeds) = arguments.prepare()?;
+    let dir = folder.path();
+    if let Some(warning) = folder.warning() {
+        tell(&format!("warning: {warning}"));
+    }
     let meter = Meter::new(plan.total_steps(), arguments.quiet);
     let outcome = plan.run(Runner {
         threads: arguments.threads,

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use apical::shown::escaped;
+pub(crate) use apical_runs::files::quoted;
 use clap::{Parser, Subcommand};
 
 /// Train recurrent neural networks with rules that are local in space, local in time and online.
@@ -116,14 +117,4 @@ pub(crate) fn command_line() -> String {
         .chain(words)
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::Result;
 use apical_runs::Error;
 use apical_runs::claims::{Claim, Claims};
-use apical_runs::files::create_run_dir;
+use apical_runs::folder::RunFolder;
 use apical_runs::reproduce::{Choice, Paper, Report, kept_seeds};
-use apical_runs::run::{Environment, check_writable, free_run_dir, write_json};
+use apical_runs::run::{Environment, check_writable, write_json};
 use apical_runs::runner::Runner;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -60,22 +60,26 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
         quick: arguments.quick,
         part,
     };
-    let dir = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| free_run_dir(&arguments.paper));
-    let is_new = !dir.exists();
-    if !arguments.resume {
-        create_run_dir(&dir)?;
+    let folder = match &arguments.out {
+        // A folder that is not there is named by the check of what is kept.
+        Some(dir) if arguments.resume => {
+            kept_seeds(dir, paper, choice, true)?;
+            RunFolder::hold(dir, &command_line())?
+        }
+        Some(dir) => RunFolder::claim(dir, &command_line())?,
+        None => RunFolder::numbered(&arguments.paper, &command_line())?,
+    };
+    if let Some(warning) = folder.warning() {
+        tell(&format!("warning: {warning}"));
     }
-    if let Some(json) = &arguments.json {
+    if let Some(json) = &arguments.json
         // Now, not after minutes of computing.
-        check_writable(json).inspect_err(|_| {
-            if is_new {
-                let _ = std::fs::remove_dir(&dir);
-            }
-        })?;
+        && let Err(error) = check_writable(json)
+    {
+        folder.discard();
+        return Err(error.into());
     }
+    let dir = folder.path().to_path_buf();
     let keep = kept_seeds(&dir, paper, choice, arguments.resume)?;
     let (seeds, steps) = (paper.size)(choice)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);

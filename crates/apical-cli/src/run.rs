@@ -1,14 +1,16 @@
 //! `apical run`: train an experiment and keep what it gives.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use apical::Experiment;
 use apical_runs::experiment;
+use apical_runs::folder::RunFolder;
 use apical_runs::record::{Curve, Ending, SeedRecord};
-use apical_runs::run::{Environment, RunDir, free_run_dir};
+use apical_runs::run::{Environment, RunDir};
+use apical_runs::start_from::Origin;
 use apical_runs::statistics::Spread;
 use clap::Args;
 
@@ -18,8 +20,8 @@ use crate::{COMMIT, VERSION, command_line, numbers, print, quoted, signals, tell
 /// Arguments of `apical run`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Built-in name (see `apical list`) or TOML file; with --resume, left out.
-    #[arg(required_unless_present = "resume")]
+    /// Built-in name (see `apical list`) or TOML file; with --resume or --from, left out.
+    #[arg(required_unless_present_any = ["resume", "from"])]
     experiment: Option<String>,
     /// Change a setting, for example --set rule.rate=1e-3; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -42,6 +44,10 @@ pub struct Arguments {
     /// Go on with the run in --out DIR from its checkpoints.
     #[arg(long, requires = "out")]
     resume: bool,
+    /// Begin from the checkpoints of another run (its folder, or one checkpoint), under the settings of --set; --steps counts its
+    /// steps too.
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
+    from: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(long, short)]
     quiet: bool,
@@ -63,25 +69,70 @@ impl Arguments {
 
     /// The folder and the experiment, of a new run or of one to go on with.
     fn prepare(&self) -> Result<(RunDir, Experiment)> {
-        if let (true, Some(out)) = (self.resume, &self.out) {
-            let (dir, kept) = RunDir::open(out)?;
-            let text = match &self.experiment {
-                Some(name) => experiment::resolved(&experiment::load(name, &[])?)?,
-                None => experiment::resolved(&kept)?,
-            };
-            let experiment = experiment::parse(&text, &self.all_changes())?;
-            dir.go_on(&kept, &experiment)?;
-            return Ok((dir, experiment));
+        let prepared = match (&self.out, &self.from) {
+            (Some(out), _) if self.resume => self.go_on(out),
+            (_, Some(from)) => self.begin_from(from),
+            _ => self.begin(),
+        }?;
+        if let Some(warning) = prepared.0.warning() {
+            tell(&format!("warning: {warning}"));
         }
+        Ok(prepared)
+    }
+
+    fn go_on(&self, out: &Path) -> Result<(RunDir, Experiment)> {
+        let (dir, kept) = RunDir::open(out, &command_line())?;
+        let experiment = match &self.experiment {
+            Some(name) => experiment::load(name, &self.all_changes())?,
+            None => kept.experiment(&self.all_changes())?,
+        };
+        dir.go_on(&kept, &experiment)?;
+        Ok((dir, experiment))
+    }
+
+    fn begin(&self) -> Result<(RunDir, Experiment)> {
         let name = self.experiment.as_deref().unwrap_or_default();
         let experiment = experiment::load(name, &self.all_changes())?;
-        let path = self.out.clone().unwrap_or_else(|| free_run_dir(name));
+        let folder = self.claim(name)?;
+        let dir = RunDir::create(folder, &experiment, &self.environment(&experiment))?;
+        Ok((dir, experiment))
+    }
+
+    fn begin_from(&self, from: &Path) -> Result<(RunDir, Experiment)> {
+        let origin = Origin::open(from)?;
+        let mut changes = origin.changes();
+        changes.extend(self.all_changes());
+        let experiment = match &self.experiment {
+            Some(name) => experiment::load(name, &changes)?,
+            None => origin.settings().experiment(&changes)?,
+        };
+        let start = origin.start(&experiment)?;
+        let folder = self.claim(&format!("{}-on", origin.name()))?;
+        let environment = self.environment(&experiment);
+        let (dir, dropped) = RunDir::create_from(folder, &experiment, &environment, &start)?;
+        if !self.quiet {
+            start.notes().iter().for_each(|note| tell(note));
+        }
+        if !dropped.is_empty() {
+            tell(&format!(
+                "warning: begun anew, as it does not fit the new settings: {}",
+                dropped.join("; ")
+            ));
+        }
+        Ok((dir, experiment))
+    }
+
+    /// The folder asked for, or a new one called after `name`.
+    fn claim(&self, name: &str) -> Result<RunFolder> {
+        Ok(match &self.out {
+            Some(out) => RunFolder::claim(out, &command_line())?,
+            None => RunFolder::numbered(name, &command_line())?,
+        })
+    }
+
+    fn environment(&self, experiment: &Experiment) -> Environment {
         let seeds = (experiment.seed, experiment.seeds);
-        let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, self.threads);
-        Ok((
-            RunDir::create(&path, &experiment, &environment)?,
-            experiment,
-        ))
+        Environment::now(VERSION, COMMIT, command_line(), seeds, self.threads)
     }
 }
 
@@ -112,7 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let outcome = dir.run(
         &experiment,
         arguments.threads,
-        arguments.resume,
+        arguments.resume || arguments.from.is_some(),
         signals::heeded(),
         &meter,
     );

@@ -7,7 +7,7 @@ use apical::check::{Settings, receipt};
 use apical::rule::RuleSpec;
 use apical_runs::compare::Plan;
 use apical_runs::experiment::BUILT_IN;
-use apical_runs::files::create_run_dir;
+use apical_runs::folder::RunFolder;
 use apical_runs::reproduce::{Choice, PAPERS, Paper, kept_seeds};
 use apical_runs::run::{Environment, write_json};
 use apical_runs::runner::Runner;
@@ -145,16 +145,19 @@ pub fn reproduce<'py>(
     guarded(|| {
         let paper = Paper::by_key(paper).map_err(raise)?;
         let choice = choice(paper, part.as_ref(), quick)?;
-        let mut keep = None;
-        if let Some(out) = out {
-            if !resume {
-                create_run_dir(out).map_err(raise)?;
-            }
-            keep = kept_seeds(Path::new(out), paper, choice, resume).map_err(raise)?;
-        }
-        let (seeds, _) = (paper.size)(choice).map_err(raise)?;
+        let (mut keep, mut folder) = (None, None);
         let part = part.map_or(String::new(), |(word, name)| format!(", {word}={name:?}"));
         let command = format!("apical.reproduce({:?}{part}, quick={quick})", paper.key);
+        if let Some(out) = out.map(Path::new) {
+            if resume {
+                keep = kept_seeds(out, paper, choice, true).map_err(raise)?;
+                folder = Some(RunFolder::hold(out, &command).map_err(raise)?);
+            } else {
+                folder = Some(RunFolder::claim(out, &command).map_err(raise)?);
+                keep = kept_seeds(out, paper, choice, false).map_err(raise)?;
+            }
+        }
+        let (seeds, _) = (paper.size)(choice).map_err(raise)?;
         let version = env!("CARGO_PKG_VERSION");
         let environment = Environment::now(version, "unknown", command, seeds, threads);
         let reproduction = interruptible(py, progress, |stop, counter| {
@@ -166,8 +169,8 @@ pub fn reproduce<'py>(
             };
             (paper.reproduce)(choice, runner)
         })?;
-        if let Some(out) = out {
-            let dir = Path::new(out);
+        if let Some(folder) = folder {
+            let dir = folder.path();
             write_json(&dir.join("environment.json"), &environment).map_err(raise)?;
             reproduction.write(dir).map_err(raise)?;
         }

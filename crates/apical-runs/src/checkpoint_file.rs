@@ -12,6 +12,7 @@ use apical::snapshot::{Array, Snapshot};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
 
+use crate::error::ANOTHER_COPY;
 use crate::{Error, Result, files};
 
 const METADATA: &str = "__metadata__";
@@ -142,15 +143,18 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
     let foreign = |what: &str| Error::NotACheckpoint {
         path: path.to_path_buf(),
         what: what.to_owned(),
+        mend: "Check the path: checkpoints lie in the folder of their run.".into(),
     };
     let truncated = |expected: String| Error::CheckpointTruncated {
         path: path.to_path_buf(),
         got: bytes.len() as u64,
         expected,
+        mend: ANOTHER_COPY.into(),
     };
     let damaged = |what: String| Error::CheckpointDamaged {
         path: path.to_path_buf(),
         what,
+        mend: ANOTHER_COPY.into(),
     };
 
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH>() else {

@@ -51,10 +51,24 @@ pub enum Error {
         /// What is there, for example `is not empty`.
         holds: &'static str,
     },
+    /// A run folder in which another process works.
+    #[error(
+        "{path}: in use by {}, expected a folder in which nobody works. {mend}; nothing in it was changed.",
+        sentence(by),
+        path = named(path)
+    )]
+    RunDirHeld {
+        /// The folder asked for.
+        path: PathBuf,
+        /// Which process, where, since when and with which command.
+        by: String,
+        /// What to do about it, without the full stop.
+        mend: String,
+    },
     /// A file that was never a checkpoint.
     #[error(
         "{path}: not an Apical checkpoint ({}), expected a .safetensors file written by \
-         Apical. Check the path: checkpoints lie in the folder of their run.",
+         Apical. {mend}",
         sentence(what),
         path = named(path)
     )]
@@ -63,11 +77,12 @@ pub enum Error {
         path: PathBuf,
         /// What gave it away.
         what: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
     },
     /// A checkpoint whose end is missing.
     #[error(
-        "{path}: truncated checkpoint, got {got} bytes, expected {expected}. Copy the file again, \
-         or go back to an earlier checkpoint of the same run.",
+        "{path}: truncated checkpoint, got {got} bytes, expected {expected}. {mend}",
         path = named(path)
     )]
     CheckpointTruncated {
@@ -77,11 +92,12 @@ pub enum Error {
         got: u64,
         /// Bytes needed, for example `at least 8`.
         expected: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
     },
     /// A checkpoint that is not what was written.
     #[error(
-        "{path}: damaged checkpoint, {}. Copy the file again, or go back to an earlier \
-         checkpoint of the same run.",
+        "{path}: damaged checkpoint, {}. {mend}",
         sentence(what),
         path = named(path)
     )]
@@ -90,6 +106,8 @@ pub enum Error {
         path: PathBuf,
         /// What does not fit.
         what: String,
+        /// What to do about it, as a full sentence.
+        mend: String,
     },
     /// A checkpoint written by another version of the format.
     #[error(
@@ -157,6 +175,17 @@ impl From<apical::Error> for Error {
 }
 
 impl Error {
+    /// The same error with another mend, if it is of a checkpoint that cannot be read; others as they are.
+    pub(crate) fn of_checkpoint(mut self, better: &str) -> Self {
+        match &mut self {
+            Self::NotACheckpoint { mend, .. }
+            | Self::CheckpointTruncated { mend, .. }
+            | Self::CheckpointDamaged { mend, .. } => *mend = better.into(),
+            _ => {}
+        }
+        self
+    }
+
     /// An [`Error::Io`], with the mend that fits the reason.
     pub fn io(path: impl AsRef<Path>, action: &'static str, reason: &std::io::Error) -> Self {
         Self::Io {
@@ -167,6 +196,10 @@ impl Error {
         }
     }
 }
+
+/// What to do about a checkpoint that cannot be read, where nothing is known of others.
+pub(crate) const ANOTHER_COPY: &str =
+    "Copy the file again, or go back to an earlier checkpoint of the same run.";
 
 fn mend(kind: std::io::ErrorKind) -> &'static str {
     use std::io::ErrorKind as Kind;

@@ -16,7 +16,7 @@ use toml::{Table, Value};
 pub use explain::{suggestion, typed};
 use set::Change;
 
-use crate::{Error, Result, data, memory};
+use crate::{Error, Result, data, data_paths, memory};
 
 /// An experiment that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -129,8 +129,19 @@ pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
     parse_in(text, changes, None)
 }
 
-fn parse_in(text: &str, changes: &[String], folder: Option<&Path>) -> Result<Experiment> {
+/// As [`parse`], where the files that `text` names may be found from `folder` too.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn parse_in(
+    text: &str,
+    changes: &[String],
+    folder: Option<&Path>,
+) -> Result<Experiment> {
     let mut experiment = parse_unchecked(text, changes)?;
+    if let Some(folder) = folder {
+        data_paths::complete(&mut experiment.task, text, folder);
+    }
     data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
     // What one rule lets record means nothing to another.

@@ -20,10 +20,29 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// [`Error::Io`] if the folder is missing, not writable or full. The temporary file
 /// is removed and whatever was at `path` is still there.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-    let path = path.as_ref();
+    write(path.as_ref(), None, bytes)
+}
+
+/// As [`write_atomic`], and what was at `path` is kept under the name `before`.
+///
+/// There is no moment at which neither of the two names has a whole file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_keeping(path: impl AsRef<Path>, before: &Path, bytes: &[u8]) -> Result<()> {
+    write(path.as_ref(), Some(before), bytes)
+}
+
+fn write(path: &Path, before: Option<&Path>, bytes: &[u8]) -> Result<()> {
     let fail = |reason: io::Error| Error::io(path, "write this file", &reason);
     let (temporary, file) = create_temporary(path).map_err(fail)?;
-    let written = fill(file, bytes).and_then(|()| fs::rename(&temporary, path));
+    let keep = || match before.map(|before| fs::rename(path, before)) {
+        Some(Err(reason)) if reason.kind() != io::ErrorKind::NotFound => Err(reason),
+        _ => Ok(()),
+    };
+    let written = fill(file, bytes)
+        .and_then(|()| keep())
+        .and_then(|()| fs::rename(&temporary, path));
     if let Err(reason) = written {
         // The first failure is the one worth telling; a second one changes nothing.
         let _ = fs::remove_file(&temporary);
@@ -33,33 +52,37 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Creates the folder of a run, with its parents.
-///
-/// An existing empty folder is taken as it is.
-///
-/// # Errors
-/// [`Error::RunDirTaken`] if there is something at `path`; [`Error::Io`] if the
-/// folder cannot be made or looked into.
-pub fn create_run_dir(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    let taken = |holds| Error::RunDirTaken {
-        path: path.to_path_buf(),
-        holds,
+/// Removes what killed writers left in `folder`; only for the one process that works there.
+pub(crate) fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
     };
-    match fs::metadata(path) {
-        Ok(found) if !found.is_dir() => return Err(taken("is a file")),
-        Ok(_) => {
-            let mut entries =
-                fs::read_dir(path).map_err(|e| Error::io(path, "look into this folder", &e))?;
-            if entries.next().is_some() {
-                return Err(taken("is not empty"));
-            }
-        }
-        Err(_) => {
-            fs::create_dir_all(path).map_err(|e| Error::io(path, "create this folder", &e))?;
+    for entry in entries.flatten() {
+        if is_temporary(&entry.file_name().to_string_lossy()) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(())
+}
+
+/// Whether a file is called as [`create_temporary`] calls them: `.NAME.PROCESS-NUMBER.tmp`.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix('.')
+        .and_then(|name| name.strip_suffix(".tmp"))
+        .and_then(|name| name.rsplit_once('.'))
+        .and_then(|(_, numbers)| numbers.split_once('-'))
+        .is_some_and(|(process, number)| digits(process) && digits(number))
+}
+
+/// A word as a shell takes it, for commands that messages name.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn create_temporary(path: &Path) -> io::Result<(PathBuf, File)> {

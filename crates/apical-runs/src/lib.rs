@@ -2,20 +2,26 @@
 #![deny(missing_docs)]
 
 pub mod checkpoint_file;
+mod checkpoints;
 pub mod claims;
 pub mod compare;
 pub mod data;
+mod data_paths;
+mod divergence;
 mod error;
 pub mod experiment;
 pub mod figure;
 pub mod files;
+pub mod folder;
 pub mod memory;
 pub mod record;
+mod records_file;
 pub mod reproduce;
 pub mod rule_page;
 pub mod run;
 pub mod runner;
 pub mod seed_run;
+pub mod start_from;
 pub mod statistics;
 pub mod table;
 

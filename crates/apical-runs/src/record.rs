@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use apical::Evaluation;
 use apical::monitor::{Recorder, Warning};
 use apical::snapshot::{Length, StateIo};
+use apical::{Evaluation, Learner, Scalar};
 
 use crate::table::{Column, Table};
 
@@ -17,9 +17,19 @@ pub struct Curve {
     pub steps: Vec<u64>,
     /// Values, box-filtered as configured.
     pub values: Vec<f64>,
+    /// Last step of the run and the value there, if it was not recorded; no longer run has it.
+    pub end: Option<(u64, f64)>,
 }
 
 impl Curve {
+    /// Puts the value at the end of the run behind the others, for those who look at the run as a whole.
+    pub fn close(&mut self) {
+        if let Some((step, value)) = self.end.take() {
+            self.steps.push(step);
+            self.values.push(value);
+        }
+    }
+
     /// Mean of the values recorded after `from` and up to `to` steps; NaN if there are none.
     pub fn mean_between(&self, from: u64, to: u64) -> f64 {
         let inside = |step: &u64| *step > from && *step <= to;
@@ -58,7 +68,7 @@ impl Tests {
         &self.steps
     }
 
-    /// Names of the four quantities of a test, as columns.
+    /// Names of the quantities of a test, as columns.
     pub const NAMES: [&'static str; 4] = [
         "held_out_loss",
         "held_out_accuracy",
@@ -69,6 +79,20 @@ impl Tests {
     /// One of the quantities, one number a test.
     pub fn column(&self, index: usize) -> Vec<f64> {
         self.values.iter().skip(index).step_by(4).copied().collect()
+    }
+
+    /// Step and quantities of each test.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (u64, &[f64])> {
+        let rows = self.values.chunks_exact(Self::NAMES.len());
+        self.steps.iter().copied().zip(rows)
+    }
+
+    /// Puts back what [`Tests::rows`] gave, one quantity after another.
+    pub(crate) fn put_back(&mut self, index: usize, step: u64, value: f64) {
+        if index == 0 {
+            self.steps.push(step);
+        }
+        self.values.push(value);
     }
 
     /// Mean of a quantity over the last `count` tests.
@@ -119,7 +143,8 @@ impl SeedRecord {
         self.curves.iter().find(|curve| curve.name == name)
     }
 
-    pub(crate) fn curves_of(recorder: &Recorder) -> Vec<Curve> {
+    pub(crate) fn curves_of<T: Scalar>(recorder: &Recorder, learner: &Learner<T>) -> Vec<Curve> {
+        let ends = recorder.ends(learner);
         let channels = recorder.channels();
         let copy = |(index, channel): (usize, &apical::monitor::Channel)| {
             // A quantity may be recorded twice, with different windows: loss, loss_2.
@@ -132,6 +157,7 @@ impl SeedRecord {
                 name,
                 steps: channel.steps.clone(),
                 values: channel.values.clone(),
+                end: ends[index].map(|value| (learner.steps(), value)),
             }
         };
         channels.iter().enumerate().map(copy).collect()

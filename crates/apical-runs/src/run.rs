@@ -8,14 +8,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
+use crate::folder::RunFolder;
 use crate::memory::side_by_side;
-use crate::record::{SeedRecord, metrics_table};
+use crate::record::{self, SeedRecord, metrics_table};
 use crate::runner::pool;
-use crate::seed_run::{
-    Progress, Surroundings, comparable, read_checkpoint, run_seed, same_settings,
-};
+use crate::seed_run::{Progress, Surroundings, comparable, run_seed, same_data, same_settings};
+use crate::start_from::{Parent, Start};
 use crate::statistics::mean_curve;
-use crate::{Error, Result, experiment, files};
+use crate::{Error, Result, checkpoints, data_paths, experiment, files};
 
 /// Where and when a run was made; what is needed to make it again.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +36,9 @@ pub struct Environment {
     pub threads: usize,
     /// Start of the run, UTC.
     pub started: String,
+    /// The checkpoints of another run from which this one went on, if it did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<Parent>,
 }
 
 impl Environment {
@@ -56,59 +59,141 @@ impl Environment {
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             threads,
             started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            from: Vec::new(),
         }
     }
 }
 
-/// The folder of a run.
+/// The settings of a run as they stand in a file.
 #[derive(Clone, Debug)]
+pub struct Settings {
+    text: String,
+    /// From which the files they name may be found.
+    folder: PathBuf,
+}
+
+impl Settings {
+    /// Reads `config`.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(config: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(config).map_err(|error| {
+            Error::io(config, "read the settings of the run to go on with", &error)
+        })?;
+        let folder = config.parent().unwrap_or(Path::new("")).into();
+        Ok(Self { text, folder })
+    }
+
+    /// Settings that stand in no file of their own.
+    pub(crate) fn of(text: String, folder: PathBuf) -> Self {
+        Self { text, folder }
+    }
+
+    /// The experiment, with `key = value` changes and the data its task names.
+    ///
+    /// # Errors
+    /// As [`experiment::load`].
+    pub fn experiment(&self, changes: &[String]) -> Result<Experiment> {
+        experiment::parse_in(&self.text, changes, Some(&self.folder))
+    }
+}
+
+/// The folder of a run, in which this process alone works.
+#[derive(Debug)]
 pub struct RunDir {
-    path: PathBuf,
+    folder: RunFolder,
 }
 
 impl RunDir {
-    /// A new folder; the resolved settings and the environment are written at once.
+    /// A new run in a folder that was claimed; the environment and the resolved settings are written at once.
     ///
     /// # Errors
-    /// A folder that is not empty, or files that cannot be written.
-    pub fn create(path: &Path, experiment: &Experiment, environment: &Environment) -> Result<Self> {
-        files::create_run_dir(path)?;
-        let dir = Self { path: path.into() };
-        let config = experiment::resolved(experiment)?;
-        files::write_atomic(dir.path.join("config.toml"), config.as_bytes())?;
-        dir.write_json("environment.json", environment)?;
-        files::create_run_dir(dir.path.join("checkpoints"))?;
+    /// Files that cannot be written.
+    pub fn create(
+        folder: RunFolder,
+        experiment: &Experiment,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let dir = Self { folder };
+        dir.begin(experiment, environment)?;
         Ok(dir)
     }
 
-    /// The folder of a run that is to go on, and its experiment.
+    /// As [`RunDir::create`], with seeds that go on from the checkpoints of another run; says what of these did not fit.
     ///
     /// # Errors
-    /// A folder without `config.toml`, or one that cannot be read.
-    pub fn open(path: &Path) -> Result<(Self, Experiment)> {
+    /// Files that cannot be written, or weights that do not fit.
+    pub fn create_from(
+        folder: RunFolder,
+        experiment: &Experiment,
+        environment: &Environment,
+        start: &Start,
+    ) -> Result<(Self, Vec<String>)> {
+        let dir = Self { folder };
+        dir.make_checkpoints()?;
+        let dropped = start.write(experiment, |seed| dir.checkpoint(seed))?;
+        let environment = Environment {
+            from: start.parents(),
+            ..environment.clone()
+        };
+        // Last, so that a run is never taken up without the checkpoints it began with.
+        dir.begin(experiment, &environment)?;
+        Ok((dir, dropped))
+    }
+
+    fn begin(&self, experiment: &Experiment, environment: &Environment) -> Result<()> {
+        self.make_checkpoints()?;
+        self.write_config(experiment)?;
+        self.write_json("environment.json", environment)
+    }
+
+    fn make_checkpoints(&self) -> Result<()> {
+        let checkpoints = self.path().join("checkpoints");
+        std::fs::create_dir_all(&checkpoints)
+            .map_err(|error| Error::io(&checkpoints, "create this folder", &error))
+    }
+
+    fn write_config(&self, experiment: &Experiment) -> Result<()> {
+        let config = data_paths::resolved_in(self.path(), experiment)?;
+        files::write_atomic(self.path().join("config.toml"), config.as_bytes())
+    }
+
+    /// The folder of a run that is to go on, and its settings as they were; `command` is told to others who try.
+    ///
+    /// # Errors
+    /// A folder without `config.toml`, one in which another process works, or one that cannot be read.
+    pub fn open(path: &Path, command: &str) -> Result<(Self, Settings)> {
         let config = path.join("config.toml");
         if !config.exists() {
+            let mend = match RunFolder::again(path) {
+                Some(command) => format!(
+                    "A start there ended before it had written its settings, with nothing learned; start again with: {command}"
+                ),
+                None => "Check the path, or leave out --resume to start a new run.".into(),
+            };
             return Err(Error::Config {
                 field: "--out".into(),
                 what: format!(
                     "{} holds no config.toml, expected the folder of an earlier run",
                     path.display()
                 ),
-                mend: "Check the path, or leave out --resume to start a new run.".into(),
+                mend,
             });
         }
-        let text = std::fs::read_to_string(&config).map_err(|error| {
-            Error::io(&config, "read the settings of the run to resume", &error)
-        })?;
-        Ok((Self { path: path.into() }, experiment::parse(&text, &[])?))
+        let folder = RunFolder::hold(path, command)?;
+        let settings = Settings::read(&config)?;
+        Ok((Self { folder }, settings))
     }
 
     /// Checks that `experiment` goes on with the run `kept` here, and keeps what it changes, such as more steps.
     ///
     /// # Errors
     /// A setting that differs, fewer steps or seeds, or a checkpoint that cannot be used; nothing was changed.
-    pub fn go_on(&self, kept: &Experiment, experiment: &Experiment) -> Result<()> {
-        let (old, new) = (kept, experiment);
+    pub fn go_on(&self, kept: &Settings, experiment: &Experiment) -> Result<()> {
+        let config = self.path().join("config.toml");
+        let old = &experiment::parse_unchecked(&kept.text, &[])?;
+        let new = experiment;
         for (field, got, expected, fits) in [
             ("steps", new.steps, old.steps, new.steps >= old.steps),
             ("seed", new.seed, old.seed, new.seed == old.seed),
@@ -120,7 +205,7 @@ impl RunDir {
                     field: field.into(),
                     what: format!(
                         "got {got}, expected {least}{expected} as in {}",
-                        self.path.join("config.toml").display()
+                        config.display()
                     ),
                     mend: format!(
                         "Leave --{field} out to finish that run, or choose another --out."
@@ -128,32 +213,34 @@ impl RunDir {
                 });
             }
         }
-        same_settings(&self.path.join("config.toml"), &comparable(kept)?, new)?;
+        same_settings(&config, &comparable(old)?, new)?;
         for seed in (0..new.seeds).map(|k| new.seed + k) {
-            let checkpoint = self.checkpoint(seed);
-            if checkpoint.exists() {
-                read_checkpoint(&checkpoint, new, seed)?;
+            if let Some(checkpoint) = checkpoints::newest(&self.checkpoint(seed)) {
+                let snapshot = checkpoints::read(&checkpoint, new, seed)?;
+                same_data(new, seed, &snapshot, self.path())?;
             }
         }
         // A run may have been killed before it made this folder.
-        let checkpoints = self.path.join("checkpoints");
-        std::fs::create_dir_all(&checkpoints)
-            .map_err(|error| Error::io(&checkpoints, "create this folder", &error))?;
-        if new != old {
-            let config = experiment::resolved(new)?;
-            files::write_atomic(self.path.join("config.toml"), config.as_bytes())?;
+        self.make_checkpoints()?;
+        if data_paths::resolved_in(self.path(), new)? != kept.text {
+            self.write_config(new)?;
         }
         Ok(())
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
+    }
+
+    /// What a user must see to, where the file system has no locks.
+    pub fn warning(&self) -> Option<String> {
+        self.folder.warning()
     }
 
     /// The checkpoint of a seed.
     pub fn checkpoint(&self, seed: u64) -> PathBuf {
-        self.path
+        self.path()
             .join(format!("checkpoints/seed-{seed:04}.safetensors"))
     }
 
@@ -191,7 +278,10 @@ impl RunDir {
         let mut failure = None;
         for result in results {
             match result {
-                Ok(record) => records.push(record),
+                Ok(mut seed) => {
+                    seed.curves.iter_mut().for_each(record::Curve::close);
+                    records.push(seed);
+                }
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -206,13 +296,13 @@ impl RunDir {
 
     fn write_records(&self, experiment: &Experiment, records: &[SeedRecord]) -> Result<()> {
         let table = metrics_table(records);
-        files::write_atomic(self.path.join("metrics.csv"), &table.to_csv()?)?;
-        files::write_atomic(self.path.join("metrics.parquet"), &table.to_parquet()?)?;
-        write_figure(&self.path.join("figure"), &overview(experiment, records))
+        files::write_atomic(self.path().join("metrics.csv"), &table.to_csv()?)?;
+        files::write_atomic(self.path().join("metrics.parquet"), &table.to_parquet()?)?;
+        write_figure(&self.path().join("figure"), &overview(experiment, records))
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        write_json(&self.path.join(name), value)
+        write_json(&self.path().join(name), value)
     }
 }
 
@@ -254,25 +344,6 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 pub fn write_figure(path: &Path, figure: &Figure) -> Result<()> {
     files::write_atomic(path.with_extension("svg"), figure.to_svg().as_bytes())?;
     files::write_atomic(path.with_extension("png"), &figure.to_png()?)
-}
-
-/// The first of `name`, `name-2`, `name-3`, … under `runs/` that is free; of a path, the name of its file counts.
-pub fn free_run_dir(name: &str) -> PathBuf {
-    let built_in = experiment::BUILT_IN.iter().any(|known| known.name == name);
-    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
-    let base = match stem {
-        Some(stem) if !built_in => stem.to_string(),
-        _ => name.replace('/', "-"),
-    };
-    let first = Path::new("runs").join(&base);
-    let numbered = |k: u64| Path::new("runs").join(format!("{base}-{k}"));
-    if !first.exists() {
-        return first;
-    }
-    (2..)
-        .map(numbered)
-        .find(|path| !path.exists())
-        .unwrap_or(first)
 }
 
 /// A panel for each recorded quantity and for the tests: seeds light, mean dark, bounds dashed.

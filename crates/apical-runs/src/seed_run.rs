@@ -10,7 +10,8 @@ use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
 use crate::record::{Curve, Ending, SeedRecord, Tests};
-use crate::{Error, Result, checkpoint_file, experiment};
+use crate::records_file::{RecordsFile, beside};
+use crate::{Error, Result, checkpoints, data_paths, divergence, experiment, files};
 
 /// Sees how far runs have come; called from several threads.
 pub trait Progress: Sync {
@@ -58,15 +59,24 @@ pub fn run_seed(
     }
 }
 
-struct SeedRun<'a, T> {
+/// A seed under way.
+pub(crate) struct SeedRun<'a, T> {
     experiment: &'a Experiment,
     seed: u64,
     learner: Learner<T>,
     task: Box<dyn Task<T>>,
     recorder: Recorder,
     tests: Tests,
-    /// Steps of the last checkpoint, if any.
-    saved: Option<u64>,
+    /// Records that are kept beside the checkpoint, if there is one.
+    records: Option<RecordsFile>,
+    saved: Option<Saved>,
+}
+
+/// The last checkpoint of a seed.
+struct Saved {
+    step: u64,
+    /// Whether training had begun to diverge.
+    is_past: bool,
 }
 
 /// Trials of the loop circuit that make a record.
@@ -75,7 +85,7 @@ const TRIALS: u64 = 100;
 const CHUNK: u64 = 512;
 
 impl<'a, T: Scalar> SeedRun<'a, T> {
-    fn new(experiment: &'a Experiment, seed: u64) -> Result<Self> {
+    pub fn new(experiment: &'a Experiment, seed: u64) -> Result<Self> {
         let learner = experiment.learner::<T>(seed)?;
         let streams = Streams::new(seed);
         let (batch, steps) = (experiment.batch, experiment.steps);
@@ -88,15 +98,17 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             task,
             recorder,
             tests: Tests::default(),
+            records: None,
             saved: None,
         })
     }
 
     fn run(mut self, around: Surroundings<'_>) -> Result<SeedRecord> {
+        self.records = around.checkpoint.map(|path| RecordsFile::new(beside(path)));
         if let (true, Some(path)) = (around.resume, around.checkpoint)
-            && path.exists()
+            && let Some(newest) = checkpoints::newest(path)
         {
-            self.restore(path)?;
+            self.restore(&newest, path)?;
             around.progress.skip(self.learner.steps());
         }
         // Longer runs make room as they go: a mistyped number of steps is no reason to run out of memory.
@@ -114,7 +126,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             }
             Err(error) => return Err(error),
         };
-        let mut curves = SeedRecord::curves_of(&self.recorder);
+        let mut curves = SeedRecord::curves_of(&self.recorder, &self.learner);
         curves.extend(chained);
         let record = SeedRecord {
             seed: self.seed,
@@ -144,7 +156,9 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             }
             let save_due =
                 done == steps || (save_every > 0 && done.is_multiple_of(save_every) && done > 0);
-            if save_due {
+            // What was just read is not written again.
+            let saved = self.saved.as_ref().is_some_and(|saved| saved.step == done);
+            if save_due && !saved {
                 self.save(around.checkpoint)?;
             }
             if done >= steps {
@@ -182,6 +196,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             name: "right_transitions".into(),
             steps: Vec::new(),
             values: Vec::new(),
+            end: None,
         };
         let mut done = 0;
         while done < trials {
@@ -201,6 +216,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             name: "right_transitions_at_the_end".into(),
             steps: curve.steps.last().copied().into_iter().collect(),
             values: vec![right as f64 / all as f64],
+            end: None,
         };
         curves.extend([curve, end]);
         Ok(Ending::Finished)
@@ -218,58 +234,69 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         Ok(())
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
+    /// Everything the next step depends on; with `records`, what was recorded as well.
+    pub fn state(&mut self, io: &mut StateIo<'_>, records: bool) -> apical::Result<()> {
         io.scope("learner", |io| self.learner.state(io))?;
         io.scope("task", |io| self.task.state(io))?;
-        io.scope("recorder", |io| self.recorder.state(io))?;
-        io.scope("tests", |io| self.tests.state(io))
+        if records {
+            io.scope("recorder", |io| self.recorder.state(io))?;
+            return io.scope("tests", |io| self.tests.state(io));
+        }
+        io.scope("recorder", |io| self.recorder.filters(io))
     }
 
-    fn save(&mut self, path: Option<&Path>) -> Result<()> {
+    /// Writes a checkpoint, after its records: until it has its name, they end where the one before says.
+    pub fn save(&mut self, path: Option<&Path>) -> Result<()> {
         let Some(path) = path else { return Ok(()) };
         self.learner.check_weights()?;
         let mut snapshot = Snapshot::default();
-        self.state(&mut StateIo::save(&mut snapshot))?;
+        self.state(&mut StateIo::save(&mut snapshot), false)?;
         let config = comparable(self.experiment)?;
         snapshot.texts.insert("experiment".into(), config);
         snapshot.texts.insert("seed".into(), self.seed.to_string());
-        checkpoint_file::write(path, &snapshot)?;
-        self.saved = Some(self.learner.steps());
+        let records = self
+            .records
+            .get_or_insert_with(|| RecordsFile::new(beside(path)));
+        records.append(&self.recorder, &self.tests)?;
+        checkpoints::note(&mut snapshot, records);
+        // One from before training began to diverge is worth more than the one after it.
+        let keep = self.saved.as_ref().is_some_and(|saved| !saved.is_past);
+        if let Err(error) = checkpoints::write(path, &snapshot, keep) {
+            records.undo();
+            return Err(error);
+        }
+        self.saved = Some(Saved {
+            step: self.learner.steps(),
+            is_past: checkpoints::is_past(&snapshot),
+        });
         Ok(())
     }
 
-    fn restore(&mut self, path: &Path) -> Result<()> {
-        let snapshot = read_checkpoint(path, self.experiment, self.seed)?;
-        self.state(&mut StateIo::restore(&snapshot))?;
-        self.saved = Some(self.learner.steps());
+    /// Goes on from the checkpoint `newest`, which is `path` or the one before it.
+    fn restore(&mut self, newest: &Path, path: &Path) -> Result<()> {
+        let snapshot = checkpoints::read(newest, self.experiment, self.seed)?;
+        let note = checkpoints::noted(&snapshot);
+        self.state(&mut StateIo::restore(&snapshot), note.is_none())?;
+        if let Some(note) = note {
+            let records =
+                RecordsFile::read(beside(path), note, &mut self.recorder, &mut self.tests)?;
+            records.cut()?;
+            self.records = Some(records);
+        }
+        // The one before gets its successor anew, and stays.
+        self.saved = (newest == path).then(|| Saved {
+            step: self.learner.steps(),
+            is_past: checkpoints::is_past(&snapshot),
+        });
         Ok(())
     }
 
     fn diverged(&self, error: &apical::Error, path: Option<&Path>) -> String {
-        let back = match (self.saved, path) {
-            (Some(steps), Some(path)) => {
-                format!(" Last checkpoint: {} at step {steps}.", path.display())
-            }
-            _ => " No checkpoint was written before.".into(),
-        };
-        format!("seed {}: {error}{back}", self.seed)
+        let what = error.divergence().unwrap_or_else(|| error.to_string());
+        let cause = divergence::Cause::of(self.experiment, self.seed, &self.learner);
+        let way_back = cause.way_back(self.experiment, path);
+        format!("seed {}: {what}. {cause} {way_back}", self.seed)
     }
-}
-
-/// The checkpoint of a seed, if it belongs to this experiment.
-pub(crate) fn read_checkpoint(path: &Path, experiment: &Experiment, seed: u64) -> Result<Snapshot> {
-    let snapshot = checkpoint_file::read(path)?;
-    let text = |name: &str| snapshot.texts.get(name).map_or("", String::as_str);
-    same_settings(path, text("experiment"), experiment)?;
-    if text("seed") != seed.to_string() {
-        return Err(Error::Config {
-            field: path.display().to_string(),
-            what: format!("holds seed {}, expected {seed}", text("seed")),
-            mend: "Put the file back under its own name, or remove it to train this seed anew."
-                .into(),
-        });
-    }
-    Ok(snapshot)
 }
 
 /// The settings that decide what happens up to a step: not how long, how many or how often saved.
@@ -278,20 +305,38 @@ pub(crate) fn comparable(experiment: &Experiment) -> Result<String> {
     (same.steps, same.seed, same.seeds) = (0, 0, 1);
     same.title.clear();
     same.checkpoint = Default::default();
+    data_paths::leave_out(&mut same.task);
     experiment::resolved(&same)
 }
 
 /// Refuses to go on with `experiment` where `path` holds another; the first setting that differs is named.
 pub(crate) fn same_settings(path: &Path, kept: &str, experiment: &Experiment) -> Result<()> {
     let new = comparable(experiment)?;
+    // Read and written again it has the settings that came later, and paths of data are left out.
+    let kept = match experiment::parse_unchecked(kept, &[]) {
+        Ok(kept) => comparable(&kept)?,
+        Err(_) => kept.into(),
+    };
     if kept == new {
         return Ok(());
     }
-    let (kept, new) = (experiment::leaves(kept), experiment::leaves(&new));
+    let (kept, new) = (experiment::leaves(&kept), experiment::leaves(&new));
     let differs = |key: &&String| kept.get(*key) != new.get(*key);
     let key = new.keys().chain(kept.keys()).find(differs);
     let key = key.map_or("experiment", String::as_str);
     let value = |of: &BTreeMap<String, String>| of.get(key).map_or("nothing".into(), String::clone);
+    // A setting that is gone, or one that decides which weights there are, cannot be changed on the way.
+    let on_the_way = new
+        .get(key)
+        .filter(|_| key != "network.units" && key != "precision");
+    let go_on = match (on_the_way, run_of(path)) {
+        (Some(value), Some(run)) => format!(
+            "go on from its checkpoints as a new run (apical run --from {} --set {} --out NEW), ",
+            files::quoted(&run.to_string_lossy()),
+            files::quoted(&format!("{key}={value}"))
+        ),
+        _ => String::new(),
+    };
     Err(Error::Config {
         field: key.into(),
         what: format!(
@@ -300,6 +345,41 @@ pub(crate) fn same_settings(path: &Path, kept: &str, experiment: &Experiment) ->
             value(&kept),
             path.display()
         ),
-        mend: "Resume with the settings of the run, or choose another --out for a new one.".into(),
+        mend: format!(
+            "Resume with the settings of the run, {go_on}or choose another --out for a new one."
+        ),
     })
+}
+
+/// Refuses to go on from `snapshot` with other data than it was made with, in the folder `run`.
+pub(crate) fn same_data(
+    experiment: &Experiment,
+    seed: u64,
+    snapshot: &Snapshot,
+    run: &Path,
+) -> Result<()> {
+    let (batch, steps, streams) = (experiment.batch, experiment.steps, Streams::new(seed));
+    let mut task = experiment
+        .task
+        .build::<f32>(batch, steps, &streams, "train")?;
+    let restored = StateIo::restore(snapshot).scope("task", |io| task.state(io));
+    restored.map_err(|error| match error {
+        apical::Error::Snapshot { what, mend } if what.contains("other data") => Error::Config {
+            field: "task.file".into(),
+            what: format!("{}: {what}", run.display()),
+            mend: format!(
+                "{mend} A run on the new data can go on from its checkpoints: apical run --from {} --out NEW",
+                files::quoted(&run.to_string_lossy())
+            ),
+        },
+        other => other.into(),
+    })
+}
+
+/// The folder of the run to which a file belongs: its settings or one of its checkpoints.
+pub(crate) fn run_of(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    [folder, folder.parent()?]
+        .into_iter()
+        .find(|folder| folder.join("config.toml").exists())
 }

@@ -47,9 +47,8 @@ pub enum Error {
     },
     /// The loss or a weight stopped being a finite number.
     #[error(
-        "training diverged at step {step}: the {what} is not finite ({}). Lower `optimizer.rate`, set \
-         `optimizer.clip`, or scale the inputs.",
-        last_finite(*last_step, *last_loss)
+        "{}. Lower `optimizer.rate`, set `optimizer.clip`, or scale the inputs.",
+        divergence(*step, what, *last_step, *last_loss)
     )]
     Diverged {
         /// First step with a non-finite value.
@@ -85,6 +84,11 @@ pub(crate) fn heed(stop: &AtomicBool) -> Result<()> {
     }
 }
 
+fn divergence(step: u64, what: &str, last_step: u64, last_loss: f64) -> String {
+    let last = last_finite(last_step, last_loss);
+    format!("training diverged at step {step}: the {what} is not finite ({last})")
+}
+
 fn last_finite(step: u64, loss: f64) -> String {
     if loss.is_finite() {
         let loss = if loss.abs() < 1e6 {
@@ -99,6 +103,19 @@ fn last_finite(step: u64, loss: f64) -> String {
 }
 
 impl Error {
+    /// What happened where training diverged, without the advice, for a caller who can tell more of the cause.
+    pub fn divergence(&self) -> Option<String> {
+        match self {
+            Self::Diverged {
+                step,
+                what,
+                last_step,
+                last_loss,
+            } => Some(divergence(*step, what, *last_step, *last_loss)),
+            _ => None,
+        }
+    }
+
     /// An [`Error::Invalid`] from anything printable.
     pub fn invalid(
         field: impl Into<String>,

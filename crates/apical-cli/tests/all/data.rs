@@ -1,6 +1,6 @@
 //! `apical run` trains on a file of one's own.
 
-use crate::common::{apical, csv, read};
+use crate::common::{apical, assert_same, csv, files, read};
 use tempfile::tempdir;
 
 /// y is x delayed by one step, in sessions of different length.
@@ -56,7 +56,7 @@ fn a_file_of_ones_own_is_learned_from_beside_its_experiment() {
         losses.len() == 3 && losses[2] < 0.5 * losses[0],
         "{losses:?}"
     );
-    assert!(read(folder.path().join("r/config.toml")).contains("file = \"project/mine.csv\""));
+    assert!(read(folder.path().join("r/config.toml")).contains("file = \"../project/mine.csv\""));
 
     // Cut short and resumed it gives the same; with another file in its place it is refused.
     apical(folder.path(), &format!("{line}2 --steps 1000")).ok();
@@ -66,6 +66,77 @@ fn a_file_of_ones_own_is_learned_from_beside_its_experiment() {
     std::fs::write(folder.path().join("project/mine.csv"), table(801)).unwrap();
     apical(folder.path(), "run --resume --out r2 --steps 3000")
         .fails(1, &["other data", "Restore the data file"]);
+}
+
+/// The folder from which a run is resumed, that of the data and that of the whole project may change.
+#[test]
+fn a_run_finds_its_data_again() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mine = MINE.replace("file = \"mine.csv\"", "file = \"data/mine.csv\"");
+    std::fs::create_dir_all(path("project/data")).unwrap();
+    std::fs::write(path("project/mine.toml"), mine).unwrap();
+    std::fs::write(path("project/data/mine.csv"), table(800)).unwrap();
+    let metrics = |run: &str| read(path(run).join("metrics.csv"));
+    apical(folder.path(), "run project/mine.toml --out whole --quiet").ok();
+    let start = |out: &str| {
+        let line = format!("run mine.toml --steps 1000 --out {out} --quiet");
+        apical(&path("project"), &line).ok();
+    };
+    // From another folder.
+    start("r");
+    apical(
+        folder.path(),
+        "run --resume --out project/r --steps 2000 --quiet",
+    )
+    .ok();
+    assert_eq!(metrics("project/r"), metrics("whole"));
+    // With the whole project in another place.
+    start("r2");
+    std::fs::rename(path("project"), path("moved")).unwrap();
+    apical(
+        &path("moved/data"),
+        "run --resume --out ../r2 --steps 2000 --quiet",
+    )
+    .ok();
+    assert_eq!(metrics("moved/r2"), metrics("whole"));
+    // With the data under another name: named, if they are the same.
+    std::fs::rename(path("moved"), path("project")).unwrap();
+    start("r3");
+    std::fs::rename(path("project/data/mine.csv"), path("project/new.csv")).unwrap();
+    let resume = "run --resume --out project/r3 --steps 2000 --quiet";
+    let ran = apical(folder.path(), resume);
+    ran.fails(
+        1,
+        &[
+            "task.file: `",
+            "data/mine.csv` is not there",
+            "--set task.file=PATH",
+        ],
+    );
+    let before = files(&path("project/r3"));
+    std::fs::write(path("other.csv"), table(801)).unwrap();
+    let other = apical(
+        folder.path(),
+        &format!("{resume} --set task.file=other.csv"),
+    );
+    other.fails(
+        1,
+        &["task.file: ", "other data", "apical run --from project/r3"],
+    );
+    assert_same(&before, &files(&path("project/r3")));
+    apical(
+        folder.path(),
+        &format!("{resume} --set task.file=project/new.csv"),
+    )
+    .ok();
+    assert_eq!(metrics("project/r3"), metrics("whole"));
+    // It knows the new place from then on.
+    apical(
+        &path("project"),
+        "run --resume --out r3 --steps 2100 --quiet",
+    )
+    .ok();
 }
 
 #[test]

@@ -585,18 +585,118 @@ fn a_run_that_diverges_says_where_and_keeps_its_metrics() {
     );
 }
 
+/// The command that a message names, obeyed.
+#[cfg(unix)]
+#[track_caller]
+fn advised(folder: &std::path::Path, message: &str) -> crate::common::Ran {
+    let (_, command) = message.rsplit_once(": apical ").unwrap();
+    crate::common::obey(folder, &format!("apical {}", command.trim()))
+}
+
+#[cfg(unix)]
 #[test]
-fn a_run_that_diverges_names_the_checkpoint_to_go_back_to() {
+fn a_run_that_diverges_names_the_command_that_goes_on_from_before() {
     let folder = tempdir().unwrap();
     let line = format!("{DIVERGING} --set optimizer.rate=0.2 --set checkpoint.every=2");
     let ran = apical(folder.path(), &line);
-    let step = diverged_at(&ran.err) / 2 * 2;
-    let last = format!("Last checkpoint: r/checkpoints/seed-0000.safetensors at step {step}.");
-    ran.fails(1, &[&last]);
-    // Going on from it comes to the same end, and says so again.
+    ran.fails(
+        1,
+        &[
+            "Lower `optimizer.rate` (it is 0.2)",
+            "apical run --from r/checkpoints/seed-0000.",
+        ],
+    );
+    ran.fails(1, &["--steps 200 --set optimizer.rate=0.02 --out r-2"]);
+    // Going on from the last checkpoint comes to the same end, and says so again.
     let again = apical(folder.path(), "run --resume --out r --quiet");
-    again.fails(1, &[&last]);
     assert_eq!(again.err, ran.err);
+    let on = advised(folder.path(), &ran.err).ok();
+    assert!(on.out.contains("wrote r-2"), "{}", on.out);
+    // What it began with was sound: a loss like that of the start.
+    let rows = csv(folder.path().join("r-2/metrics.csv"));
+    let loss: f64 = rows[1][2].parse().unwrap();
+    let start: f64 = csv(folder.path().join("r/metrics.csv"))[1][2]
+        .parse()
+        .unwrap();
+    assert!(loss < 1e7 * start.max(1.0), "{loss} {start}");
+    // The folder of the run does as well, and chooses by itself.
+    apical(
+        folder.path(),
+        "run --from r --set optimizer.rate=0.02 --out r-3 --quiet",
+    )
+    .ok();
+}
+
+/// What is at fault is named: a rate of the rule, the gain of the start, a row of the data.
+#[cfg(unix)]
+#[test]
+fn a_run_that_diverges_says_what_is_at_fault() {
+    let folder = tempdir().unwrap();
+    let rows = (0..200).map(|k| format!("{},{}\n", k % 7, if k == 41 { "1e200" } else { "0.5" }));
+    let data = format!("x,y\n{}", rows.collect::<String>());
+    std::fs::write(folder.path().join("d.csv"), data).unwrap();
+    let mine = r#"
+        steps = 400
+        loss = { kind = "mean_squared_error" }
+        feedback = { kind = "symmetric" }
+        rule = { kind = "rflo" }
+        task = { kind = "data", file = "d.csv", inputs = ["x"], targets = ["y"] }
+        checkpoint = { every = 10 }
+        evaluate = { steps = 0 }
+    "#;
+    std::fs::write(folder.path().join("mine.toml"), mine).unwrap();
+    let exploding = "--set network.recurrent.gain=3.0 --set loss.kind=mean_squared_error \
+        --set network.neuron.activation=identity";
+    let cases: [(&str, &str, &[&str]); 4] = [
+        (
+            "A",
+            "run marschall2019/lags46 --set rule.rate=50.0 --set network.neuron.activation=identity --set loss.kind=mean_squared_error",
+            &[
+                "A grew most",
+                "Lower `rule.rate` (it is 50)",
+                "--set rule.rate=5 ",
+            ],
+        ),
+        (
+            "J",
+            "run marschall2019/lags46 --set rule.jacobian.rate=20.0 --set network.neuron.activation=identity --set loss.kind=mean_squared_error",
+            &[
+                "J grew most",
+                "Lower `rule.jacobian.rate` (it is 20)",
+                "--set rule.jacobian.rate=2 ",
+            ],
+        ),
+        (
+            "gain",
+            &format!("run marschall2019/lags46 {exploding}"),
+            &[
+                "before it learns anything: lower `network.recurrent.gain` (it is 3)",
+                "config.toml --set network.recurrent.gain=0.9",
+            ],
+        ),
+        (
+            "data",
+            "run mine.toml",
+            &[
+                "Row 42 of `d.csv` has 1e200 as a target",
+                "--from data/checkpoints/seed-0000.safetensors --steps",
+            ],
+        ),
+    ];
+    for (out, line, parts) in cases {
+        let line = format!(
+            "{line} --seeds 1 --set checkpoint.every=10 --set evaluate.steps=0 --quiet --out {out}"
+        );
+        let ran = apical(
+            folder.path(),
+            &line.replace(
+                "run marschall2019/lags46",
+                "run marschall2019/lags46 --steps 4000",
+            ),
+        );
+        ran.fails(1, parts);
+        assert!(csv(folder.path().join(out).join("metrics.csv"))[0].contains(&"loss".to_string()));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::{LONG, SHORT, apical, assert_same, checkpoint, files, read, results};
+use crate::common::{LONG, SHORT, apical, assert_same, checkpoint, files, previous, read, results};
 use tempfile::{TempDir, tempdir};
 
 /// The run of [`LONG`], done to its end without a break, and the folder around it.
@@ -72,10 +72,7 @@ fn a_killed_run_goes_on_from_its_checkpoints() {
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         assert!(!broken.join("metrics.csv").exists());
         apical(folder.path(), "run --resume --out broken --quiet").ok();
-        let mut left = results(&broken);
-        // A kill may fall between writing a temporary file and giving it its name.
-        left.retain(|name, _| !name.ends_with(".tmp"));
-        assert_same(&results(&folder.path().join("whole")), &left);
+        assert_same(&results(&folder.path().join("whole")), &results(&broken));
     }
 }
 
@@ -130,9 +127,7 @@ fn a_longer_run_that_is_killed_still_knows_that_it_is_longer() {
     child.kill().unwrap();
     child.wait().unwrap();
     apical(folder.path(), "run --resume --out broken --quiet").ok();
-    let mut left = results(&broken);
-    left.retain(|name, _| !name.ends_with(".tmp"));
-    assert_same(&results(&folder.path().join("whole")), &left);
+    assert_same(&results(&folder.path().join("whole")), &results(&broken));
 }
 
 #[test]
@@ -186,6 +181,9 @@ fn changed_settings_are_refused_by_name_and_nothing_changes() {
         );
         ran.fails(1, parts);
         ran.fails(1, &["config.toml", "choose another --out"]);
+        if change.contains("rate") {
+            ran.fails(1, &[&format!("apical run --from r {change} --out NEW")]);
+        }
         assert_same(&before, &files(folder.path()));
     }
     let other = apical(
@@ -251,6 +249,10 @@ fn a_damaged_checkpoint_is_refused_and_nothing_changes() {
                 1,
                 &["r/checkpoints/seed-0001.safetensors", expected, "expected"],
             );
+            ran.fails(
+                1,
+                &["Remove it to train this seed anew: rm r/checkpoints/seed-0001.safetensors"],
+            );
             let after = files(folder.path());
             assert_eq!(
                 before.keys().collect::<Vec<_>>(),
@@ -267,6 +269,87 @@ fn a_damaged_checkpoint_is_refused_and_nothing_changes() {
     std::fs::copy(checkpoint(&folder.path().join("r"), 0), &path).unwrap();
     let ran = apical(folder.path(), "run --resume --out r --quiet");
     ran.fails(1, &["seed-0001.safetensors", "holds seed 0, expected 1"]);
+}
+
+/// Damage in the checkpoint or in the records it counts on, and the command that the message names.
+#[cfg(unix)]
+#[test]
+fn a_damaged_checkpoint_names_the_one_before_it() {
+    let folder = uninterrupted("");
+    let whole = results(&folder.path().join("whole"));
+    let run = folder.path().join("whole");
+    let (last, before) = (checkpoint(&run, 1), previous(&run, 1));
+    let records = last.with_extension("records");
+    let sound = [&last, &before, &records].map(|path| std::fs::read(path).unwrap());
+    let spoil = |path: &Path, at: usize| {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[at] ^= 0x10;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let back = "to go on from the checkpoint before it, whole/checkpoints/seed-0001.previous.safetensors at step 59500: \
+        rm whole/checkpoints/seed-0001.safetensors";
+    let anew = "to train this seed anew: rm whole/checkpoints/seed-0001.safetensors";
+    let half = |path: &Path| spoil(path, std::fs::metadata(path).unwrap().len() as usize / 2);
+    let end = |path: &Path| spoil(path, std::fs::metadata(path).unwrap().len() as usize - 1);
+    let cases: [(&dyn Fn(), &str); 4] = [
+        (&|| half(&last), back),
+        // The last record is not of the checkpoint before.
+        (&|| end(&records), back),
+        (&|| half(&records), anew),
+        (
+            &|| [&last, &before].into_iter().for_each(|path| half(path)),
+            anew,
+        ),
+    ];
+    for (damage, mend) in cases {
+        damage();
+        let ran = apical(folder.path(), "run --resume --out whole --quiet");
+        ran.fails(1, &["damaged checkpoint", mend]);
+        let (_, command) = ran.err.split_once("rm ").unwrap();
+        crate::common::obey(folder.path(), &format!("rm {}", command.trim())).ok();
+        if mend == anew {
+            // What is damaged is refused one by one.
+            let again = apical(folder.path(), "run --resume --out whole --quiet");
+            again.fails(
+                1,
+                &["seed-0001.previous.safetensors", "to train this seed anew"],
+            );
+            std::fs::remove_file(&before).unwrap();
+        }
+        apical(folder.path(), "run --resume --out whole --quiet").ok();
+        assert_same(&whole, &results(&run));
+        for (path, bytes) in [&last, &before, &records].into_iter().zip(&sound) {
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+/// Checkpoints once held all records inside.
+#[test]
+fn a_run_of_an_earlier_version_goes_on() {
+    let folder = tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run-of-0.1.0");
+    let old = folder.path().join("old");
+    std::fs::create_dir_all(old.join("checkpoints")).unwrap();
+    for name in [
+        "config.toml",
+        "environment.json",
+        "checkpoints/seed-0000.safetensors",
+    ] {
+        std::fs::copy(from.join(name), old.join(name)).unwrap();
+    }
+    let more = "--steps 1000 --quiet --set checkpoint.every=200";
+    apical(folder.path(), &format!("run --resume --out old {more}")).ok();
+    let line = "run marschall2019/lags46 --seeds 1 --set network.units=3 --set evaluate.steps=50 --set evaluate.every=200";
+    apical(folder.path(), &format!("{line} {more} --out new")).ok();
+    let path = |name: &str| folder.path().join(name);
+    assert_same(&results(&path("new")), &results(&path("old")));
+    let begun = "--steps 1000 --quiet --set optimizer.rate=1e-4";
+    apical(
+        folder.path(),
+        &format!("run --from {} {begun} --out on", from.display()),
+    )
+    .ok();
 }
 
 #[test]

@@ -14,7 +14,9 @@ fn a_run_leaves_settings_environment_metrics_figures_and_checkpoints() {
     assert_eq!(
         names,
         [
+            "checkpoints/seed-0000.records",
             "checkpoints/seed-0000.safetensors",
+            "checkpoints/seed-0001.records",
             "checkpoints/seed-0001.safetensors",
             "config.toml",
             "environment.json",
@@ -241,6 +243,61 @@ fn a_listed_experiment_saved_as_a_file_runs_the_same() {
     apical(folder.path(), &format!("{own} --out own")).ok();
     let path = |name: &str| folder.path().join(name);
     crate::common::assert_same(&results(&path("built-in")), &results(&path("own")));
+}
+
+/// A box is recorded every hundred steps; what is in it at the end counts as well.
+#[test]
+fn a_run_that_ends_between_two_records_says_what_there_was() {
+    let folder = tempdir().unwrap();
+    let line = |steps: u64, seeds: u64, out: &str| {
+        let line = format!(
+            "run marschall2019/lags46 --steps {steps} --seeds {seeds} --set evaluate.steps=0 --out {out} \
+             --set monitor=[{{quantity=\"loss\"}},{{quantity=\"loss\",every=1}},{{quantity=\"W_rec.norm\"}}]"
+        );
+        apical(folder.path(), &line).ok()
+    };
+    let column = |out: &str, name: &str| -> Vec<(u64, f64)> {
+        let rows = csv(folder.path().join(out).join("metrics.csv"));
+        let at = rows[0].iter().position(|found| found == name).unwrap();
+        let cells = rows[1..]
+            .iter()
+            .map(|row| (row[1].parse().unwrap(), row[at].parse()));
+        cells
+            .filter_map(|(step, cell)| Some((step, cell.ok()?)))
+            .collect()
+    };
+    for (steps, seeds) in [(60, 2), (99, 1), (1, 1)] {
+        let out = format!("r{steps}");
+        let ran = line(steps, seeds, &out);
+        assert!(!ran.out.contains("NaN"), "{}", ran.out);
+        assert!(ran.out.contains("loss, least recorded"), "{}", ran.out);
+        let every: Vec<f64> = column(&out, "loss_2")
+            .iter()
+            .map(|(_, loss)| *loss)
+            .collect();
+        let mean = every[..steps as usize].iter().sum::<f64>() / steps as f64;
+        let loss = column(&out, "loss");
+        assert_eq!(loss.len() as u64, seeds);
+        assert!(
+            loss[0].0 == steps && (loss[0].1 - mean).abs() < 1e-12,
+            "{loss:?} {mean}"
+        );
+        assert_eq!(column(&out, "W_rec.norm").len() as u64, seeds);
+    }
+    line(150, 1, "r150");
+    let every: Vec<f64> = column("r150", "loss_2")
+        .iter()
+        .map(|(_, loss)| *loss)
+        .collect();
+    let loss = column("r150", "loss");
+    assert_eq!((loss[0].0, loss[1].0), (100, 150));
+    let last = every[50..].iter().sum::<f64>() / 100.0;
+    assert!((loss[1].1 - last).abs() < 1e-12, "{loss:?} {last}");
+    // It is shown and not kept: made longer the run has no trace of it.
+    apical(folder.path(), "run --resume --out r150 --steps 300 --quiet").ok();
+    line(300, 1, "r300");
+    let path = |name: &str| folder.path().join(name);
+    crate::common::assert_same(&results(&path("r300")), &results(&path("r150")));
 }
 
 #[test]

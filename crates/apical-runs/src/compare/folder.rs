@@ -6,10 +6,10 @@ use apical::Experiment;
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Watching};
-use crate::files::{create_run_dir, write_atomic};
-use crate::run::{Environment, RunDir, write_json};
+use crate::files::write_atomic;
+use crate::run::{Environment, Settings, write_json};
 use crate::seed_run::{comparable, same_settings};
-use crate::{Error, Result, experiment};
+use crate::{Error, Result, data_paths, experiment};
 
 const RULES: &str = "rules.toml";
 
@@ -21,25 +21,24 @@ struct Rules {
 }
 
 impl Plan {
-    /// Begins a comparison in the new folder `dir`; returns where its seeds are kept.
+    /// Begins a comparison in the folder `dir`, which was claimed; returns where its seeds are kept.
     ///
     /// # Errors
-    /// A folder that is not empty, or files that cannot be written.
+    /// Files that cannot be written.
     pub fn begin(&self, dir: &Path, environment: &Environment) -> Result<PathBuf> {
-        create_run_dir(dir)?;
         write_json(&dir.join("environment.json"), environment)?;
         write_atomic(dir.join(RULES), self.rules_text()?.as_bytes())?;
         self.write_config(dir)?;
         seeds(dir)
     }
 
-    /// The comparison in `dir`, as far as it is.
+    /// The comparison in `dir`, as far as it is, with the places of its data that `changes` name.
     ///
     /// # Errors
     /// A folder that holds none, or files that cannot be read.
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub fn open(dir: &Path, changes: &[String]) -> Result<Self> {
         let path = dir.join(RULES);
-        let (_, experiment) = RunDir::open(dir)?;
+        let settings = Settings::of_run(dir)?;
         if !path.exists() {
             return Err(Error::Config {
                 field: "--out".into(),
@@ -52,6 +51,7 @@ impl Plan {
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error::io(&path, "read the rules of the comparison", &error))?;
+        let experiment = settings.experiment(&data_paths::among(changes))?;
         let Rules { rules } = experiment::read(&text, &path.display().to_string())?;
         let plan = Self { experiment, rules };
         plan.check()?;
@@ -109,7 +109,7 @@ impl Plan {
     }
 
     fn write_config(&self, dir: &Path) -> Result<()> {
-        let config = experiment::resolved(&self.experiment)?;
+        let config = data_paths::resolved_in(dir, &self.experiment)?;
         write_atomic(dir.join("config.toml"), config.as_bytes())
     }
 
@@ -123,6 +123,7 @@ impl Plan {
         let mut same: Experiment = self.experiment.clone();
         same.title.clear();
         same.checkpoint = Default::default();
+        data_paths::leave_out(&mut same.task);
         (same.seed, same.seeds) = (seed, 1);
         Ok(experiment::resolved(&same)? + &self.rules_text()?)
     }

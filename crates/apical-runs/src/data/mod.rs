@@ -1,7 +1,7 @@
 //! Read the files that tasks name: sequences of one's own (CSV, NPY, NPZ) and digits (IDX).
 //!
-//! A path is taken from the current folder or, if there is no such file, from the folder of the experiment; what
-//! was found is written back into the settings, so that the folder of a run says which file it was.
+//! A path that stands in a file is taken from the folder of that file or, if there is none, from the current one; a path
+//! on the command line from the current folder. What was found is written back into the settings of the run.
 
 mod columns;
 mod csv_file;
@@ -77,7 +77,8 @@ fn sequences(place: &str, spec: &mut DataSpec, folder: Option<&Path>) -> Result<
                 "`{}` is not there, expected a CSV, NPY or NPZ file",
                 spec.file
             ),
-            "Check the spelling; a relative path is taken from the current folder, or from that of the experiment.",
+            "Check the spelling; a relative path is taken from the folder of the experiment, or from the current one. If the file was \
+             moved, name its place: --set task.file=PATH",
         ));
     };
     if let Some(text) = path.to_str() {

@@ -147,7 +147,8 @@ pub fn kept_seeds(
         if choice.quick {
             return Ok(None);
         }
-        files::create_run_dir(&seeds)?;
+        std::fs::create_dir_all(&seeds)
+            .map_err(|error| Error::io(&seeds, "create this folder", &error))?;
         files::write_atomic(&note, command.as_bytes())?;
         return Ok(Some(seeds));
     }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use apical_runs::Error;
-use apical_runs::files::{create_run_dir, write_atomic};
+use apical_runs::files::{write_atomic, write_keeping};
+use apical_runs::folder::RunFolder;
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
@@ -23,6 +24,25 @@ fn writing_replaces_and_leaves_nothing_else_behind() {
     write_atomic(&path, b"second").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"second");
     assert_eq!(names(folder.path()), ["log.csv"]);
+}
+
+#[test]
+fn what_is_kept_has_the_old_bytes_and_a_failure_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, before) = (folder.path().join("now"), folder.path().join("before"));
+    write_keeping(&path, &before, b"first").unwrap();
+    assert_eq!(names(folder.path()), ["now"]);
+    for (new, old) in [("second", "first"), ("third", "second")] {
+        write_keeping(&path, &before, new.as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), new);
+        assert_eq!(fs::read_to_string(&before).unwrap(), old);
+    }
+    fs::remove_file(&before).unwrap();
+    fs::create_dir(&before).unwrap();
+    fs::write(before.join("inside"), "kept").unwrap();
+    assert!(write_keeping(&path, &before, b"fourth").is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "third");
+    assert_eq!(names(folder.path()), ["before", "now"]);
 }
 
 #[test]
@@ -66,16 +86,16 @@ fn a_path_without_a_file_name_is_an_error() {
 fn run_folders_are_made_with_their_parents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs/copy/1");
-    create_run_dir(&path).unwrap();
-    assert!(path.is_dir());
-    create_run_dir(&path).expect("an empty folder may be used again");
+    drop(RunFolder::claim(&path, "").unwrap());
+    assert!(path.is_dir() && names(&path).is_empty());
+    RunFolder::claim(&path, "").expect("an empty folder may be used again");
 }
 
 #[test]
 fn a_run_folder_in_use_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("log.csv"), "old").unwrap();
-    let error = create_run_dir(folder.path()).unwrap_err();
+    let error = RunFolder::claim(folder.path(), "").unwrap_err();
     assert!(matches!(error, Error::RunDirTaken { .. }));
     let message = error.to_string();
     assert!(
@@ -86,10 +106,10 @@ fn a_run_folder_in_use_is_refused_untouched() {
     assert_eq!(names(folder.path()), ["log.csv"]);
     let file = folder.path().join("log.csv");
     assert!(
-        create_run_dir(&file)
+        RunFolder::claim(&file, "")
             .unwrap_err()
             .to_string()
             .contains("is a file")
     );
-    assert!(create_run_dir(file.join("below")).is_err());
+    assert!(RunFolder::claim(file.join("below"), "").is_err());
 }

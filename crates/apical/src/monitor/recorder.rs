@@ -115,17 +115,63 @@ impl Recorder {
         self.channels.iter().find(|channel| channel.name == name)
     }
 
+    /// All records, to put back what was kept elsewhere than with [`Recorder::state`].
+    pub fn channels_mut(&mut self) -> &mut [Channel] {
+        &mut self.channels
+    }
+
+    /// For each channel the box filter at the present step, if its last record is of an earlier one.
+    ///
+    /// It belongs to what a run shows at its end, not to its records: a longer run has none at this step.
+    pub fn ends<T: Scalar>(&self, learner: &Learner<T>) -> Vec<Option<f64>> {
+        let step = learner.steps();
+        let end = |channel: &Channel| {
+            let since = step % channel.every;
+            if step == 0 || since == 0 {
+                return None;
+            }
+            // Where boxes do not touch, only values after the last record are of this one.
+            let held = match (since + channel.window).checked_sub(channel.every) {
+                _ if channel.window >= channel.every => channel.filled.min(channel.window),
+                Some(held) if held > 0 => held.min(channel.filled),
+                _ => return Some(learner.read(&channel.quantity)),
+            };
+            if held == 0 {
+                // A recorder that began at this very step has seen nothing.
+                return None;
+            }
+            let slot = |back: u64| ((channel.filled - back) % channel.window) as usize;
+            let sum: f64 = (1..=held).rev().map(|back| channel.ring[slot(back)]).sum();
+            Some(sum / held as f64)
+        };
+        self.channels.iter().map(end).collect()
+    }
+
     /// Saves or restores records and filters.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.state_with(io, true)
+    }
+
+    /// As [`Recorder::state`], without the records, for a file that keeps them apart.
+    ///
+    /// # Errors
+    /// Those of [`StateIo::values`].
+    pub fn filters(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.state_with(io, false)
+    }
+
+    fn state_with(&mut self, io: &mut StateIo<'_>, records: bool) -> Result<()> {
         for (index, channel) in self.channels.iter_mut().enumerate() {
             // A quantity may be recorded twice, with different windows.
             io.scope(&format!("{index}:{}", channel.name), |io| {
-                io.step_list("steps", &mut channel.steps)?;
-                let records = Length::Exactly(channel.steps.len());
-                io.measured_list("values", &mut channel.values, records)?;
+                if records {
+                    io.step_list("steps", &mut channel.steps)?;
+                    let records = Length::Exactly(channel.steps.len());
+                    io.measured_list("values", &mut channel.values, records)?;
+                }
                 io.measured("ring", &mut channel.ring)?;
                 io.counter("filled", &mut channel.filled, STEPS)
             })?;

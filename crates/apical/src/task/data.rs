@@ -195,6 +195,25 @@ impl Sequences {
         self.y.len() / self.outputs.max(1)
     }
 
+    /// The number of the largest magnitude, with its step over all trials and whether it is a target.
+    pub fn largest(&self) -> Option<(f64, usize, bool)> {
+        let of = |values: &[f64], width: usize, target: bool| {
+            let (at, value) = values
+                .iter()
+                .copied()
+                .enumerate()
+                .max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()))?;
+            Some((value, at / width.max(1), target))
+        };
+        let both = [
+            of(&self.x, self.inputs, false),
+            of(&self.y, self.outputs, true),
+        ];
+        both.into_iter()
+            .flatten()
+            .max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))
+    }
+
     /// Number of trials; 0 for one stream.
     pub fn trial_count(&self) -> usize {
         self.ends.len()

@@ -90,10 +90,12 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Everything two runs of the same settings must share: not the command and the time.
+/// Everything two runs of the same settings must share: not the command and the time, nor the checkpoint before the last,
+/// which depends on when a run was stopped.
 pub fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = files(folder);
     all.remove("environment.json");
+    all.retain(|name, _| !name.ends_with(".previous.safetensors"));
     all
 }
 
@@ -137,6 +139,20 @@ pub fn interrupt(child: Child) -> Output {
 /// The checkpoint of a seed of the run in `folder`.
 pub fn checkpoint(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("checkpoints/seed-{seed:04}.safetensors"))
+}
+
+/// The checkpoint before the last.
+pub fn previous(folder: &Path, seed: u64) -> PathBuf {
+    checkpoint(folder, seed).with_extension("previous.safetensors")
+}
+
+/// Runs a command that a message names, which begins with `apical`.
+#[cfg(unix)]
+pub fn obey(folder: &Path, command: &str) -> Ran {
+    let script = command.replacen("apical ", "\"$0\" ", 1);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_apical")]);
+    finish(shell.current_dir(folder).env_remove("APICAL_MNIST"))
 }
 
 /// Rows of a CSV file without quoted cells; the first is the header.

@@ -835,6 +835,7 @@ mod tests {
             name: name.into(),
             steps: GRID[..losses.len()].to_vec(),
             values,
+            end: None,
         };
         let right = |loss: &f64| if *loss < 0.3 { 1.0 } else { 0.5 };
         SeedRecord {

@@ -10,7 +10,7 @@ use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
 use crate::runner::Runner;
-use crate::{Result, checkpoint_file, experiment};
+use crate::{Result, checkpoint_file, checkpoints, experiment};
 
 /// Losses above this, those of diverged runs among them, count as this: a silent output has 0.328 at figure 2's task.
 pub const WORST: f64 = 1.0;
@@ -97,7 +97,7 @@ impl Outcome {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let snapshot = checkpoint_file::read(path)?;
+        let snapshot = checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
         let mut outcome = Self::default();
         outcome.state(&mut StateIo::restore(&snapshot))?;
         Ok(outcome)

@@ -1,0 +1,135 @@
+//! Paths of data in settings: found from the folder of the experiment, kept so that a run finds them from anywhere.
+
+use std::path::Path;
+
+use apical::Experiment;
+use apical::task::TaskSpec;
+
+use crate::{Result, experiment};
+
+/// Calls `visit` with every path that `task`, or any task inside of it, names.
+fn each(task: &mut TaskSpec, visit: &mut dyn FnMut(&mut String)) {
+    match task {
+        TaskSpec::Data(spec) => visit(&mut spec.file),
+        TaskSpec::SequentialMnist(spec) => {
+            let tests = [&mut spec.test_images, &mut spec.test_labels];
+            let all = [Some(&mut spec.images), Some(&mut spec.labels)];
+            let all = all.into_iter().chain(tests.map(Option::as_mut));
+            all.flatten().for_each(visit);
+        }
+        TaskSpec::MultiTask(spec) => spec.tasks.iter_mut().for_each(|task| each(task, visit)),
+        TaskSpec::Embedded(spec) => each(&mut spec.task, visit),
+        _ => {}
+    }
+}
+
+/// Completes the paths of `task` that stand in `text`, the file of an experiment, where there is such a file in its `folder`.
+///
+/// Others were written on the command line, and are meant from the current folder.
+pub(crate) fn complete(task: &mut TaskSpec, text: &str, folder: &Path) {
+    let Ok(mut written) = experiment::parse_unchecked(text, &[]) else {
+        return;
+    };
+    let mut known = Vec::new();
+    each(&mut written.task, &mut |path| known.push(path.clone()));
+    each(task, &mut |path| {
+        let there = folder.join(&*path);
+        if known.contains(path)
+            && !path.is_empty()
+            && there.exists()
+            && let Some(there) = there.to_str()
+        {
+            *path = there.into();
+        }
+    });
+}
+
+/// The experiment as its run keeps it: every setting, and relative paths of data as they are from `folder`.
+///
+/// A run moved together with its data, or resumed from another folder, then still finds them.
+pub(crate) fn resolved_in(folder: &Path, experiment: &Experiment) -> Result<String> {
+    let mut kept = experiment.clone();
+    each(&mut kept.task, &mut |path| {
+        if let Some(from_there) = from(folder, path) {
+            *path = from_there;
+        }
+    });
+    experiment::resolved(&kept)
+}
+
+/// A relative `path` as it is from `folder`; whole where the two share nothing.
+fn from(folder: &Path, path: &str) -> Option<String> {
+    if path.is_empty() || Path::new(path).is_absolute() {
+        return None;
+    }
+    // Links may lead anywhere: what is above a folder is known of its real place alone.
+    let (folder, file) = (
+        folder.canonicalize().ok()?,
+        Path::new(path).canonicalize().ok()?,
+    );
+    let shared = folder
+        .components()
+        .zip(file.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    if shared < 2 {
+        return file.to_str().map(String::from);
+    }
+    let mut relative: std::path::PathBuf = folder.components().skip(shared).map(|_| "..").collect();
+    relative.extend(file.components().skip(shared));
+    relative.to_str().map(String::from)
+}
+
+/// Those of `changes` that say where data are.
+pub(crate) fn among(changes: &[String]) -> Vec<String> {
+    const NAMES: [&str; 5] = ["file", "images", "labels", "test_images", "test_labels"];
+    let names_data = |change: &&String| {
+        let key = change.split('=').next().unwrap_or_default().trim();
+        let last = key.rsplit('.').next().unwrap_or_default();
+        key.starts_with("task.") && NAMES.contains(&last)
+    };
+    changes.iter().filter(names_data).cloned().collect()
+}
+
+/// Leaves the paths out: what the data are, a fingerprint in each checkpoint tells.
+pub(crate) fn leave_out(task: &mut TaskSpec) {
+    each(task, &mut String::clear);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_kept_as_it_is_from_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for inner in ["data", "runs/a"] {
+            std::fs::create_dir_all(root.join(inner)).unwrap();
+        }
+        std::fs::write(root.join("data/d.csv"), "x\n").unwrap();
+        let current = std::env::current_dir().unwrap();
+        let up = current
+            .components()
+            .skip(1)
+            .map(|_| "../")
+            .collect::<String>();
+        let path = format!(
+            "{up}{}",
+            root.join("data/d.csv")
+                .to_str()
+                .unwrap()
+                .trim_start_matches('/')
+        );
+        assert_eq!(
+            from(&root.join("runs/a"), &path).unwrap(),
+            "../../data/d.csv"
+        );
+        assert_eq!(from(&root.join("data"), &path).unwrap(), "d.csv");
+        assert_eq!(from(&root, root.join("data/d.csv").to_str().unwrap()), None);
+        assert_eq!(from(&root, "missing.csv"), None);
+        // Nothing shared but the root of all.
+        let far = from(Path::new("/"), &path).unwrap();
+        assert!(Path::new(&far).is_absolute(), "{far}");
+    }
+}
