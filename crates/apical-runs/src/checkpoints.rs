@@ -11,7 +11,7 @@ use crate::{Error, Result, checkpoint_file, files};
 
 /// Name of the array in which a checkpoint says how far its records go.
 const RECORDS: &str = "records";
-/// How many times its start a loss may be where training has not begun to diverge.
+/// How many times its start a loss may be, and how large a weight, where training has not begun to diverge.
 const GROWN: f64 = 1e6;
 
 /// The checkpoint before the one at `path`.
@@ -121,17 +121,27 @@ pub(crate) fn step(snapshot: &Snapshot) -> u64 {
     }
 }
 
-/// Whether training had begun to diverge: the loss, or its moving average, is above a million times that of the first looks.
+/// Whether training had begun to diverge: the loss, or its moving average, is above a million times that of the first looks, or a
+/// weight or a number of the rule is above a million.
 pub(crate) fn is_past(snapshot: &Snapshot) -> bool {
     let losses = |name: &str| match snapshot.arrays.get(name) {
         Some(Array::F64(losses)) => losses.as_slice(),
         _ => &[],
     };
     let (now, looks) = (losses("learner.losses"), losses("learner.health.losses"));
-    match (now, looks) {
+    let has_grown = match (now, looks) {
         ([last, ..], [first, average]) => last.max(*average) > GROWN * first && *first > 0.0,
         _ => false,
-    }
+    };
+    let huge = |array: &Array| match array {
+        Array::F32(values) => values.iter().any(|v| f64::from(v.abs()) > GROWN),
+        Array::F64(values) => values.iter().any(|v| v.abs() > GROWN),
+        Array::U64(_) => false,
+    };
+    let of_rule = snapshot.arrays.range("learner.rule.".to_string()..);
+    let mut of_rule = of_rule.take_while(|(name, _)| name.starts_with("learner.rule."));
+    let weights = ["learner.weights", "learner.readout"].map(|name| snapshot.arrays.get(name));
+    has_grown || weights.into_iter().flatten().any(huge) || of_rule.any(|(_, array)| huge(array))
 }
 
 /// The newest checkpoint of a seed from before training began to diverge, with its contents.

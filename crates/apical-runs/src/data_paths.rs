@@ -59,6 +59,10 @@ pub(crate) fn resolved_in(folder: &Path, experiment: &Experiment) -> Result<Stri
 
 /// A relative `path` as it is from `folder`; whole where the two share nothing.
 fn from(folder: &Path, path: &str) -> Option<String> {
+    // So it was completed when the run went on.
+    if let Ok(rest) = Path::new(path).strip_prefix(folder) {
+        return rest.to_str().map(String::from);
+    }
     if path.is_empty() || Path::new(path).is_absolute() {
         return None;
     }
@@ -126,10 +130,19 @@ mod tests {
             "../../data/d.csv"
         );
         assert_eq!(from(&root.join("data"), &path).unwrap(), "d.csv");
-        assert_eq!(from(&root, root.join("data/d.csv").to_str().unwrap()), None);
+        assert_eq!(
+            from(
+                &root.join("runs"),
+                root.join("data/d.csv").to_str().unwrap()
+            ),
+            None
+        );
+        let completed = root.join("runs/a").join("../../data/d.csv");
+        let kept = from(&root.join("runs/a"), completed.to_str().unwrap());
+        assert_eq!(kept.unwrap(), "../../data/d.csv");
         assert_eq!(from(&root, "missing.csv"), None);
         // Nothing shared but the root of all.
-        let far = from(Path::new("/"), &path).unwrap();
+        let far = from(Path::new("/proc"), &path).unwrap();
         assert!(Path::new(&far).is_absolute(), "{far}");
     }
 }

@@ -12,7 +12,7 @@ use crate::{checkpoints, experiment};
 
 /// Magnitude beyond which a number of the data is named.
 const HUGE: f64 = 1e4;
-/// Steps for which a network is tried without learning.
+/// Steps for which a network is tried without learning, or an early divergence with a lower rate.
 const TRIAL: u64 = 2_000;
 /// By how much a rate is lowered in the command that is named.
 const LOWER: f64 = 0.1;
@@ -42,7 +42,7 @@ impl Cause {
 
     /// The command that goes on from before the divergence, if there is a checkpoint.
     pub fn way_back(&self, experiment: &Experiment, path: Option<&Path>) -> String {
-        let Some(path) = path.filter(|path| checkpoints::newest(path).is_some()) else {
+        let Some(path) = path else {
             return "No checkpoint was written before.".into();
         };
         let run = run_of(path);
@@ -53,27 +53,30 @@ impl Cause {
             let mut free = free.filter(|path| !Path::new(path).exists());
             format!(" --out {}", quoted(&free.next().unwrap_or_default()))
         });
-        let set = self
-            .change
-            .as_ref()
-            .map_or(String::new(), |change| format!(" --set {}", quoted(change)));
+        let change = self.change.as_ref();
+        let set = change.map_or(String::new(), |change| format!(" --set {}", quoted(change)));
+        let settings = run.map(|run| name(&run.join("config.toml")));
+        let anew = settings.map_or("Begin anew.".into(), |settings| {
+            format!("Begin anew: apical run {settings}{set}{out}")
+        });
+        if checkpoints::newest(path).is_none() {
+            return format!("No checkpoint was written before. {anew}");
+        }
         if !self.goes_on {
-            let settings = run.map(|run| name(&run.join("config.toml")));
-            return settings.map_or("Begin anew.".into(), |settings| {
-                format!("Begin anew: apical run {settings}{set}{out}")
-            });
+            return anew;
         }
         match checkpoints::before_divergence(path) {
             Some((found, snapshot)) => format!(
-                "Before that, at step {}, it was saved (a loss up to a million times that of the start counts as before); go \
-                 on from there: apical run --from {} --steps {}{set}{out}",
+                "It was saved before that at step {} (before, that is: with a loss below a million times that of the start, and \
+                 no weight above a million); go on from there: apical run --from {} --steps {}{set}{out}",
                 checkpoints::step(&snapshot),
                 name(&found),
                 experiment.steps
             ),
-            None => "The checkpoints kept are all of a loss above a million times that of the start: begin anew, with a \
-                     lower checkpoint.every."
-                .into(),
+            None => format!(
+                "The checkpoints kept have a loss above a million times that of the start or a weight above a million; a lower \
+                 checkpoint.every keeps earlier ones. {anew}"
+            ),
         }
     }
 }
@@ -122,60 +125,95 @@ fn start<T: Scalar>(experiment: &Experiment, seed: u64) -> Option<Cause> {
     })
 }
 
-/// The rate of what grew most since the start.
+/// The rate that was too high: that of what grew most, or another that prevents an early divergence when lowered.
 fn rate<T: Scalar>(experiment: &Experiment, seed: u64, learner: &Learner<T>) -> Cause {
     let settings = experiment::resolved(experiment).unwrap_or_default();
     let settings = experiment::leaves(&settings);
     let value = |key: &str| settings.get(key).and_then(|v| v.parse::<f64>().ok());
-    let start = experiment.learner::<T>(seed).ok();
-    let norm = |learner: &Learner<T>, name: &str| {
-        let quantity = learner.find(&format!("{name}.norm")).ok()?;
-        Some(learner.read(&quantity))
+    let mut rates = grown(experiment, seed, learner);
+    rates.retain(|(key, _)| value(key).is_some_and(|rate| rate > 0.0));
+    let helps = |key: &str| {
+        let lowered = format!("{key}={}", lower(value(key).unwrap_or(0.0)));
+        survives::<T>(experiment, seed, lowered, learner.steps())
     };
-    let candidates = [
-        ("rule.jacobian.rate", &["J", "K"][..]),
-        ("rule.rate", &["A"]),
-        (
-            "optimizer.rate",
-            &["W_rec", "W_in", "b_rec", "W_out", "b_out"],
-        ),
-    ];
-    let mut most: Option<(f64, &str, &str, f64)> = None;
-    for (key, names) in candidates {
-        let Some(rate) = value(key).filter(|rate| *rate > 0.0) else {
-            continue;
-        };
-        for name in names {
-            let (Some(now), Some(start)) = (norm(learner, name), start.as_ref()) else {
-                continue;
-            };
-            let before = norm(start, name).unwrap_or(0.0);
-            let growth = if now.is_finite() {
-                now / before.max(1.0)
-            } else {
-                f64::INFINITY
-            };
-            if most.is_none_or(|(most, ..)| growth > most) {
-                most = Some((growth, name, key, rate));
-            }
-        }
-    }
-    let Some((_, name, key, rate)) = most else {
+    let proven = rates.iter().find(|(key, _)| helps(key));
+    let Some((key, name)) = proven.or(rates.first()) else {
         return Cause {
             says: "Lower `optimizer.rate`, set `optimizer.clip`, or scale the inputs.".into(),
             change: None,
             goes_on: true,
         };
     };
-    let clip = match key {
+    let rate = value(key).unwrap_or(0.0);
+    let clip = match *key {
         "optimizer.rate" => ", set `optimizer.clip`, or scale the inputs",
         _ => "",
     };
     Cause {
-        says: format!("{name} grew most. Lower `{key}` (it is {rate}){clip}."),
+        says: format!("{name} grew without bound. Lower `{key}` (it is {rate}){clip}."),
         change: Some(format!("{key}={}", lower(rate))),
         goes_on: true,
     }
+}
+
+/// Rates with the array each moves that grew most, the one of the fastest growth first.
+fn grown<T: Scalar>(
+    experiment: &Experiment,
+    seed: u64,
+    learner: &Learner<T>,
+) -> Vec<(&'static str, &'static str)> {
+    let start = experiment.learner::<T>(seed).ok();
+    let norm = |learner: &Learner<T>, name: &str| {
+        let quantity = learner.find(&format!("{name}.norm")).ok()?;
+        Some(learner.read(&quantity))
+    };
+    let growth = |name: &str| {
+        let (now, start) = (norm(learner, name)?, norm(start.as_ref()?, name)?);
+        let finite = now.is_finite();
+        Some(if finite {
+            now / start.max(1.0)
+        } else {
+            f64::INFINITY
+        })
+    };
+    let mut rates = Vec::new();
+    for (key, names) in [
+        ("rule.jacobian.rate", &["J", "K"][..]),
+        ("rule.rate", &["A"]),
+        (
+            "optimizer.rate",
+            &["W_rec", "W_in", "b_rec", "W_out", "b_out"],
+        ),
+    ] {
+        let grown = names.iter().filter_map(|name| Some((growth(name)?, *name)));
+        if let Some((growth, name)) = grown.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+            rates.push((growth, key, name));
+        }
+    }
+    rates.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    rates
+        .into_iter()
+        .map(|(_, key, name)| (key, name))
+        .collect()
+}
+
+/// Whether a run that diverged after a few steps gets beyond them with one setting changed.
+fn survives<T: Scalar>(experiment: &Experiment, seed: u64, change: String, steps: u64) -> bool {
+    let train = || -> crate::Result<bool> {
+        let settings = experiment::resolved(experiment)?;
+        let mut changed = experiment::parse_unchecked(&settings, &[change])?;
+        // With the data it holds.
+        changed.task = experiment.task.clone();
+        let (batch, streams) = (changed.batch, Streams::new(seed));
+        let mut task = changed
+            .task
+            .build(batch, changed.steps, &streams, "train")?;
+        let mut learner = changed.learner::<T>(seed)?;
+        learner.run(&mut *task, 2 * steps, &mut ())?;
+        learner.check_weights()?;
+        Ok(learner.last_loss() < HUGE)
+    };
+    steps <= TRIAL && train().unwrap_or(false)
 }
 
 /// A tenth, without the digits of binary fractions.

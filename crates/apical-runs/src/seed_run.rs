@@ -358,11 +358,10 @@ pub(crate) fn same_data(
     snapshot: &Snapshot,
     run: &Path,
 ) -> Result<()> {
-    let (batch, steps, streams) = (experiment.batch, experiment.steps, Streams::new(seed));
-    let mut task = experiment
-        .task
-        .build::<f32>(batch, steps, &streams, "train")?;
-    let restored = StateIo::restore(snapshot).scope("task", |io| task.state(io));
+    let restored = match experiment.precision {
+        Precision::F32 => restore_task::<f32>(experiment, seed, snapshot),
+        Precision::F64 => restore_task::<f64>(experiment, seed, snapshot),
+    };
     restored.map_err(|error| match error {
         apical::Error::Snapshot { what, mend } if what.contains("other data") => Error::Config {
             field: "task.file".into(),
@@ -374,6 +373,18 @@ pub(crate) fn same_data(
         },
         other => other.into(),
     })
+}
+
+fn restore_task<T: Scalar>(
+    experiment: &Experiment,
+    seed: u64,
+    snapshot: &Snapshot,
+) -> apical::Result<()> {
+    let (batch, steps, streams) = (experiment.batch, experiment.steps, Streams::new(seed));
+    let mut task = experiment
+        .task
+        .build::<T>(batch, steps, &streams, "train")?;
+    StateIo::restore(snapshot).scope("task", |io| task.state(io))
 }
 
 /// The folder of the run to which a file belongs: its settings or one of its checkpoints.

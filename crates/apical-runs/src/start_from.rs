@@ -164,8 +164,8 @@ fn find(seed: u64, newest: &Path, notes: &mut Vec<String>) -> Result<(PathBuf, S
         return Err(Error::Config {
             field: "--from".into(),
             what: format!(
-                "seed {seed} has a loss above a million times that of its start in all checkpoints kept, expected one from \
-                 before it diverged"
+                "seed {seed} has a loss above a million times that of its start, or a weight above a million, in all checkpoints \
+                 kept, expected one from before it diverged"
             ),
             mend: format!(
                 "Begin anew with a lower checkpoint.every, or name a checkpoint all the same: --from {}",
@@ -175,7 +175,9 @@ fn find(seed: u64, newest: &Path, notes: &mut Vec<String>) -> Result<(PathBuf, S
     };
     if path != first {
         let why = match checkpoint_file::read(&first) {
-            Ok(_) => "has a loss above a million times that of its start",
+            Ok(_) => {
+                "has a loss above a million times that of its start or a weight above a million"
+            }
             Err(_) => "is damaged",
         };
         notes.push(format!(
