@@ -151,3 +151,40 @@ pub(crate) fn before_divergence(path: &Path) -> Option<(PathBuf, Snapshot)> {
         .filter_map(|path| checkpoint_file::read(&path).ok().map(|found| (path, found)))
         .find(|(_, found)| !is_past(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(last: f64, first: f64, weight: f64) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let mut put = |name: &str, values: &[f64]| {
+            let array = Array::F64(values.to_vec());
+            snapshot.arrays.insert(name.into(), array);
+        };
+        put("learner.losses", &[last, 0.5]);
+        put("learner.health.losses", &[first, first]);
+        put("learner.rule.A", &[0.1, -weight]);
+        snapshot
+    }
+
+    #[test]
+    fn a_loss_or_a_number_a_million_times_too_large_is_past_the_divergence() {
+        assert!(!is_past(&snapshot(9e5, 1.0, 9e5)));
+        assert!(is_past(&snapshot(2e6, 1.0, 0.0)));
+        assert!(is_past(&snapshot(1.0, 1.0, 2e6)));
+        // A start at which no step counted tells nothing.
+        assert!(!is_past(&snapshot(2e6, 0.0, 0.0)));
+        assert!(!is_past(&Snapshot::default()));
+    }
+
+    #[test]
+    fn the_names_beside_a_checkpoint_are_those_of_its_seed() {
+        let path = Path::new("a.b/seed-0001.safetensors");
+        let before = previous(path);
+        assert_eq!(before, Path::new("a.b/seed-0001.previous.safetensors"));
+        for path in [path, &before] {
+            assert_eq!(records(path), Path::new("a.b/seed-0001.records"));
+        }
+    }
+}

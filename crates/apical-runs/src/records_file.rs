@@ -227,3 +227,119 @@ fn decode(entry: &[u8; ENTRY]) -> (usize, u64, u64) {
 pub(crate) fn beside(checkpoint: &Path) -> PathBuf {
     checkpoint.with_extension("records")
 }
+
+#[cfg(test)]
+mod tests {
+    use apical::{Evaluation, Learner, LearnerSpec, monitor::MonitorSpec};
+
+    use super::*;
+
+    fn recorder() -> Recorder {
+        let learner = Learner::<f64>::new(&LearnerSpec::default(), 2, 2, 1).unwrap();
+        let specs = ["loss", "A_loss"].map(MonitorSpec::new);
+        Recorder::new(&specs, &learner).unwrap()
+    }
+
+    /// Records of both channels and a test at one step; a value may be anything.
+    fn add(recorder: &mut Recorder, tests: &mut Tests, step: u64) {
+        for (k, channel) in recorder.channels_mut().iter_mut().enumerate() {
+            channel.steps.push(step);
+            channel.values.push(if step == 2 {
+                f64::NAN
+            } else {
+                (step + k as u64) as f64
+            });
+        }
+        tests.push(
+            step,
+            Evaluation {
+                loss: step as f64,
+                accuracy: 0.5,
+                true_loss: f64::NAN,
+                expected_accuracy: -0.0,
+            },
+        );
+    }
+
+    #[test]
+    fn the_bytes_do_not_depend_on_when_they_were_written_and_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (mut recorded, mut tests) = (recorder(), Tests::default());
+        let mut often = RecordsFile::new(path("often"));
+        let mut notes = Vec::new();
+        for step in 1..=4 {
+            add(&mut recorded, &mut tests, step);
+            often.append(&recorded, &tests).unwrap();
+            notes.push(often.note());
+        }
+        let mut once = RecordsFile::new(path("once"));
+        once.append(&recorded, &tests).unwrap();
+        assert_eq!(once.note(), notes[3]);
+        assert_eq!(
+            fs::read(path("once")).unwrap(),
+            fs::read(path("often")).unwrap()
+        );
+        // A checkpoint of the second step sees what it saw then, goes on, and comes to the same bytes.
+        let (mut again, mut tests_again) = (recorder(), Tests::default());
+        let mut file =
+            RecordsFile::read(path("often"), notes[1], &mut again, &mut tests_again).unwrap();
+        file.cut().unwrap();
+        assert_eq!(again.channels()[1].steps, [1, 2]);
+        let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same(
+            &again.channels()[1].values,
+            &recorded.channels()[1].values[..2]
+        ));
+        assert!(same(&tests_again.column(3), &tests.column(3)[..2]));
+        for step in 3..=4 {
+            add(&mut again, &mut tests_again, step);
+        }
+        file.append(&again, &tests_again).unwrap();
+        assert_eq!(file.note(), notes[3]);
+        assert_eq!(
+            fs::read(path("once")).unwrap(),
+            fs::read(path("often")).unwrap()
+        );
+        // What no checkpoint came to know is taken back.
+        let before = fs::read(path("often")).unwrap();
+        add(&mut again, &mut tests_again, 5);
+        file.append(&again, &tests_again).unwrap();
+        file.undo();
+        assert_eq!(before, fs::read(path("often")).unwrap());
+        assert_eq!(file.note(), notes[3]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_was_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let (mut recorded, mut tests) = (recorder(), Tests::default());
+        add(&mut recorded, &mut tests, 1);
+        let mut file = RecordsFile::new(path.clone());
+        file.append(&recorded, &tests).unwrap();
+        let note = file.note();
+        let sound = fs::read(&path).unwrap();
+        let refused = |bytes: Option<&[u8]>, note: [u64; 2]| {
+            match bytes {
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            let (mut recorder, mut tests) = (recorder(), Tests::default());
+            let read = RecordsFile::read(path.clone(), note, &mut recorder, &mut tests);
+            read.unwrap_err().to_string()
+        };
+        let mut flipped = sound.clone();
+        flipped[5] ^= 1;
+        assert!(refused(Some(&flipped), note).contains("the checksum of its records"));
+        assert!(refused(Some(&sound[1..]), note).contains("119 bytes, expected 120"));
+        assert!(refused(None, note).contains("its records are missing"));
+        // With a checksum that holds, but of another experiment.
+        let mut other = sound.clone();
+        other[0] = 9;
+        let sum = u64::from(crc32fast::hash(&other));
+        assert!(refused(Some(&other), [120, sum]).contains("name channel 9 of 6"));
+        let sum = u64::from(crc32fast::hash(&sound[..30]));
+        assert!(refused(Some(&sound), [30, sum]).contains("end within an entry"));
+    }
+}

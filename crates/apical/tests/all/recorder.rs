@@ -59,6 +59,22 @@ fn the_box_filter_is_the_mean_of_the_latest_steps() {
             all: Vec::new(),
         };
         learner.run(&mut *task, STEPS as u64, &mut monitor).unwrap();
+        // Between two records the end has the box as it then is, or what came into it since the last, or the step itself.
+        let (step, ends) = (before + STEPS as u64, monitor.recorder.ends(&learner));
+        for (end, (every, window)) in ends.into_iter().zip(windows) {
+            let since = step % every;
+            let held = match since + window {
+                _ if window >= every => window.min(STEPS as u64),
+                reach => reach.saturating_sub(every).max(1),
+            };
+            let latest = &monitor.all[STEPS - held as usize..];
+            let mean = latest.iter().sum::<f64>() / latest.len() as f64;
+            assert_eq!(end.is_some(), since > 0, "every {every} at {step}");
+            assert!(
+                end.is_none_or(|end| (end - mean).abs() < 1e-12),
+                "every {every} window {window} at {step}"
+            );
+        }
         for (channel, (every, window)) in monitor.recorder.channels().iter().zip(windows) {
             let seen = |step: u64| (step - before) as usize;
             let due = (before + 1..=before + STEPS as u64).filter(|step| step % every == 0);
