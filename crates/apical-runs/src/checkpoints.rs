@@ -73,18 +73,21 @@ pub(crate) fn read(path: &Path, experiment: &Experiment, seed: u64) -> Result<Sn
         let step = read_one(&before, experiment, seed)
             .ok()
             .map(|snapshot| step(&snapshot));
-        let remove = |rest: &str| {
-            let path = files::quoted(&path.to_string_lossy());
-            format!("Remove it {rest}: rm {path}")
-        };
-        error.of_checkpoint(&match step {
-            Some(step) => remove(&format!(
-                "to go on from the checkpoint before it, {} at step {step}",
-                before.display()
+        match step {
+            Some(step) => error.of_checkpoint(&format!(
+                "Remove it to go on from the checkpoint before it, {} at step {step}: rm {}",
+                before.display(),
+                files::quoted(&path.to_string_lossy())
             )),
-            None => remove("to train this seed anew"),
-        })
+            None => anew(path, error),
+        }
     })
+}
+
+/// The error of a file that can be done without: its seed is then trained anew.
+pub(crate) fn anew(path: &Path, error: Error) -> Error {
+    let path = files::quoted(&path.to_string_lossy());
+    error.of_checkpoint(&format!("Remove it to train this seed anew: rm {path}"))
 }
 
 fn read_one(path: &Path, experiment: &Experiment, seed: u64) -> Result<Snapshot> {

@@ -95,6 +95,11 @@ impl Tests {
         self.values.push(value);
     }
 
+    /// Whether every test has all its quantities, in the order of steps.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.steps.is_sorted() && self.values.len() == self.steps.len() * Self::NAMES.len()
+    }
+
     /// Mean of a quantity over the last `count` tests.
     pub fn last(&self, index: usize, count: usize) -> f64 {
         let all = self.column(index);

@@ -71,6 +71,9 @@ impl RecordsFile {
         for entry in entries {
             let (channel, step, value) = decode(entry);
             match channels.get_mut(channel) {
+                Some(found) if found.steps.last().is_some_and(|last| *last >= step) => {
+                    return Err(damaged("its records are out of order".into()));
+                }
                 Some(found) => {
                     found.steps.push(step);
                     found.values.push(f64::from_bits(value));
@@ -86,6 +89,9 @@ impl RecordsFile {
                     )));
                 }
             }
+        }
+        if !tests.are_whole() {
+            return Err(damaged("a test among its records is not whole".into()));
         }
         Ok(Self {
             path,

@@ -85,6 +85,31 @@ impl Settings {
         Ok(Self { text, folder })
     }
 
+    /// The settings of the run in `path`.
+    ///
+    /// # Errors
+    /// A folder without `config.toml`, or one that cannot be read.
+    pub fn of_run(path: &Path) -> Result<Self> {
+        let config = path.join("config.toml");
+        if !config.exists() {
+            let mend = match RunFolder::again(path) {
+                Some(command) => format!(
+                    "A start there ended before it had written its settings, with nothing learned; start again with: {command}"
+                ),
+                None => "Check the path, or leave out --resume to start a new run.".into(),
+            };
+            return Err(Error::Config {
+                field: "--out".into(),
+                what: format!(
+                    "{} holds no config.toml, expected the folder of an earlier run",
+                    path.display()
+                ),
+                mend,
+            });
+        }
+        Self::read(&config)
+    }
+
     /// Settings that stand in no file of their own.
     pub(crate) fn of(text: String, folder: PathBuf) -> Self {
         Self { text, folder }
@@ -164,25 +189,10 @@ impl RunDir {
     /// # Errors
     /// A folder without `config.toml`, one in which another process works, or one that cannot be read.
     pub fn open(path: &Path, command: &str) -> Result<(Self, Settings)> {
-        let config = path.join("config.toml");
-        if !config.exists() {
-            let mend = match RunFolder::again(path) {
-                Some(command) => format!(
-                    "A start there ended before it had written its settings, with nothing learned; start again with: {command}"
-                ),
-                None => "Check the path, or leave out --resume to start a new run.".into(),
-            };
-            return Err(Error::Config {
-                field: "--out".into(),
-                what: format!(
-                    "{} holds no config.toml, expected the folder of an earlier run",
-                    path.display()
-                ),
-                mend,
-            });
-        }
+        // Before anything is put there, and be it a lock.
+        Settings::of_run(path)?;
         let folder = RunFolder::hold(path, command)?;
-        let settings = Settings::read(&config)?;
+        let settings = Settings::of_run(path)?;
         Ok((Self { folder }, settings))
     }
 

@@ -75,6 +75,8 @@ pub(crate) struct SeedRun<'a, T> {
 /// The last checkpoint of a seed.
 struct Saved {
     step: u64,
+    /// Tests made until then: a test due at this step may have been interrupted.
+    tests: usize,
     /// Whether training had begun to diverge.
     is_past: bool,
 }
@@ -115,6 +117,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         self.recorder.reserve(self.experiment.steps.min(1 << 24));
         let mut chained = Vec::new();
         let trained = match self.train(around) {
+            Err(Error::Stopped) if self.is_saved() => Ok(Ending::Stopped),
             Err(Error::Stopped) => self.save(around.checkpoint).map(|()| Ending::Stopped),
             other => other,
         };
@@ -156,9 +159,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             }
             let save_due =
                 done == steps || (save_every > 0 && done.is_multiple_of(save_every) && done > 0);
-            // What was just read is not written again.
-            let saved = self.saved.as_ref().is_some_and(|saved| saved.step == done);
-            if save_due && !saved {
+            if save_due && !self.is_saved() {
                 self.save(around.checkpoint)?;
             }
             if done >= steps {
@@ -245,12 +246,29 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         io.scope("recorder", |io| self.recorder.filters(io))
     }
 
+    /// Whether the last checkpoint has all there is: what was just read is not written again.
+    fn is_saved(&self) -> bool {
+        let now = (self.learner.steps(), self.tests.steps().len());
+        let saved = self.saved.as_ref();
+        saved.is_some_and(|saved| (saved.step, saved.tests) == now)
+    }
+
     /// Writes a checkpoint, after its records: until it has its name, they end where the one before says.
     pub fn save(&mut self, path: Option<&Path>) -> Result<()> {
         let Some(path) = path else { return Ok(()) };
         self.learner.check_weights()?;
         let mut snapshot = Snapshot::default();
-        self.state(&mut StateIo::save(&mut snapshot), false)?;
+        let mut io = StateIo::save(&mut snapshot);
+        self.state(&mut io, false)?;
+        if let Some(name) = io.not_finite() {
+            return Err(apical::Error::Diverged {
+                step: self.learner.steps(),
+                what: name.trim_start_matches("learner.").into(),
+                last_step: self.learner.steps().saturating_sub(1),
+                last_loss: self.learner.last_loss(),
+            }
+            .into());
+        }
         let config = comparable(self.experiment)?;
         snapshot.texts.insert("experiment".into(), config);
         snapshot.texts.insert("seed".into(), self.seed.to_string());
@@ -267,6 +285,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         }
         self.saved = Some(Saved {
             step: self.learner.steps(),
+            tests: self.tests.steps().len(),
             is_past: checkpoints::is_past(&snapshot),
         });
         Ok(())
@@ -286,6 +305,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
         // The one before gets its successor anew, and stays.
         self.saved = (newest == path).then(|| Saved {
             step: self.learner.steps(),
+            tests: self.tests.steps().len(),
             is_past: checkpoints::is_past(&snapshot),
         });
         Ok(())

@@ -135,7 +135,8 @@ impl<'a, T: Scalar> SeedComparison<'a, T> {
     }
 
     fn restore(&mut self, path: &Path, settings: &str) -> Result<()> {
-        let snapshot = checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
+        let snapshot =
+            checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
         let text = |name: &str| snapshot.texts.get(name).map(String::as_str);
         let is_same =
             text("comparison") == Some(settings) && text("seed") == Some(&self.seed.to_string());

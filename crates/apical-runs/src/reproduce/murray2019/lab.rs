@@ -97,7 +97,8 @@ impl Outcome {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let snapshot = checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
+        let snapshot =
+            checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
         let mut outcome = Self::default();
         outcome.state(&mut StateIo::restore(&snapshot))?;
         Ok(outcome)
