@@ -5,6 +5,7 @@ mod common;
 mod compare;
 mod data;
 mod disk_full;
+mod divergence;
 mod documents;
 mod errors;
 mod folder;
