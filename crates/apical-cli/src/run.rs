@@ -157,8 +157,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let (false, Some(slow)) = (arguments.quiet, experiment.slow_start()) {
         meter.say(&slow);
     }
-    if let (false, Some((train, test))) = (arguments.quiet, experiment.task.split()) {
-        meter.say(&format!("{train} examples to train on, {test} for tests"));
+    if let (false, Some(data)) = (arguments.quiet, experiment.task.in_words()) {
+        meter.say(&data);
     }
     let outcome = dir.run(
         &experiment,

@@ -242,8 +242,9 @@ fn compute<'py, T: Number + Default>(
     expect_finite("X", x, inputs)?;
     expect_finite("Y", y, outputs)?;
     for (t, target) in y.chunks_exact(outputs).enumerate() {
+        let mask = mask.map(|mask| &mask[t * outputs..][..outputs]);
         spec.loss
-            .check_target(target, t as u64)
+            .check_targets(target, mask, outputs, t as u64)
             .map_err(raise_core)?;
     }
 

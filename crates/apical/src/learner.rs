@@ -93,7 +93,9 @@ pub struct Step<'a, T> {
     pub prediction: &'a [T],
 }
 
-/// What held-out data gave, per step and sample.
+/// What held-out data gave, per step and sample of weight 1; NaN if nothing counted.
+///
+/// The weight of a step is the mean of its mask: steps of weight 0 change no number here.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Mean loss against the targets.
@@ -141,6 +143,8 @@ pub struct Learner<T> {
     trial_is_open: bool,
     last_loss: f64,
     accuracy: f64,
+    /// Whether anything counted at the last step.
+    counted: bool,
 }
 
 impl<T: Scalar> Learner<T> {
@@ -224,6 +228,7 @@ impl<T: Scalar> Learner<T> {
             trial_is_open: false,
             last_loss: f64::NAN,
             accuracy: f64::NAN,
+            counted: false,
             network,
         })
     }
@@ -261,7 +266,7 @@ impl<T: Scalar> Learner<T> {
     pub fn learn_sample(&mut self, sample: &Sample<T>) -> Result<()> {
         let mask = sample.masked.then_some(&sample.mask[..]);
         // Before the trial edge, so that a refused sample changes nothing.
-        self.check_input(&sample.x, &sample.y, mask)?;
+        self.check_input(&sample.x, &sample.y, mask, self.step)?;
         if sample.first {
             self.begin_trial();
         }
@@ -352,7 +357,7 @@ impl<T: Scalar> Learner<T> {
     /// As [`Learner::learn`].
     #[inline(never)]
     pub fn advance(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
-        self.check_input(x, y, mask)?;
+        self.check_input(x, y, mask, self.step)?;
         self.check_noise()?;
         self.advance_checked(x, y, mask)
     }
@@ -370,6 +375,9 @@ impl<T: Scalar> Learner<T> {
         self.first = std::mem::take(&mut self.starting);
         self.in_trial = true;
         self.target.copy_from_slice(y);
+        if mask.is_some() {
+            drop_missing(&mut self.target);
+        }
         let rule = &mut self.rule;
         let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
         self.network
@@ -380,7 +388,7 @@ impl<T: Scalar> Learner<T> {
         let (mut correct, mut judged) = (0.0, 0.0);
         for b in 0..dims.batch {
             let part = b * outputs..(b + 1) * outputs;
-            let target = &y[part.clone()];
+            let target = &self.target[part.clone()];
             let prediction = &mut self.prediction[part.clone()];
             let mask = mask.map(|mask| &mask[part]);
             let (z, delta) = (self.activity.output.row(b), self.delta.row_mut(b));
@@ -388,7 +396,7 @@ impl<T: Scalar> Learner<T> {
             loss += self.losses[b];
             // A step whose loss does not count at all does not count as right or wrong either.
             if mask.is_none_or(|mask| mask.iter().any(|w| *w != T::ZERO)) {
-                let right = self.loss.is_correct(prediction, target);
+                let right = self.loss.is_correct(prediction, target, mask);
                 correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
                 judged += 1.0;
             }
@@ -399,6 +407,7 @@ impl<T: Scalar> Learner<T> {
         }
         self.last_loss = loss;
         self.accuracy = correct / judged;
+        self.counted = judged > 0.0;
         let stride = self.readout_gradient.stride();
         for b in 0..dims.batch {
             let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
@@ -420,7 +429,7 @@ impl<T: Scalar> Learner<T> {
         self.rule.step(&view, &self.signal, &mut self.gradient);
         if self.step.is_multiple_of(Health::EVERY) {
             // A loss that does not count at this step tells nothing of how it grows.
-            let counted = (judged > 0.0).then_some(loss);
+            let counted = self.counted.then_some(loss);
             let (gradient, readout) = (&self.gradient, &self.readout_gradient);
             self.health.look(counted, &self.activity, gradient, readout);
             self.health.look_at_signal(&self.signal);
@@ -477,7 +486,8 @@ impl<T: Scalar> Learner<T> {
         }
     }
 
-    fn check_input(&self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+    /// Refuses a step that cannot be learned from or judged; targets of weight 0 may be missing.
+    fn check_input(&self, x: &[T], y: &[T], mask: Option<&[T]>, step: u64) -> Result<()> {
         let Dims {
             batch,
             inputs,
@@ -488,10 +498,13 @@ impl<T: Scalar> Learner<T> {
             ("x", x, inputs, "batch x inputs"),
             ("y", y, outputs, "batch x outputs"),
         ];
-        let mask = mask.map(|mask| ("mask", mask, outputs, "batch x outputs"));
-        for (field, values, size, what) in given.into_iter().chain(mask) {
+        let mask_given = mask.map(|mask| ("mask", mask, outputs, "batch x outputs"));
+        for (field, values, size, what) in given.into_iter().chain(mask_given) {
             if values.len() != batch * size {
                 return Err(Error::length(field, values.len(), batch * size, what));
+            }
+            if field == "y" {
+                continue;
             }
             // The largest magnitude alone would miss NaN; a sum of products with zero keeps it.
             let mut probe = T::ZERO;
@@ -504,11 +517,11 @@ impl<T: Scalar> Learner<T> {
                     field: field.into(),
                     index,
                     value: values[index].f64(),
-                    step: self.step,
+                    step,
                 });
             }
         }
-        if let Some(weight) = mask.and_then(|(_, mask, ..)| mask.iter().find(|w| **w < T::ZERO)) {
+        if let Some(weight) = mask.and_then(|mask| mask.iter().find(|w| **w < T::ZERO)) {
             return Err(Error::invalid(
                 "mask",
                 weight.f64(),
@@ -516,7 +529,7 @@ impl<T: Scalar> Learner<T> {
                 "A negative weight would raise the loss; 0 leaves an output out.",
             ));
         }
-        self.loss.check_target(y, self.step)
+        self.loss.check_targets(y, mask, outputs, step)
     }
 
     fn diverged(&self, what: &str) -> Error {
@@ -549,7 +562,7 @@ impl<T: Scalar> Learner<T> {
     /// Loss and accuracy on `steps` steps of `task`, with weights frozen and the training activity untouched.
     ///
     /// # Errors
-    /// A task of other sizes, or a loss that is not finite.
+    /// A task of other sizes, steps that [`Learner::learn`] would refuse, or a loss that is not finite.
     #[inline(never)]
     pub fn evaluate(&mut self, task: &mut dyn Task<T>, steps: u64) -> Result<Evaluation> {
         self.evaluate_until(task, steps, &AtomicBool::new(false))
@@ -573,13 +586,18 @@ impl<T: Scalar> Learner<T> {
         };
         self.network.reset(&mut activity);
         let mut sums = [0.0; 4];
-        let (mut count, mut judged) = (0u64, 0u64);
+        let (mut weights, mut judged) = (0.0, 0u64);
         let mut prediction = vec![T::ZERO; dims.outputs];
         let mut delta = vec![T::ZERO; dims.outputs];
-        for _ in 0..steps {
+        for step in 0..steps {
             heed(stop)?;
             if !task.next(&mut sample) {
                 break;
+            }
+            let mask = sample.masked.then_some(&sample.mask[..]);
+            self.check_input(&sample.x, &sample.y, mask, step)?;
+            if sample.masked {
+                drop_missing(&mut sample.y);
             }
             if sample.first {
                 self.network.reset(&mut activity);
@@ -591,6 +609,7 @@ impl<T: Scalar> Learner<T> {
                 let mask = sample.masked.then_some(&sample.mask[part.clone()]);
                 let counts = mask.is_none_or(|mask| mask.iter().any(|w| *w != T::ZERO));
                 judged += u64::from(counts);
+                weights += Loss::weight(mask);
                 if sample.has_truth {
                     let truth = &sample.truth[part.clone()];
                     let loss = self
@@ -608,17 +627,15 @@ impl<T: Scalar> Learner<T> {
                     .evaluate(z, target, mask, &mut prediction, &mut delta);
                 sums[0] += loss.f64();
                 if counts {
-                    let correct = self.loss.is_correct(&prediction, target);
+                    let correct = self.loss.is_correct(&prediction, target, mask);
                     sums[1] += correct.map_or(f64::NAN, |c| f64::from(u8::from(c)));
                 }
             }
-            count += 1;
         }
         self.scratch = Some(activity);
-        let samples = (count * dims.batch as u64) as f64;
-        let (loss, true_loss) = (sums[0] / samples, sums[2] / samples);
+        let (loss, true_loss) = (sums[0] / weights, sums[2] / weights);
         let (accuracy, expected_accuracy) = (sums[1] / judged as f64, sums[3] / judged as f64);
-        if count > 0 && !loss.is_finite() {
+        if weights > 0.0 && !loss.is_finite() {
             return Err(self.diverged("held-out loss"));
         }
         let known = |value| if sample.has_truth { value } else { f64::NAN };
@@ -810,6 +827,11 @@ impl<T: Scalar> Learner<T> {
         (self.last_loss, self.accuracy)
     }
 
+    /// Whether anything counted at the last step.
+    pub(crate) fn counted(&self) -> bool {
+        self.counted
+    }
+
     pub(crate) fn rule_probe(&self, index: usize) -> Probe<'_, T> {
         self.rule.probe(index)
     }
@@ -946,6 +968,13 @@ impl<T: Scalar> Learner<T> {
     /// A snapshot of another configuration; the learner is then partly restored and should be dropped.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.state(&mut StateIo::restore(snapshot))
+    }
+}
+
+/// Puts 0 in the place of targets that are missing, which count for nothing.
+fn drop_missing<T: Scalar>(target: &mut [T]) {
+    for y in target.iter_mut().filter(|y| !y.finite()) {
+        *y = T::ZERO;
     }
 }
 

@@ -115,13 +115,35 @@ impl Loss {
         }
     }
 
-    /// Whether the prediction names the same choice as the target; `None` where that has no meaning.
-    pub fn is_correct<T: Scalar>(self, prediction: &[T], target: &[T]) -> Option<bool> {
+    /// How much of a full step counts: the mean of its mask, 1 without one.
+    #[inline]
+    pub fn weight<T: Scalar>(mask: Option<&[T]>) -> f64 {
+        mask.map_or(1.0, |mask| mean(mask).f64())
+    }
+
+    /// Whether the target of output `k` counts; a softmax is one choice between all outputs.
+    fn counts<T: Scalar>(self, mask: Option<&[T]>, k: usize) -> bool {
+        match (mask, self) {
+            (None, _) => true,
+            (Some(mask), Self::SoftmaxCrossEntropy {}) => mask.iter().any(|w| *w != T::ZERO),
+            (Some(mask), _) => mask[k] != T::ZERO,
+        }
+    }
+
+    /// Whether the prediction names the same choice as the target, at the outputs that count; `None` where that has no
+    /// meaning.
+    pub fn is_correct<T: Scalar>(
+        self,
+        prediction: &[T],
+        target: &[T],
+        mask: Option<&[T]>,
+    ) -> Option<bool> {
         match self {
             Self::SoftmaxCrossEntropy {} => Some(largest(prediction) == largest(target)),
             Self::SigmoidCrossEntropy {} => {
-                let side = |v: &T| *v > T::HALF;
-                Some(prediction.iter().map(side).eq(target.iter().map(side)))
+                let side = |v: T| v > T::HALF;
+                let mut pairs = prediction.iter().zip(target).enumerate();
+                Some(pairs.all(|(k, (p, y))| !self.counts(mask, k) || side(*p) == side(*y)))
             }
             Self::MeanSquaredError { .. } => None,
         }
@@ -141,24 +163,102 @@ impl Loss {
         }
     }
 
-    /// Refuses targets the loss has no meaning for.
+    /// Refuses targets the loss has no meaning for: `y` samples × outputs, as the weights in `mask`.
     ///
     /// # Errors
-    /// A target outside [0, 1] for a cross-entropy.
-    pub fn check_target<T: Scalar>(self, target: &[T], step: u64) -> Result<()> {
-        if !self.is_cross_entropy() {
-            return Ok(());
+    /// Where it counts, a target that is not finite, one outside [0, 1] for a cross-entropy, and targets that do not
+    /// sum to 1 for the softmax.
+    pub fn check_targets<T: Scalar>(
+        self,
+        y: &[T],
+        mask: Option<&[T]>,
+        outputs: usize,
+        step: u64,
+    ) -> Result<()> {
+        for (b, target) in y.chunks_exact(outputs).enumerate() {
+            let first = b * outputs;
+            let Some(misfit) = self.misfit(target, mask.map(|m| &m[first..][..outputs])) else {
+                continue;
+            };
+            let field = match misfit {
+                Misfit::Value(k) if !target[k].finite() => {
+                    return Err(Error::NotFinite {
+                        field: "y".into(),
+                        index: first + k,
+                        value: target[k].f64(),
+                        step,
+                    });
+                }
+                Misfit::Value(k) => format!("y[{}] at step {step}", first + k),
+                Misfit::Sum(_) => format!("y at step {step}"),
+            };
+            let zeros = "Give a step without a label the weight 0 in its mask.";
+            return Err(self.refusal(misfit, field, target, zeros));
         }
-        match target.iter().position(|y| !(*y >= T::ZERO && *y <= T::ONE)) {
-            None => Ok(()),
-            Some(k) => Err(Error::invalid(
-                format!("y[{k}] at step {step}"),
+        Ok(())
+    }
+
+    /// What is wrong with the targets of a step, if anything.
+    #[inline]
+    pub(crate) fn misfit<T: Scalar>(self, target: &[T], mask: Option<&[T]>) -> Option<Misfit> {
+        let fits = |y: T| match self {
+            Self::MeanSquaredError { .. } => y.finite(),
+            _ => y >= T::ZERO && y <= T::ONE,
+        };
+        let bad = |k: &usize| !fits(target[*k]) && self.counts(mask, *k);
+        if let Some(k) = (0..target.len()).find(bad) {
+            return Some(Misfit::Value(k));
+        }
+        if self != (Self::SoftmaxCrossEntropy {}) {
+            return None;
+        }
+        let sum: f64 = target.iter().map(|y| y.f64()).sum();
+        ((sum - 1.0).abs() > SUM && self.counts(mask, 0)).then_some(Misfit::Sum(sum))
+    }
+
+    /// The refusal of targets that do not fit; `zeros` mends a step without a label.
+    pub(crate) fn refusal<T: Scalar>(
+        self,
+        misfit: Misfit,
+        field: String,
+        target: &[T],
+        zeros: &str,
+    ) -> Error {
+        let name = self.name();
+        match misfit {
+            Misfit::Value(k) => Error::invalid(
+                field,
                 target[k],
-                format!("a probability in [0, 1], as {} needs", self.name()),
+                format!("a probability in [0, 1], as {name} needs"),
                 "Use one-hot labels or probabilities, or loss.kind = \"mean_squared_error\".",
-            )),
+            ),
+            Misfit::Sum(sum) => {
+                let whole = target.iter().all(|y| *y == T::ZERO || *y == T::ONE);
+                let mend = match (sum == 0.0, whole) {
+                    (true, _) => zeros,
+                    (_, true) => {
+                        "For several labels at a step set loss.kind = \"sigmoid_cross_entropy\"."
+                    }
+                    _ => "Divide the probabilities of a step by their sum.",
+                };
+                let value = format!("targets that sum to {}", (sum * 1e6).round() / 1e6);
+                let expected = format!("probabilities that sum to 1, as {name} needs");
+                Error::invalid(field, value, expected, mend)
+            }
         }
     }
+}
+
+/// How far probabilities may sum from 1: those printed with two decimals do.
+const SUM: f64 = 0.02;
+
+/// What is wrong with the targets of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Misfit {
+    /// The target of this output.
+    Value(usize),
+    /// What they sum to.
+    Sum(f64),
 }
 
 fn mean<T: Scalar>(values: &[T]) -> T {
@@ -253,21 +353,55 @@ mod tests {
             loss.expected_accuracy(&[0.7, 0.3], &[0.75, 0.25]),
             Some(0.75)
         );
-        assert_eq!(loss.is_correct(&[0.7, 0.3], &[0.0, 1.0]), Some(false));
+        assert_eq!(loss.is_correct(&[0.7, 0.3], &[0.0, 1.0], None), Some(false));
     }
 
     #[test]
-    fn targets_are_checked() {
-        let error = Loss::SoftmaxCrossEntropy {}
-            .check_target(&[0.5, -1.0], 7)
-            .unwrap_err();
-        assert!(error.to_string().contains("y[1] at step 7"), "{error}");
-        assert!(
-            Loss::MeanSquaredError {
-                outputs: Outputs::Sum
-            }
-            .check_target(&[-1.0], 0)
-            .is_ok()
+    fn targets_are_checked_where_they_count() {
+        let softmax = Loss::SoftmaxCrossEntropy {};
+        let sigmoid = Loss::SigmoidCrossEntropy {};
+        let squares = Loss::MeanSquaredError {
+            outputs: Outputs::Sum,
+        };
+        let nan = f64::NAN;
+        for (loss, target, part) in [
+            (softmax, [0.5, -1.0], "y[1] at step 7: got -1"),
+            (
+                softmax,
+                [0.0, 0.0],
+                "y at step 7: got targets that sum to 0, expected probabilities",
+            ),
+            (softmax, [1.0, 1.0], "sigmoid_cross_entropy"),
+            (softmax, [0.5, 0.4], "Divide the probabilities"),
+            (
+                sigmoid,
+                [2.0, 1.0],
+                "y[0] at step 7: got 2, expected a probability in [0, 1]",
+            ),
+            (squares, [-3.0, nan], "y: element 1 is NaN at step 7"),
+        ] {
+            let error = loss.check_targets(&target, None, 2, 7).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+            // A step that does not count may have any target.
+            assert_eq!(loss.check_targets(&target, Some(&[0.0; 2]), 2, 7), Ok(()));
+        }
+        assert_eq!(softmax.check_targets(&[0.33, 0.66], None, 2, 0), Ok(()));
+        assert_eq!(sigmoid.check_targets(&[1.0, 1.0], None, 2, 0), Ok(()));
+        assert_eq!(squares.check_targets(&[-1.0], None, 1, 0), Ok(()));
+        let later = squares.check_targets(&[0.0, 0.0, nan, 0.0], None, 2, 0);
+        assert!(later.unwrap_err().to_string().starts_with("y: element 2"));
+        // Outputs of a softmax are one choice, those of the others count one by one.
+        let mask = Some(&[1.0, 0.0][..]);
+        assert!(softmax.check_targets(&[0.0, nan], mask, 2, 0).is_err());
+        assert_eq!(sigmoid.check_targets(&[0.0, nan], mask, 2, 0), Ok(()));
+        assert_eq!(
+            sigmoid.is_correct(&[0.9, 0.9], &[1.0, 0.0], mask),
+            Some(true)
         );
+        assert_eq!(
+            sigmoid.is_correct(&[0.9, 0.9], &[1.0, 0.0], None),
+            Some(false)
+        );
+        assert_eq!(Loss::weight(mask), 0.5);
     }
 }

@@ -11,7 +11,7 @@ use crate::network::NetworkSpec;
 use crate::optimizer::OptimizerSpec;
 use crate::rule::RuleSpec;
 use crate::synapse::Init;
-use crate::task::TaskSpec;
+use crate::task::{Sample, TaskSpec};
 use crate::{Error, Result, Scalar};
 
 /// Number type of a run.
@@ -246,6 +246,37 @@ impl Experiment {
         SequenceLoop::new(learner.network(), reach, circuit, &streams).map(Some)
     }
 
+    /// Refuses tests that end before any step counts.
+    fn check_tests(&self, streams: &crate::Streams) -> Result<()> {
+        /// Tasks that draw their steps are not followed for longer.
+        const MOST: u64 = 1_000_000;
+        let steps = self.evaluate.steps;
+        let all = self.steps.max(steps);
+        if !may_mask(&self.task) {
+            return Ok(());
+        }
+        let mut task = self.task.build::<f32>(self.batch, all, streams, "test")?;
+        let (inputs, outputs) = task.sizes();
+        let mut sample = Sample::new(self.batch, inputs, outputs);
+        let mut shown = 0;
+        while shown < steps && task.next(&mut sample) {
+            shown += 1;
+            let counts = !sample.masked || sample.mask.iter().any(|weight| *weight > 0.0);
+            if counts || shown == MOST {
+                return Ok(());
+            }
+        }
+        if shown == 0 {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "evaluate.steps",
+            steps,
+            format!("a test of some steps that count: the first {shown} held out have weight 0"),
+            "Raise it, change the mask, or set it to 0 to run without tests.",
+        ))
+    }
+
     /// Everything that can be checked without running.
     ///
     /// # Errors
@@ -275,9 +306,12 @@ impl Experiment {
         self.check_promise()?;
         let streams = crate::Streams::new(self.seed);
         self.task.check(self.batch, self.steps, &streams, "train")?;
-        if self.evaluate.steps > 0 {
+        let tests = self.evaluate.steps > 0;
+        self.task.check_data(self.loss, self.precision, tests)?;
+        if tests {
             let steps = self.steps.max(self.evaluate.steps);
             self.task.check(self.batch, steps, &streams, "test")?;
+            self.check_tests(&streams)?;
         }
         let learner = self.learner_without_start::<f32>(self.seed)?;
         if learner.needs_trials() && !self.task.has_trials() {
@@ -308,5 +342,15 @@ impl Experiment {
         }
         crate::monitor::Recorder::new(&self.monitor, &learner)?;
         Ok(())
+    }
+}
+
+/// Whether steps of a task may count for nothing; a network to imitate, which may be large, is not built to find out.
+fn may_mask(task: &TaskSpec) -> bool {
+    match task {
+        TaskSpec::Mimic(_) => false,
+        TaskSpec::MultiTask(spec) => spec.tasks.iter().any(may_mask),
+        TaskSpec::Embedded(spec) => may_mask(&spec.task),
+        _ => true,
     }
 }

@@ -1,6 +1,7 @@
 //! IDX files, the format of MNIST, plain or gzipped.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use apical::task::{Digits, SequentialMnistSpec};
@@ -134,20 +135,33 @@ fn locate(field: &str, name: &mut String, folder: Option<&Path>) -> Result<PathB
     Ok(path)
 }
 
-/// The sizes and bytes of an IDX file of unsigned bytes with this magic number.
+/// The sizes and bytes of an IDX file of unsigned bytes with this magic number, plain or gzipped.
 fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
-    let fail = |error: std::io::Error| Error::io(path, "read this file", &error);
-    let mut bytes = std::fs::read(path).map_err(fail)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        GzDecoder::new(&bytes[..])
-            .read_to_end(&mut plain)
-            .map_err(|error| {
-                let what = format!("damaged gzip file ({error})");
-                broken(path, what, "Download it again.")
-            })?;
-        bytes = plain;
-    }
+    let mut packed = BufReader::new(
+        File::open(path).map_err(|error| Error::io(path, "read this file", &error))?,
+    );
+    let begin = packed.fill_buf();
+    let begin = begin.map_err(|error| Error::io(path, "read this file", &error))?;
+    let gzipped = begin.starts_with(&[0x1f, 0x8b]);
+    let mut source: Box<dyn Read> = match gzipped {
+        true => Box::new(GzDecoder::new(packed)),
+        false => Box::new(packed),
+    };
+    let fail = |error: std::io::Error| match gzipped {
+        true => {
+            let what = format!("damaged gzip file ({error})");
+            broken(path, what, "Download it again.")
+        }
+        false => Error::io(path, "read this file", &error),
+    };
+    let dimensions = (magic & 0xff) as usize;
+    let header = 4 + 4 * dimensions;
+    let mut bytes = Vec::new();
+    let limit = &mut source;
+    limit
+        .take(header as u64)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
     let word = |k: usize| {
         let part = bytes.get(4 * k..4 * k + 4)?;
         Some(u32::from_be_bytes([part[0], part[1], part[2], part[3]]))
@@ -164,23 +178,26 @@ fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
         let what = format!("magic number {got}, expected {magic:#010x} (IDX {kind})");
         return Err(broken(path, what, hint));
     }
-    let dimensions = (magic & 0xff) as usize;
-    let header = 4 + 4 * dimensions;
     let shape: Option<Vec<usize>> = (1..=dimensions).map(|k| Some(word(k)? as usize)).collect();
     let size = |shape: &Vec<usize>| {
-        shape
-            .iter()
-            .try_fold(1usize, |product, n| product.checked_mul(*n))?
-            .checked_add(header)
+        let mut sizes = shape.iter();
+        sizes.try_fold(1usize, |product, n| product.checked_mul(*n))
     };
     let expected = shape.as_ref().and_then(size);
-    if expected != Some(bytes.len()) {
-        let expected = expected.map_or_else(|| format!("at least {header}"), |n| n.to_string());
-        let what = format!(
-            "truncated IDX file: got {} bytes, expected {expected}",
-            bytes.len()
-        );
+    // What is packed may be of any size: no more of it is taken than the header says.
+    let most = expected.map_or(0, |body| body as u64 + 1);
+    let mut body = Vec::new();
+    source.take(most).read_to_end(&mut body).map_err(fail)?;
+    if expected != Some(body.len()) {
+        let total = expected.and_then(|body| body.checked_add(header));
+        let expected = total.map_or_else(|| format!("at least {header}"), |n| n.to_string());
+        let got = bytes.len() + body.len();
+        let (what, more) = match most > 0 && body.len() as u64 == most {
+            true => ("IDX file with more than its header says", " or more"),
+            false => ("truncated IDX file", ""),
+        };
+        let what = format!("{what}: got {got} bytes{more}, expected {expected}");
         return Err(broken(path, what, "Download it again."));
     }
-    Ok((shape.unwrap_or_default(), bytes.split_off(header)))
+    Ok((shape.unwrap_or_default(), body))
 }

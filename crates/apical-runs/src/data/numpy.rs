@@ -1,237 +1,296 @@
-//! NPY files, with one array, and NPZ files, with several.
+//! NPY files, with one array, and NPZ files, with several, of which only those that are named are read.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Cursor, Read};
-use std::path::Path;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use npyz::{DType, NpyFile, Order, TypeChar};
+use zip::ZipArchive;
 
-use super::columns::{Columns, Selected, check_finite};
-use super::{broken, config};
+use super::array::Array;
+use super::table::{Names, Plan, Rows, Table, unknown};
+use super::trials::Trials;
+use super::{broken, config, memory};
 use crate::{Error, Result};
 
-/// Arrays as columns of equal length.
-pub(super) struct Arrays {
-    names: Vec<String>,
-    /// Of each column: its array and its place there.
-    places: Vec<(usize, usize)>,
-    arrays: Vec<Array>,
+/// An array of steps × columns in a file of its own.
+pub(super) struct Npy {
+    path: PathBuf,
+    array: Array,
+    names: Names,
+    file: BufReader<File>,
 }
 
-struct Array {
-    name: String,
-    /// The whole NPY file.
-    bytes: Vec<u8>,
-    shape: Vec<u64>,
-}
-
-impl Arrays {
-    /// One array of steps × columns; `columns` are their names.
-    pub fn npy(path: &Path, columns: &[String], field: &str) -> Result<Self> {
-        let bytes = std::fs::read(path);
-        let bytes = bytes.map_err(|error| Error::io(path, "read this file", &error))?;
-        let array = Array::new(path, "the array", bytes)?;
-        let count = array.columns(path)?;
-        if !columns.is_empty() && columns.len() != count {
-            let (got, path) = (columns.len(), path.display());
-            let what = format!("got {got} names, expected {count}, the columns of {path}");
+impl Npy {
+    /// `columns` are the names of its columns, `field` the setting that gives them.
+    pub fn open(path: &Path, columns: &[String], field: &str) -> Result<Self> {
+        let fail = |error: std::io::Error| Error::io(path, "read this file", &error);
+        let file = File::open(path).map_err(fail)?;
+        let bytes = file.metadata().map_err(fail)?.len();
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let array = Array::open(path, "the array", &mut file, bytes)?;
+        let own = array.names(path)?;
+        if !columns.is_empty() && columns.len() != own.len() {
+            let (got, expected, path) = (columns.len(), own.len(), path.display());
+            let what = format!("got {got} names, expected {expected}, the columns of {path}");
             return Err(config(field, what, "Give one name for each column."));
         }
-        let named = |k: usize| columns.get(k).cloned().unwrap_or_else(|| k.to_string());
+        let names = if columns.is_empty() {
+            own
+        } else {
+            columns.to_vec()
+        };
         Ok(Self {
-            names: (0..count).map(named).collect(),
-            places: (0..count).map(|k| (0, k)).collect(),
-            arrays: vec![array],
+            path: path.into(),
+            array,
+            names: Names::new(names),
+            file,
+        })
+    }
+}
+
+impl Table for Npy {
+    fn find(&mut self, field: &str, name: &str) -> Result<Vec<usize>> {
+        self.names.find(&self.path, field, name)
+    }
+
+    fn name(&self, column: usize) -> String {
+        self.names.all()[column].clone()
+    }
+
+    fn read(&mut self, plan: &Plan) -> Result<Rows> {
+        let used = Used::of(plan, Some);
+        self.array.check(&self.path, &used)?;
+        let mut sink = Sink::new(&self.path, plan, self.array.rows())?;
+        self.array
+            .read(&self.path, &mut self.file, &used, &mut sink)?;
+        sink.finish(&self.path, plan, |column| self.name(column))
+    }
+}
+
+/// Several arrays by name.
+pub(super) struct Npz {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<File>>,
+    /// Those that were asked for.
+    arrays: Vec<Member>,
+    by_name: HashMap<String, usize>,
+    /// Of each column: its array and its place there.
+    columns: Vec<(usize, usize)>,
+}
+
+struct Member {
+    index: usize,
+    array: Array,
+    name: String,
+    /// Names of its columns within it, and its first column.
+    names: Vec<String>,
+    first: usize,
+}
+
+impl Npz {
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io(path, "read this file", &error))?;
+        let archive = ZipArchive::new(BufReader::new(file));
+        Ok(Self {
+            path: path.into(),
+            archive: archive.map_err(|error| damaged(path, &error))?,
+            arrays: Vec::new(),
+            by_name: HashMap::new(),
+            columns: Vec::new(),
         })
     }
 
-    /// Named arrays: one of one dimension is a column of its name, one of two gives `name.0`, `name.1`, ….
-    pub fn npz(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, "read this file", &error))?;
-        let damaged = |reason: String| {
-            let what = format!("not an NPZ file ({reason}), expected a zip archive of arrays");
-            broken(path, what, "Write it with numpy.savez, or copy it again.")
+    /// The array called `name`, if there is one; its header is read when it is first asked for.
+    fn member(&mut self, name: &str) -> Result<Option<usize>> {
+        if let Some(known) = self.by_name.get(name) {
+            return Ok(Some(*known));
+        }
+        let Some(index) = self.archive.index_for_name(&format!("{name}.npy")) else {
+            return Ok(None);
         };
-        let mut archive = zip::ZipArchive::new(file).map_err(|error| damaged(error.to_string()))?;
-        let mut all = Self {
-            names: Vec::new(),
-            places: Vec::new(),
-            arrays: Vec::new(),
-        };
-        for index in 0..archive.len() {
-            let entry = archive.by_index(index);
-            let mut entry = entry.map_err(|error| damaged(error.to_string()))?;
-            let name = entry.name().map_err(|error| damaged(error.to_string()))?;
-            let Some(name) = name.strip_suffix(".npy").map(String::from) else {
+        let path = &self.path;
+        let mut entry = self
+            .archive
+            .by_index(index)
+            .map_err(|error| damaged(path, &error))?;
+        let bytes = entry.size();
+        let label = format!("array `{name}`");
+        let array = Array::open(path, &label, &mut entry, bytes)?;
+        let (place, first) = (self.arrays.len(), self.columns.len());
+        let names = array.names(path)?;
+        self.columns.extend((0..names.len()).map(|k| (place, k)));
+        self.by_name.insert(name.into(), place);
+        self.arrays.push(Member {
+            index,
+            array,
+            name: name.into(),
+            names,
+            first,
+        });
+        Ok(Some(place))
+    }
+
+    /// Refuses arrays of different length.
+    fn rows(&self, plan: &Plan) -> Result<usize> {
+        let used = plan
+            .columns
+            .iter()
+            .chain(&plan.trial)
+            .map(|c| &self.arrays[self.columns[*c].0]);
+        let mut first: Option<&Member> = None;
+        for member in used {
+            let Some(other) = first else {
+                first = Some(member);
                 continue;
             };
-            let mut bytes = Vec::new();
-            let read = entry.read_to_end(&mut bytes);
-            read.map_err(|error| damaged(format!("array `{name}`: {error}")))?;
-            let array = Array::new(path, &format!("array `{name}`"), bytes)?;
-            let place = all.arrays.len();
-            if array.shape.len() == 2 {
-                for k in 0..array.columns(path)? {
-                    all.names.push(format!("{name}.{k}"));
-                    all.places.push((place, k));
-                }
-            } else {
-                // Refused if it is asked for.
-                all.names.push(name);
-                all.places.push((place, 0));
+            let (got, expected) = (member.array.rows(), other.array.rows());
+            if got == expected {
+                continue;
             }
-            all.arrays.push(array);
+            let what = format!(
+                "array `{}` has {got} rows, expected {expected} as array `{}`",
+                member.name, other.name
+            );
+            let across = [(member, expected), (other, got)]
+                .into_iter()
+                .find(|(member, rows)| member.array.width() == *rows);
+            let mend = match across {
+                Some((member, _)) => {
+                    format!(
+                        "Is `{0}` transposed? Rows are steps: save {0}.T.",
+                        member.name
+                    )
+                }
+                None => "All arrays that are used need a row for each step.".into(),
+            };
+            return Err(broken(&self.path, what, mend));
         }
-        Ok(all)
+        Ok(first.map_or(0, |member| member.array.rows()))
     }
 }
 
-impl Array {
-    fn new(path: &Path, name: &str, bytes: Vec<u8>) -> Result<Self> {
-        let mut array = Self {
-            name: name.into(),
-            bytes,
-            shape: Vec::new(),
-        };
-        array.shape = array.open(path)?.shape().to_vec();
-        Ok(array)
+fn damaged(path: &Path, error: &zip::result::ZipError) -> Error {
+    let what = format!("not an NPZ file ({error}), expected a zip archive of arrays");
+    broken(path, what, "Write it with numpy.savez, or copy it again.")
+}
+
+impl Table for Npz {
+    fn find(&mut self, field: &str, name: &str) -> Result<Vec<usize>> {
+        if let Some(place) = self.member(name)? {
+            let member = &self.arrays[place];
+            return Ok((member.first..member.first + member.names.len()).collect());
+        }
+        if let Some((base, part)) = name.rsplit_once('.')
+            && let Some(place) = self.member(base)?
+        {
+            let member = &self.arrays[place];
+            let within = member.names.iter().position(|name| name == part);
+            if let Some(k) = within.filter(|_| !member.array.is_column()) {
+                return Ok(vec![member.first + k]);
+            }
+            let known: Vec<String> = match member.array.is_column() {
+                true => vec![base.into()],
+                false => member
+                    .names
+                    .iter()
+                    .map(|part| format!("{base}.{part}"))
+                    .collect(),
+            };
+            return Err(unknown(&self.path, field, name, &known));
+        }
+        let known: Vec<String> = self
+            .archive
+            .file_names()
+            .filter_map(|name| name.ok())
+            .filter_map(|name| name.strip_suffix(".npy").map(String::from))
+            .collect();
+        Err(unknown(&self.path, field, name, &known))
     }
 
-    fn open(&self, path: &Path) -> Result<NpyFile<Cursor<&[u8]>>> {
-        NpyFile::new(Cursor::new(&self.bytes[..])).map_err(|error| {
-            let what = format!("{} is not in the NPY format ({error})", self.name);
-            broken(path, what, "Write it with numpy.save or numpy.savez.")
+    fn name(&self, column: usize) -> String {
+        let (place, k) = self.columns[column];
+        let member = &self.arrays[place];
+        match member.array.is_column() {
+            true => member.name.clone(),
+            false => format!("{}.{}", member.name, member.names[k]),
+        }
+    }
+
+    fn read(&mut self, plan: &Plan) -> Result<Rows> {
+        let rows = self.rows(plan)?;
+        let mut parts = Vec::new();
+        for (place, member) in self.arrays.iter().enumerate() {
+            let used = Used::of(plan, |column| {
+                let (of, k) = self.columns[column];
+                (of == place).then_some(k)
+            });
+            if !used.0.is_empty() {
+                member.array.check(&self.path, &used)?;
+                parts.push((member, used));
+            }
+        }
+        let mut sink = Sink::new(&self.path, plan, rows)?;
+        for (member, used) in parts {
+            let entry = self.archive.by_index(member.index);
+            let mut entry = entry.map_err(|error| damaged(&self.path, &error))?;
+            let bytes = entry.size();
+            // Its header once more, to stand behind it.
+            Array::open(&self.path, "the array", &mut entry, bytes)?;
+            member
+                .array
+                .read(&self.path, &mut entry, &used, &mut sink)?;
+        }
+        sink.finish(&self.path, plan, |column| self.name(column))
+    }
+}
+
+/// Where a column of an array goes in a row; none for the trial.
+pub(super) struct Used(pub Vec<(usize, Option<usize>)>);
+
+impl Used {
+    /// Those columns of a plan that `within` places in the array.
+    fn of(plan: &Plan, within: impl Fn(usize) -> Option<usize>) -> Self {
+        let columns = plan.columns.iter().enumerate();
+        let numbers = columns.filter_map(|(to, column)| Some((within(*column)?, Some(to))));
+        let trial = plan.trial.and_then(&within).map(|k| (k, None));
+        Self(numbers.chain(trial).collect())
+    }
+}
+
+/// Rows that are filled column by column.
+pub(super) struct Sink {
+    pub numbers: Vec<f64>,
+    pub width: usize,
+    pub trials: Trials,
+}
+
+impl Sink {
+    fn new(path: &Path, plan: &Plan, rows: usize) -> Result<Self> {
+        let width = plan.layout.width();
+        let mut numbers = Vec::new();
+        memory::reserve(path, &mut numbers, rows.saturating_mul(width))?;
+        numbers.resize(rows * width, 0.0);
+        Ok(Self {
+            numbers,
+            width,
+            trials: Trials::default(),
         })
     }
 
-    /// Number of columns, if it can be read as columns.
-    fn columns(&self, path: &Path) -> Result<usize> {
-        match self.shape[..] {
-            [_] => Ok(1),
-            [_, columns] if columns <= 1_000_000 => Ok(columns as usize),
-            _ => {
-                let what = format!(
-                    "{} has the shape {:?}, expected (steps) or (steps, columns)",
-                    self.name, self.shape
-                );
-                let mend = "Save trials one below the other, with a column that numbers them.";
-                Err(broken(path, what, mend))
+    fn finish(self, path: &Path, plan: &Plan, name: impl Fn(usize) -> String) -> Result<Rows> {
+        let rows = self.numbers.len() / self.width;
+        let ends = match plan.trial {
+            Some(column) if rows > 0 => {
+                let place = |row: usize| format!("row {}", row + 1);
+                self.trials.ends(path, &name(column), rows, place)?
             }
-        }
-    }
-
-    /// Its numbers, a column after another.
-    fn numbers(&self, path: &Path) -> Result<Vec<Vec<f64>>> {
-        let columns = self.columns(path)?;
-        let file = self.open(path)?;
-        let (dtype, order) = (file.dtype(), file.order());
-        let wrong = || {
-            let what = format!(
-                "{} has the dtype {}, expected floats (f4, f8), integers or booleans",
-                self.name,
-                dtype.descr()
-            );
-            broken(path, what, "Save it with array.astype(float).")
+            _ => Vec::new(),
         };
-        let DType::Plain(kind) = &dtype else {
-            return Err(wrong());
-        };
-        let count = self
-            .shape
-            .iter()
-            .try_fold(1u64, |product, n| product.checked_mul(*n));
-        let bytes = count.and_then(|count| count.checked_mul(kind.num_bytes()? as u64));
-        let there = self.bytes.len() as u64 - self.open(path)?.into_inner().position();
-        if bytes.is_none_or(|bytes| bytes > there) {
-            let what = format!(
-                "{} is truncated: its shape is {:?}, and {there} bytes follow the header",
-                self.name, self.shape
-            );
-            return Err(broken(path, what, "Copy or write the file again."));
-        }
-        macro_rules! read {
-            ($type:ty, $to:expr) => {
-                file.into_vec::<$type>()
-                    .map(|values| values.into_iter().map($to).collect())
-            };
-        }
-        let values: std::io::Result<Vec<f64>> = match (kind.type_char(), kind.size_field()) {
-            (TypeChar::Float, 8) => file.into_vec::<f64>(),
-            (TypeChar::Float, 4) => read!(f32, f64::from),
-            (TypeChar::Int, 1) => read!(i8, f64::from),
-            (TypeChar::Int, 2) => read!(i16, f64::from),
-            (TypeChar::Int, 4) => read!(i32, f64::from),
-            (TypeChar::Int, 8) => read!(i64, |v| v as f64),
-            (TypeChar::Uint, 1) => read!(u8, f64::from),
-            (TypeChar::Uint, 2) => read!(u16, f64::from),
-            (TypeChar::Uint, 4) => read!(u32, f64::from),
-            (TypeChar::Uint, 8) => read!(u64, |v| v as f64),
-            (TypeChar::Bool, _) => read!(bool, f64::from),
-            _ => return Err(wrong()),
-        };
-        let values = values.map_err(|error| {
-            let what = format!("{} cannot be read ({error})", self.name);
-            broken(path, what, "Copy or write the file again.")
-        })?;
-        let rows = values.len() / columns.max(1);
-        let at = |row: usize, column: usize| match order {
-            Order::C => values[row * columns + column],
-            Order::Fortran => values[column * rows + row],
-        };
-        let column = |k: usize| (0..rows).map(|row| at(row, k)).collect();
-        Ok((0..columns).map(column).collect())
-    }
-}
-
-impl Columns for Arrays {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn read(&mut self, path: &Path, indexes: &[usize], trial: Option<usize>) -> Result<Selected> {
-        let mut numbers: Vec<Option<Vec<Vec<f64>>>> = self.arrays.iter().map(|_| None).collect();
-        let mut columns = Vec::new();
-        let mut first: Option<(usize, &str)> = None;
-        for index in indexes.iter().chain(&trial) {
-            let (place, k) = self.places[*index];
-            let array = &self.arrays[place];
-            if numbers[place].is_none() {
-                numbers[place] = Some(array.numbers(path)?);
-            }
-            let read = numbers[place].as_ref().and_then(|read| read.get(k));
-            let column = read.cloned().unwrap_or_default();
-            for (row, value) in column.iter().enumerate() {
-                check_finite(
-                    path,
-                    *value,
-                    &format!("row {}", row + 1),
-                    &self.names[*index],
-                )?;
-            }
-            match first {
-                Some((rows, other)) if rows != column.len() => {
-                    let (got, name) = (column.len(), &array.name);
-                    let what = format!("{name} has {got} rows, expected {rows} as {other}");
-                    let mend = "All arrays that are used need a row for each step.";
-                    return Err(broken(path, what, mend));
-                }
-                Some(_) => (),
-                None => first = Some((column.len(), &array.name)),
-            }
-            columns.push(column);
-        }
-        let rows = first.map_or(0, |(rows, _)| rows);
-        let mut starts = vec![0];
-        if trial.is_some()
-            && let Some(values) = columns.pop()
-        {
-            let changes = values.windows(2).enumerate();
-            starts.extend(changes.filter(|(_, w)| w[0] != w[1]).map(|(k, _)| k + 1));
-        }
-        Ok(Selected {
-            rows,
-            columns,
-            starts,
+        Ok(Rows {
+            numbers: self.numbers,
+            ends,
+            lines: Vec::new(),
         })
     }
 }

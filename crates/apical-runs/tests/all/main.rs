@@ -2,6 +2,9 @@
 
 mod checkpoint_file;
 mod data;
+mod data_arrays;
+mod data_text;
+mod data_values;
 mod figure;
 mod files;
 mod table;

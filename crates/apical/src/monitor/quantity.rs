@@ -89,6 +89,11 @@ impl Quantity {
         Ok(Self { source, summary })
     }
 
+    /// Whether it is the loss, which means nothing at a step that does not count.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self.source, Source::Loss)
+    }
+
     /// Whether reading costs a pass over an array, so that it is read only when recorded.
     pub fn is_array(&self) -> bool {
         match self.source {

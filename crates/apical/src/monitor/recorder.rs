@@ -180,6 +180,20 @@ impl Recorder {
     }
 }
 
+impl Channel {
+    /// The mean of the first `held` values of the box; NaN if it is a loss to which no step counted, the others of which
+    /// add nothing to it.
+    fn mean(&self, held: usize) -> f64 {
+        let held = &self.ring[..held];
+        let silent = |value: &f64| self.quantity.is_loss() && value.is_nan();
+        if held.iter().all(silent) {
+            return f64::NAN;
+        }
+        let counted = held.iter().filter(|value| !silent(value));
+        counted.sum::<f64>() / held.len() as f64
+    }
+}
+
 impl<T: Scalar> Monitor<T> for Recorder {
     fn on_step(&mut self, learner: &Learner<T>) -> Result<()> {
         let step = learner.steps();
@@ -189,14 +203,17 @@ impl<T: Scalar> Monitor<T> for Recorder {
             // A value matters if it is still in the box at the next record.
             if left < channel.window {
                 let slot = (channel.filled % channel.window) as usize;
-                channel.ring[slot] = learner.read(&channel.quantity);
+                let silent = channel.quantity.is_loss() && !learner.counted();
+                channel.ring[slot] = match silent {
+                    true => f64::NAN,
+                    false => learner.read(&channel.quantity),
+                };
                 channel.filled += 1;
             }
             if left == 0 {
                 let held = channel.filled.min(channel.window) as usize;
-                let sum: f64 = channel.ring[..held].iter().sum();
                 channel.steps.push(step);
-                channel.values.push(sum / held as f64);
+                channel.values.push(channel.mean(held));
             }
         }
         Ok(())

@@ -12,16 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Edge, Generator, Row};
 use super::deck::Deck;
-use super::loaded::{Fingerprint, Loaded};
-use super::{Request, Settings, Task, TaskInfo, check};
+use super::loaded::Loaded;
+use super::sequences::Sequences;
+use super::{Request, Settings, Task, TaskInfo};
+use crate::loss::Loss;
 use crate::snapshot::{STEPS, StateIo};
+use crate::spec::Precision;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a task made of sequences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// A CSV, NPY or NPZ file.
+    /// A CSV, NPY, NPZ or Parquet file; `-` reads CSV from standard input.
     pub file: String,
     /// Names of the columns that are inputs.
     pub inputs: Vec<String>,
@@ -76,155 +79,6 @@ impl DataSpec {
     }
 }
 
-/// Inputs, targets and perhaps weights of many steps: trials, or one stream.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sequences {
-    inputs: usize,
-    outputs: usize,
-    x: Vec<f64>,
-    y: Vec<f64>,
-    /// One number a step, or none.
-    mask: Vec<f64>,
-    /// Where each trial ends, in steps; empty for one stream.
-    ends: Vec<usize>,
-    fingerprint: Fingerprint,
-}
-
-impl Sequences {
-    /// No trials yet, of samples with these sizes.
-    pub fn trials(inputs: usize, outputs: usize) -> Self {
-        Self {
-            inputs,
-            outputs,
-            x: Vec::new(),
-            y: Vec::new(),
-            mask: Vec::new(),
-            ends: Vec::new(),
-            fingerprint: Fingerprint::new(),
-        }
-    }
-
-    /// One stream: `x` steps × inputs, `y` steps × outputs, `mask` one weight a step.
-    ///
-    /// # Errors
-    /// Sizes of 0, arrays that do not fit each other, or numbers that are not finite.
-    pub fn stream(
-        inputs: usize,
-        outputs: usize,
-        x: &[f64],
-        y: &[f64],
-        mask: Option<&[f64]>,
-    ) -> Result<Self> {
-        let mut sequences = Self::trials(inputs, outputs);
-        sequences.add_trial(x, y, mask)?;
-        sequences.ends.clear();
-        Ok(sequences)
-    }
-
-    /// Adds a trial: `x` steps × inputs, `y` steps × outputs, `mask` one weight a step.
-    ///
-    /// # Errors
-    /// As [`Sequences::stream`]; a mask for some trials but not for all.
-    pub fn add_trial(&mut self, x: &[f64], y: &[f64], mask: Option<&[f64]>) -> Result<()> {
-        check::size("inputs", self.inputs, 1)?;
-        check::size("outputs", self.outputs, 1)?;
-        let steps = x.len() / self.inputs;
-        if steps == 0 || !x.len().is_multiple_of(self.inputs) {
-            let expected = format!("some steps of {} inputs", self.inputs);
-            let mend = "Hand in an array of steps x inputs.";
-            return Err(Error::invalid(
-                "x",
-                format!("{} numbers", x.len()),
-                expected,
-                mend,
-            ));
-        }
-        if y.len() != steps * self.outputs {
-            let expected = steps * self.outputs;
-            return Err(Error::length("y", y.len(), expected, "steps x outputs"));
-        }
-        let before = self.steps();
-        if before > 0 && mask.is_some() == self.mask.is_empty() {
-            return Err(Error::invalid(
-                "mask",
-                if mask.is_some() { "one" } else { "none" },
-                "a mask for all trials or for none",
-                "Use a mask of ones where every step counts.",
-            ));
-        }
-        let mask = mask.unwrap_or_default();
-        if !mask.is_empty() && mask.len() != steps {
-            return Err(Error::length("mask", mask.len(), steps, "one a step"));
-        }
-        for (field, values) in [("x", x), ("y", y), ("mask", mask)] {
-            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::invalid(
-                    format!("{field}[{index}]"),
-                    values[index],
-                    "a finite number",
-                    "Fill or drop missing values before handing them in.",
-                ));
-            }
-        }
-        if let Some(index) = mask.iter().position(|v| *v < 0.0) {
-            return Err(Error::invalid(
-                format!("mask[{index}]"),
-                mask[index],
-                "a weight that is not negative",
-                "0 leaves a step out, 1 counts it in full.",
-            ));
-        }
-        for values in [x, y, mask] {
-            self.fingerprint.take(values.len() as u64);
-            self.fingerprint.take_numbers(values);
-        }
-        self.x.extend_from_slice(x);
-        self.y.extend_from_slice(y);
-        self.mask.extend_from_slice(mask);
-        self.ends.push(before + steps);
-        Ok(())
-    }
-
-    /// Inputs and outputs.
-    pub fn sizes(&self) -> (usize, usize) {
-        (self.inputs, self.outputs)
-    }
-
-    /// Steps of all trials together.
-    pub fn steps(&self) -> usize {
-        self.y.len() / self.outputs.max(1)
-    }
-
-    /// The number of the largest magnitude, with its step over all trials and whether it is a target.
-    pub fn largest(&self) -> Option<(f64, usize, bool)> {
-        let of = |values: &[f64], width: usize, target: bool| {
-            let (at, value) = values
-                .iter()
-                .copied()
-                .enumerate()
-                .max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()))?;
-            Some((value, at / width.max(1), target))
-        };
-        let both = [
-            of(&self.x, self.inputs, false),
-            of(&self.y, self.outputs, true),
-        ];
-        both.into_iter()
-            .flatten()
-            .max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))
-    }
-
-    /// Number of trials; 0 for one stream.
-    pub fn trial_count(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn trial(&self, k: usize) -> Range<usize> {
-        let begin = if k == 0 { 0 } else { self.ends[k - 1] };
-        begin..self.ends[k]
-    }
-}
-
 impl DataSpec {
     /// Which of `count` trials or steps are shown.
     fn share(&self, count: usize, purpose: &str) -> Result<Range<usize>> {
@@ -246,21 +100,68 @@ impl DataSpec {
             0..count - held
         };
         if shown.is_empty() {
-            return Err(Error::invalid(
-                "task.test",
-                self.test,
-                "a share that leaves data for training and for tests",
-                "Raise it, bring more data, or set evaluate.steps = 0 to run without tests.",
-            ));
+            let what = match self.sequences.get() {
+                Some(sequences) => format!("{} of {}", self.test, sequences.in_words()),
+                None => self.test.to_string(),
+            };
+            let mend = match (count, self.trial.is_some()) {
+                (1, true) => {
+                    "A trial is not split: leave task.trial out for one stream, or set evaluate.steps = 0 to run without tests."
+                }
+                _ => "Raise it, bring more data, or set evaluate.steps = 0 to run without tests.",
+            };
+            let expected = "a share that leaves data for training and for tests";
+            return Err(Error::invalid("task.test", what, expected, mend));
         }
         Ok(shown)
+    }
+
+    /// The trials or, of one stream, the steps of a part, and its rows; a part where nothing counts is refused.
+    fn part(&self, sequences: &Sequences, purpose: &str) -> Result<(Range<usize>, Range<usize>)> {
+        let trials = sequences.trial_count();
+        let (shown, rows) = if trials > 0 {
+            let shown = self.share(trials, purpose)?;
+            let rows = sequences.trial(shown.start).start..sequences.trial(shown.end - 1).end;
+            (shown, rows)
+        } else {
+            let rows = self.share(sequences.steps(), purpose)?;
+            (rows.clone(), rows)
+        };
+        let (part, mend) = if purpose == "test" {
+            (
+                "held-out",
+                "Nothing would be tested: change the mask or task.test, or set evaluate.steps = 0.",
+            )
+        } else {
+            (
+                "training",
+                "Nothing would be learned: change the mask or task.test.",
+            )
+        };
+        sequences.check_counts(rows.clone(), part, mend)?;
+        Ok((shown, rows))
+    }
+
+    /// What was read and how it is split, in words.
+    pub(super) fn in_words(&self) -> Option<String> {
+        let sequences = self.sequences.get()?;
+        let count = match sequences.trial_count() {
+            0 => sequences.steps(),
+            trials => trials,
+        };
+        let train = self.share(count, "train").ok()?.len();
+        let all = sequences.in_words();
+        Some(format!(
+            "{all}: {train} to train on, {} for tests",
+            count - train
+        ))
     }
 }
 
 impl Settings for DataSpec {
     const INFO: TaskInfo = TaskInfo {
         name: "data",
-        summary: "sequences from a CSV, NPY or NPZ file",
+        summary: "sequences from a CSV, NPY, NPZ or Parquet file",
         sizes: "inputs, targets (or classes)",
         options: "file, inputs, targets, classes = none, trial = none, mask = none, columns, test = 0.2, \
             shuffle = true",
@@ -284,30 +185,41 @@ impl Settings for DataSpec {
         }
     }
 
+    fn check_data(&self, loss: Loss, precision: Precision, tests: bool) -> Result<()> {
+        let Some(sequences) = self.sequences.get() else {
+            return Ok(());
+        };
+        let purposes = ["train", "test"].into_iter().take(1 + usize::from(tests));
+        for purpose in purposes {
+            let (_, rows) = self.part(sequences, purpose)?;
+            sequences.check(rows, loss, precision)?;
+        }
+        Ok(())
+    }
+
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         let sequences = self.sequences.wanted("task.file", &self.file)?.clone();
         let once = request.purpose == "test";
+        let (shown, _) = self.part(&sequences, request.purpose)?;
         let order = if sequences.trial_count() > 0 {
-            let trials = self.share(sequences.trial_count(), request.purpose)?;
             if request.batch > 1 {
-                check_lengths(&sequences, trials.clone(), request.batch)?;
+                check_lengths(&sequences, shown.clone(), request.batch)?;
             }
             let shuffle = self.shuffle && !once;
             let stream = shuffle.then(|| request.streams.stream(request.purpose, 0));
-            Order::Trials(Box::new(Deck::new(trials, request.batch, stream, once)?))
+            Order::Trials(Box::new(Deck::new(shown, request.batch, stream, once)?))
         } else {
-            let steps = self.share(sequences.steps(), request.purpose)?;
-            let part = steps.len() / request.batch;
+            let part = shown.len() / request.batch;
             if part == 0 {
                 return Err(Error::invalid(
                     "batch",
                     request.batch,
-                    format!("at most {}, the steps there are", steps.len()),
+                    format!("at most {}, the steps there are", shown.len()),
                     "Each sample of a batch has a part of the stream of its own.",
                 ));
             }
             Order::Parts {
-                begin: steps.start,
+                begin: shown.start,
                 part,
                 once,
             }
@@ -378,7 +290,7 @@ impl Generator for Data {
     }
 
     fn masked(&self) -> bool {
-        !self.sequences.mask.is_empty()
+        self.sequences.masked()
     }
 
     fn advance(&mut self) -> Option<Edge> {
@@ -407,18 +319,15 @@ impl Generator for Data {
 
     fn write(&mut self, b: usize, row: Row<'_>) {
         let at = self.begin(b) + self.next as usize - 1;
-        let data = &*self.sequences;
-        row.x
-            .copy_from_slice(&data.x[at * data.inputs..][..data.inputs]);
-        row.y
-            .copy_from_slice(&data.y[at * data.outputs..][..data.outputs]);
-        if let Some(weight) = data.mask.get(at) {
-            row.mask.fill(*weight);
+        row.x.copy_from_slice(self.sequences.input(at));
+        self.sequences.write_target(at, row.y);
+        if let Some(weight) = self.sequences.weight(at) {
+            row.mask.fill(weight);
         }
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.sequences.fingerprint.state(io)?;
+        self.sequences.fingerprint().state(io)?;
         io.counter("next", &mut self.next, STEPS)?;
         io.counter("length", &mut self.length, STEPS)?;
         let shown = match &mut self.order {

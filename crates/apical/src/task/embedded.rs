@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::weights::{Weights, phi};
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo, TaskSpec, check};
 use crate::kernel::Matrix;
+use crate::loss::Loss;
 use crate::memory::Need;
 use crate::neuron::Activation;
 use crate::snapshot::StateIo;
+use crate::spec::Precision;
 use crate::synapse::{Fan, Init};
 use crate::{Result, Scalar};
 
@@ -70,6 +72,11 @@ impl Settings for EmbeddedSpec {
 
     fn longest_trial(&self) -> Option<u64> {
         self.task.longest_trial()
+    }
+
+    fn check_data(&self, loss: Loss, precision: Precision, tests: bool) -> Result<()> {
+        let checked = self.task.check_data(loss, precision, tests);
+        checked.map_err(|error| super::nested(error, "task.task"))
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {

@@ -25,6 +25,7 @@ mod pattern_generation;
 mod periodic;
 mod reach;
 mod sensorimotor_mapping;
+mod sequences;
 mod sequential_mnist;
 mod sine_wave;
 mod weights;
@@ -37,7 +38,7 @@ pub use context_decision::ContextDecisionSpec;
 pub use context_integration::{Context, ContextIntegrationSpec};
 pub use continuous_integration::ContinuousIntegrationSpec;
 pub use copy::CopySpec;
-pub use data::{DataSpec, Sequences};
+pub use data::DataSpec;
 pub use delayed_match::DelayedMatchSpec;
 pub use delayed_xor::DelayedXorSpec;
 pub use discrete_integration::{DiscreteIntegrationSpec, Mode, Report, Times};
@@ -53,11 +54,14 @@ pub use periodic::PeriodicSpec;
 pub(crate) use reach::check_sequence;
 pub use reach::{Corner, DIRECTIONS, ReachSpec};
 pub use sensorimotor_mapping::SensorimotorMappingSpec;
+pub use sequences::{Layout, Origin, Sequences};
 pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
 
+use crate::loss::Loss;
 use crate::memory::Need;
 use crate::snapshot::StateIo;
+use crate::spec::Precision;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
@@ -165,6 +169,11 @@ pub(crate) trait Settings {
         Vec::new()
     }
 
+    /// Refuses data that `loss` has no meaning for or `precision` cannot hold; those held out only if there are `tests`.
+    fn check_data(&self, _loss: Loss, _precision: Precision, _tests: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// Builds the task.
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>>;
 
@@ -249,6 +258,17 @@ macro_rules! registry {
                 }
             }
 
+            /// Refuses data, all rows that a run may see, that `loss` has no meaning for or `precision` cannot hold.
+            ///
+            /// # Errors
+            /// The first such row; a part, held out or to learn from, where nothing counts. Rows that are held out
+            /// matter only if there are `tests`.
+            pub fn check_data(&self, loss: Loss, precision: Precision, tests: bool) -> Result<()> {
+                match self {
+                    $(Self::$variant(spec) => Settings::check_data(spec, loss, precision, tests),)*
+                }
+            }
+
             fn build_for<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
                 match self {
                     $(Self::$variant(spec) => Settings::build(spec, request),)*
@@ -318,6 +338,17 @@ impl TaskSpec {
         match self {
             Self::SequentialMnist(spec) => spec.digits.get().map(|digits| digits.counts()),
             _ => None,
+        }
+    }
+
+    /// What was read for a task made of a fixed set, in words: how much, and how it is split.
+    pub fn in_words(&self) -> Option<String> {
+        match self {
+            Self::Data(spec) => spec.in_words(),
+            _ => {
+                let (train, test) = self.split()?;
+                Some(format!("{train} examples to train on, {test} for tests"))
+            }
         }
     }
 

@@ -9,8 +9,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Request, Sample, Settings, Task, TaskInfo, TaskSpec, check, draw};
+use crate::loss::Loss;
 use crate::memory::Need;
 use crate::snapshot::{STEPS, StateIo};
+use crate::spec::Precision;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
@@ -95,6 +97,14 @@ impl Settings for MultiTaskSpec {
 
     fn longest_trial(&self) -> Option<u64> {
         self.tasks.iter().map(TaskSpec::longest_trial).max()?
+    }
+
+    fn check_data(&self, loss: Loss, precision: Precision, tests: bool) -> Result<()> {
+        for (k, task) in self.tasks.iter().enumerate() {
+            let checked = task.check_data(loss, precision, tests);
+            checked.map_err(|error| super::nested(error, &format!("task.tasks[{k}]")))?;
+        }
+        Ok(())
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
