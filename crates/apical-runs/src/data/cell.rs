@@ -115,7 +115,8 @@ fn fault(text: &str) -> Fault {
     }
     let begin = text.trim_start_matches(|c: char| !c.is_ascii_digit() && !"+-.".contains(c));
     let end = begin.trim_end_matches(|c: char| !c.is_ascii_digit());
-    if !end.is_empty() && end.len() < text.len() && is_number(end) && text.len() < 40 {
+    let one_side = begin.len() == text.len() || begin.len() == end.len();
+    if one_side && !end.is_empty() && end.len() < text.len() && is_number(end) && text.len() < 40 {
         return told(
             "a number with text beside it",
             "a number alone",
@@ -158,9 +159,10 @@ fn grouped(text: &str) -> Option<(&'static str, String)> {
         (1, 1..) if bare.rfind(',') > bare.rfind('.') => {
             (DECIMAL, bare.replace('.', "").replace(',', "."))
         }
-        (_, 0..=1) if commas > 0 => (THOUSANDS, bare.replace(',', "")),
         (0, 2..) => (THOUSANDS, bare.replace('.', "")),
         (0, _) if bare.len() < text.len() => (THOUSANDS, bare),
+        (0, _) => return None,
+        (_, 0 | 1) => (THOUSANDS, bare.replace(',', "")),
         _ => return None,
     };
     let first = plain.split(' ').next()?;

@@ -23,6 +23,8 @@ pub(super) struct Header {
 
 /// In the order in which they are tried.
 const SEPARATORS: [u8; 6] = *b",;\t|: ";
+/// Comments that are kept, as one may hold the names.
+const COMMENTS: usize = 1000;
 /// Longer lines are no header.
 const LINE: usize = 64 << 20;
 
@@ -35,6 +37,14 @@ impl Header {
         numeric: &[&str],
         trial: Option<&str>,
     ) -> Result<Self> {
+        let wanted = |names: &[String]| {
+            let names = Names::new(names.to_vec());
+            numeric.iter().chain(&trial).all(|name| names.has(name))
+        };
+        let fits = |text: &str, given| {
+            let cut = tried(given).into_iter().map(|d| (split(text, d), d));
+            cut.into_iter().find(|(names, _)| wanted(names))
+        };
         let mut lines = 0;
         let mut given = None;
         let mut comments: Vec<String> = Vec::new();
@@ -56,25 +66,19 @@ impl Header {
                 && let Some(separator) = told(bare)
             {
                 given = Some(separator);
-            } else if bare.starts_with('#') {
+            } else if bare.starts_with('#')
+                && fits(bare, given).is_none_or(|(names, d)| names[0] != "#" || d == b' ')
+            {
+                if comments.len() == COMMENTS {
+                    comments.remove(0);
+                }
                 comments.push(bare.into());
             } else if !bare.trim().is_empty() {
                 break whole(path, source, text, &mut lines)?;
             }
         };
-        let wanted = |names: &[String]| {
-            let names = Names::new(names.to_vec());
-            numeric.iter().chain(&trial).all(|name| names.has(name))
-        };
-        let separators: Vec<u8> = given.map_or(SEPARATORS.to_vec(), |given| vec![given]);
-        let fits = |text: &str| {
-            separators
-                .iter()
-                .map(|d| (split(text, *d), *d))
-                .find(|(names, _)| wanted(names))
-        };
         let mut next = line(path, source)?;
-        if let Some((names, delimiter)) = fits(&header) {
+        if let Some((names, delimiter)) = fits(&header, given) {
             let comments = !next
                 .as_ref()
                 .is_some_and(|row| is_row(row, &names, delimiter, numeric));
@@ -103,7 +107,7 @@ impl Header {
         // As numpy.savetxt writes it: the names are in a comment, and the line taken for a header is a row.
         for comment in comments.iter().rev() {
             let names = comment.trim_start_matches('#').trim();
-            if let Some((names, delimiter)) = fits(names)
+            if let Some((names, delimiter)) = fits(names, given)
                 && split(&header, delimiter).len() == names.len()
             {
                 let mut rest = header.into_bytes();
@@ -125,6 +129,7 @@ impl Header {
         let cuts = |d: &&u8| {
             split(&header, **d).len() > 1 && split(&row, **d).len() == split(&header, **d).len()
         };
+        let separators = tried(given);
         let delimiter = separators
             .iter()
             .find(cuts)
@@ -144,6 +149,11 @@ impl Header {
             rest: next.unwrap_or_default(),
         })
     }
+}
+
+/// Separators that may be meant.
+fn tried(given: Option<u8>) -> Vec<u8> {
+    given.map_or(SEPARATORS.to_vec(), |given| vec![given])
 }
 
 /// The separator in a line such as `sep=;`, which spreadsheets write.

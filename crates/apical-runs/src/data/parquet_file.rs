@@ -64,7 +64,7 @@ impl ParquetFile {
         let levels = descriptor.max_def_level();
         macro_rules! all {
             ($reader:expr, $value:expr) => {
-                each(*Box::new($reader), levels, failed, &mut |row, value| {
+                each($reader, levels, failed, |row, value| {
                     take(row, value.map($value))
                 })
             };
@@ -216,7 +216,7 @@ fn each<D: DataType>(
     mut reader: ColumnReaderImpl<D>,
     levels: i16,
     failed: impl Fn(ParquetError) -> Error,
-    take: &mut dyn FnMut(usize, Option<&D::T>) -> Result<()>,
+    mut take: impl FnMut(usize, Option<&D::T>) -> Result<()>,
 ) -> Result<()> {
     let (mut values, mut present) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
     let mut row = 0;

@@ -56,9 +56,10 @@ impl Trials {
     /// Takes the id of the next row.
     pub fn push(&mut self, row: usize, id: Id) {
         if self.last.as_ref() == Some(&id) {
-            self.stays |= id == Id::Whole(1);
             return;
         }
+        let long = self.starts.last().is_some_and(|start| row > start + 1);
+        self.stays |= long && self.last == Some(Id::Whole(1));
         self.starts.push(row);
         if !self.seen.insert(id.clone()) {
             self.back.get_or_insert(row);

@@ -124,11 +124,8 @@ fn shapes_that_do_not_fit_are_named_with_their_mend() {
     );
     // Headers and shapes may claim anything: nothing is made room for that is not there.
     let mut long = raw("'<f8'", "(1,)", &[0; 8]);
-    (
-        long[6],
-        long[8..12].copy_from_slice(&u32::MAX.to_le_bytes()),
-    )
-        .0 = 2;
+    long[6] = 2;
+    long[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
     let zero = "inputs = [\"0\"]\ntargets = [\"0\"]";
     refused(
         &long,

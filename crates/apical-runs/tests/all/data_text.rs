@@ -90,7 +90,7 @@ fn what_is_no_table_is_named() {
         refused(table.as_bytes(), "mine.csv", XY, parts);
     }
     refused(b"\xff\xfex\0,\0y\0", "mine.csv", XY, &["UTF-16"]);
-    let packed = gz(&b"x,y\n1,2\n3,4\n".repeat(100));
+    let packed = gz(&[&b"x,y\n"[..], &b"1,2\n3,4\n".repeat(100)].concat());
     refused(&packed[..packed.len() - 9], "mine.csv.gz", XY, &["damaged"]);
 }
 
