@@ -1,6 +1,9 @@
 //! `apical run` trains on a file of one's own.
 
-use crate::common::{apical, assert_same, csv, files, read};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::common::{apical, assert_same, csv, files, program, read};
 use tempfile::tempdir;
 
 /// y is x delayed by one step, in sessions of different length.
@@ -186,4 +189,82 @@ fn a_file_that_does_not_do_leaves_nothing_behind() {
         ],
     );
     assert!(!folder.path().join("r").exists());
+}
+
+#[test]
+fn rows_are_checked_before_a_folder_is_made() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), MINE).unwrap();
+    let path = folder.path().join("mine.csv");
+    // The last session is held out: a run of two steps never sees it, its test does.
+    let sound = table(80);
+    let broken = format!("{sound}9,0,-1\n");
+    std::fs::write(&path, &broken).unwrap();
+    let place = "mine.csv: row 81 (line 82), column `y`: got -1, expected a probability in [0, 1]";
+    for line in [
+        "run mine.toml --steps 2 --out r",
+        "compare mine.toml --rules rflo,uoro --steps 2 --out r",
+    ] {
+        apical(folder.path(), line).fails(1, &[place]);
+        assert!(!folder.path().join("r").exists(), "{line}");
+    }
+    // Mended, it runs in the same place, and says what it found.
+    std::fs::write(&path, &sound).unwrap();
+    let ran = apical(folder.path(), "run mine.toml --steps 20 --out r").ok();
+    assert!(
+        ran.err
+            .contains("4 trials of 15 to 25 steps: 3 to train on, 1 for tests"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_loss_is_that_of_the_steps_that_count() {
+    let folder = tempdir().unwrap();
+    // Chance on two classes: ln 2, however few of the steps count.
+    let line = "run liu2022/xor --set rule.kind=readout_only --steps 1 --seeds 1 --set batch=4 --set evaluate.steps=900 --out r";
+    apical(folder.path(), line).ok();
+    let rows = csv(folder.path().join("r/metrics.csv"));
+    let column = rows[0]
+        .iter()
+        .position(|name| name == "held_out_loss")
+        .unwrap();
+    let loss: f64 = rows.last().unwrap()[column].parse().unwrap();
+    assert!((0.5..1.0).contains(&loss), "{loss}");
+    let short = line
+        .replace("steps=900", "steps=100")
+        .replace("--out r", "--out s");
+    apical(folder.path(), &short).fails(1, &["evaluate.steps: got 100", "have weight 0"]);
+}
+
+#[test]
+fn data_come_from_standard_input() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), MINE).unwrap();
+    std::fs::write(folder.path().join("mine.csv"), table(400)).unwrap();
+    let piped = |words: &str| {
+        let mut command = program(folder.path());
+        command
+            .args(words.split_whitespace())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(table(400).as_bytes()).unwrap();
+        drop(input);
+        let ended = child.wait_with_output().unwrap();
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+    };
+    apical(folder.path(), "run mine.toml --steps 200 --out file").ok();
+    piped("run mine.toml --steps 100 --set task.file=- --out pipe");
+    piped("run --resume --out pipe --steps 200");
+    let metrics = |run: &str| read(folder.path().join(run).join("metrics.csv"));
+    assert_eq!(metrics("file"), metrics("pipe"));
+    let none = apical(folder.path(), "run mine.toml --set task.file=- --out none");
+    none.fails(1, &["standard input: no header"]);
 }

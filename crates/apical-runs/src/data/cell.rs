@@ -1,5 +1,7 @@
 //! Read a cell of a text table as a number, or say why it is none.
 
+use apical::shown::escaped;
+
 /// Why a cell is no number.
 pub(super) struct Fault {
     /// What stands there, and what it seems to be.
@@ -40,18 +42,12 @@ pub(super) fn is_missing(text: &str) -> bool {
     text.len() <= 5 && WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// A piece of a file as it is echoed: control characters escaped, long ones cut.
+/// A piece of a file as a message repeats it.
 pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 60;
-    let mut short: String = text.chars().take(MOST).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    let visible = |c: char| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    format!("`{}`", short.chars().map(visible).collect::<String>())
+    let short: String = text.chars().take(MOST).collect();
+    let dots = if short.len() < text.len() { "…" } else { "" };
+    format!("`{}{dots}`", escaped(&short))
 }
 
 fn fault(text: &str) -> Fault {

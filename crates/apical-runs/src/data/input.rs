@@ -45,7 +45,8 @@ pub(super) fn sequences(
                 "`{}` is not there, expected a CSV, NPY, NPZ or Parquet file",
                 spec.file
             ),
-            "Check the spelling; a relative path is taken from the current folder, or from that of the experiment.",
+            "Check the spelling; a relative path is taken from the folder of the experiment, or from the current one. If the file was \
+             moved, name its place: --set task.file=PATH",
         ));
     };
     if let Some(text) = path.to_str() {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::broken;
 use crate::Result;
+use crate::memory::available;
 
 /// Makes room for `count` more numbers of a table.
 ///
@@ -13,7 +14,7 @@ pub(super) fn reserve(path: &Path, rows: &mut Vec<f64>, count: usize) -> Result<
     let bytes = |numbers: usize| numbers.saturating_mul(size_of::<f64>());
     let all = bytes(rows.len().saturating_add(count));
     let more = bytes(count);
-    let fits = available().is_none_or(|free| more as u64 <= free);
+    let fits = more as f64 <= available();
     if fits && rows.try_reserve_exact(count).is_ok() {
         return Ok(());
     }
@@ -23,19 +24,6 @@ pub(super) fn reserve(path: &Path, rows: &mut Vec<f64>, count: usize) -> Result<
     );
     let mend = "Use fewer columns or rows, or a machine with more memory.";
     Err(broken(path, what, mend))
-}
-
-/// Bytes that this program may still take, where the system tells.
-fn available() -> Option<u64> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let text = read("/proc/meminfo")?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let free = line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024;
-    // A container may have less; what it holds of files gives way.
-    let most = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
-    Some(free.min(most.unwrap_or(u64::MAX)))
 }
 
 /// A size in words.

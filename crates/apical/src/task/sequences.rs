@@ -266,6 +266,21 @@ impl Sequences {
         self.rows.len() / self.layout.width()
     }
 
+    /// The number of the largest magnitude, with its step over all trials and whether it is a target.
+    pub fn largest(&self) -> Option<(f64, usize, bool)> {
+        let used = self.layout.inputs + self.layout.targets;
+        let numbers = self.rows.iter().enumerate().filter_map(|(at, value)| {
+            let (row, column) = (at / self.layout.width(), at % self.layout.width());
+            // Targets of weight 0 may be missing.
+            (column < used && value.is_finite()).then_some((
+                *value,
+                row,
+                column >= self.layout.inputs,
+            ))
+        });
+        numbers.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))
+    }
+
     /// Number of trials; 0 for one stream.
     pub fn trial_count(&self) -> usize {
         self.ends.len()
