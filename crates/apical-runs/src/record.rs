@@ -143,6 +143,18 @@ pub struct SeedRecord {
 }
 
 impl SeedRecord {
+    /// That of a seed whose turn had not come when the run was stopped.
+    pub(crate) fn not_begun(seed: u64) -> Self {
+        Self {
+            seed,
+            steps: 0,
+            ending: Ending::Stopped,
+            curves: Vec::new(),
+            tests: Tests::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The curve of a quantity.
     pub fn curve(&self, name: &str) -> Option<&Curve> {
         self.curves.iter().find(|curve| curve.name == name)

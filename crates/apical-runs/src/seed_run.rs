@@ -53,6 +53,11 @@ pub fn run_seed(
     seed: u64,
     around: Surroundings<'_>,
 ) -> Result<SeedRecord> {
+    let is_kept = around.resume && around.checkpoint.is_some_and(Path::exists);
+    if around.stop.load(Ordering::Relaxed) && !is_kept {
+        // A start takes long to draw, and would be drawn again.
+        return Ok(SeedRecord::not_begun(seed));
+    }
     match experiment.precision {
         Precision::F32 => SeedRun::<f32>::new(experiment, seed)?.run(around),
         Precision::F64 => SeedRun::<f64>::new(experiment, seed)?.run(around),

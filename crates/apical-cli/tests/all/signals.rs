@@ -121,3 +121,24 @@ fn before_anything_is_begun_a_signal_ends_at_once() {
     assert!(said(&output).contains("stopped on SIGTERM; nothing was begun"));
     assert!(late < Duration::from_secs(5) && !folder.path().join("r").exists());
 }
+
+/// Networks so large that to draw a start takes longer than the whole test may.
+#[test]
+fn seeds_whose_turn_has_not_come_are_not_begun_to_be_saved() {
+    let folder = tempdir().unwrap();
+    let line = "run marschall2019/lags46 --seeds 500 --threads 1 --set network.units=200 --out r";
+    let child = start(folder.path(), line);
+    wait_for(&folder.path().join("r/checkpoints"));
+    std::thread::sleep(Duration::from_millis(300));
+    send(&child, "TERM");
+    let (output, late) = ended(child);
+    assert_eq!(output.status.code(), Some(143), "{}", said(&output));
+    assert!(late < Duration::from_secs(5), "{late:?}");
+    let kept = std::fs::read_dir(folder.path().join("r/checkpoints")).unwrap();
+    assert!(kept.count() < 10);
+    // They are trained when the run goes on.
+    let child = start(folder.path(), "run --resume --out r --threads 1");
+    std::thread::sleep(Duration::from_millis(600));
+    send(&child, "TERM");
+    assert_eq!(ended(child).0.status.code(), Some(143));
+}

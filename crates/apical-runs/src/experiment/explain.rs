@@ -92,7 +92,8 @@ pub(super) fn blamed<T: DeserializeOwned>(table: &Table, path: &str, message: &s
         let Some(Value::Table(inner)) = at_path(&mut table.clone(), &path).cloned() else {
             return path;
         };
-        if path == "." || inner.len() > KEYS || message.starts_with("missing field") {
+        let whole = ["missing field", ONE_KEY];
+        if path == "." || inner.len() > KEYS || whole.iter().any(|w| message.starts_with(w)) {
             return path;
         }
         let kind = inner.get("kind").and_then(Value::as_str);
@@ -174,13 +175,32 @@ fn explain<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> Err
     }
 }
 
+/// How the library says that a table has not the one key that chooses.
+const ONE_KEY: &str = "wanted exactly 1 element";
+
 /// What to do where nothing better is known.
 pub(super) const MEND: &str = "Change the value to what is expected.";
 
 /// `invalid type: string "fast", expected f64` says a programmer which type, a user should hear which value.
 fn in_plain_words<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> String {
     let mut copy = table.clone();
+    if let Some((list, _)) = path.rsplit_once('[')
+        && !is_taken(refused::<T>(table, list, Value::Array(Vec::new())))
+    {
+        // No list is expected: its elements are not to blame.
+        let expected = probed::<T>(table, list);
+        return format!("got a list, expected {expected}");
+    }
     let value = at_path(&mut copy, path);
+    if let (true, Some(Value::Table(inner))) = (message.starts_with(ONE_KEY), &value)
+        && !inner.is_empty()
+    {
+        let keys: Vec<String> = inner.keys().map(|key| shown(key).into_owned()).collect();
+        return format!(
+            "got {} together, expected one of them",
+            shown(&keys.join(", "))
+        );
+    }
     let found = |kind: &str| match (&value, kind) {
         // Of a list the message may mean an element.
         (Some(value), _) if !value.is_array() => described(value),
@@ -225,9 +245,26 @@ fn in_plain_words<T: DeserializeOwned>(table: &Table, path: &str, message: &str)
 const SIMPLE: [&str; 4] = ["string ", "integer ", "floating point ", "boolean "];
 
 /// Words of libraries and of the language, which are no settings.
-const INTERNAL: [&str; 18] = [
-    "struct", "enum", "variant", "tuple", "newtype", "untagged", "unit", "sequence", "map", "u64",
-    "usize", "u32", "i64", "f64", "wanted", "overflow", "empty", "$__",
+const INTERNAL: [&str; 19] = [
+    "string only",
+    "struct",
+    "enum",
+    "variant",
+    "tuple",
+    "newtype",
+    "untagged",
+    "unit",
+    "sequence",
+    "map",
+    "u64",
+    "usize",
+    "u32",
+    "i64",
+    "f64",
+    "wanted",
+    "overflow",
+    "empty",
+    "$__",
 ];
 
 fn described(value: &Value) -> String {
@@ -242,19 +279,28 @@ fn described(value: &Value) -> String {
     }
 }
 
+/// Why `value` is refused at `path`, if it is.
+fn refused<T: DeserializeOwned>(table: &Table, path: &str, value: Value) -> Option<String> {
+    let mut tried = table.clone();
+    *at_path(&mut tried, path)? = value;
+    refusal::<T>(&tried).err().map(|(_, message)| message)
+}
+
+/// Whether a value of this kind is taken, though this one may have the wrong keys or length.
+fn is_taken(refused: Option<String>) -> bool {
+    refused.is_none_or(|message| {
+        let inner = ["unknown field", "missing field"];
+        inner.iter().any(|start| message.starts_with(start))
+            || message.starts_with("invalid length")
+                && !message.contains("tagged")
+                && !message.contains("struct")
+    })
+}
+
 /// What is taken at `path`, found out by trying each kind of value.
 fn probed<T: DeserializeOwned>(table: &Table, path: &str) -> String {
-    let refused = |value: Value| -> Option<String> {
-        let mut tried = table.clone();
-        *at_path(&mut tried, path)? = value;
-        refusal::<T>(&tried).err().map(|(_, message)| message)
-    };
-    let is_taken = |value: Value| match refused(value) {
-        None => true,
-        Some(message) => ["unknown field", "missing field", "invalid length"]
-            .iter()
-            .any(|start| message.starts_with(start)),
-    };
+    let refused = |value: Value| refused::<T>(table, path, value);
+    let is_taken = |value: Value| is_taken(refused(value));
     let mut kinds = Vec::new();
     if is_taken(Value::Float(0.5)) {
         kinds.push("a number".to_string());
@@ -267,7 +313,13 @@ fn probed<T: DeserializeOwned>(table: &Table, path: &str) -> String {
     match refused(Value::String("?".into())) {
         None => kinds.push("a text".into()),
         Some(message) if message.starts_with("unknown variant") => {
-            let words: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+            let words = message.split('`').skip(3).step_by(2);
+            let words: Vec<String> = words
+                .map(|word| match refused(Value::String(word.into())) {
+                    None => word.to_string(),
+                    Some(_) => format!("{{ {word} = ... }}"),
+                })
+                .collect();
             kinds.push(listed(&words));
         }
         _ => {}
@@ -284,8 +336,9 @@ fn probed<T: DeserializeOwned>(table: &Table, path: &str) -> String {
     }
 }
 
-fn listed(known: &[&str]) -> String {
-    match known {
+fn listed(known: &[impl AsRef<str>]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    match known.as_slice() {
         [] => "none".into(),
         _ => format!("one of {}", known.join(", ")),
     }
@@ -346,7 +399,10 @@ mod tests {
     ];
 
     /// Words of libraries and of the language.
-    const FOREIGN: [&str; 22] = [
+    const FOREIGN: [&str; 25] = [
+        "string only",
+        "another kind",
+        "something else",
         "variant",
         "struct ",
         "enum",

@@ -331,6 +331,27 @@ mod tests {
             ),
             ("precision=32", &["precision", "f32, f64"]),
             (
+                "precision={}",
+                &["precision: got a table, expected one of f32, f64"],
+            ),
+            (
+                "update=3",
+                &["update: got integer `3`, expected one of step, { every = ... }"],
+            ),
+            (
+                "update={every=1,trials=2}",
+                &["update: got every, trials together, expected one of them"],
+            ),
+            (
+                "network.neuron=[1]",
+                &["network.neuron: got a list", "expected a table"],
+            ),
+            (
+                "rule=2020-01-01",
+                &["rule: got string \"2020-01-01\"", "expected a table"],
+            ),
+            ("title=[1]", &["title: got a list", "expected a text"]),
+            (
                 "task.lags=[4,5",
                 &["In a shell, quote", "--set 'task.lags=[4, 5]'"],
             ),
