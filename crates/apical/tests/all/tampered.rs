@@ -212,7 +212,7 @@ fn no_number_of_a_constraint_or_an_optimizer_leads_astray() {
         });
         let refused = tamper(&spec, &copy());
         for what in [
-            "constraints.rewiring.signs[26]` is 7, expected -1, 0 or 1",
+            "constraints.rewiring.signs[26]` is 7.0, expected -1, 0 or 1",
             "optimizer.updates` is 18446744073709551615, expected 0 to 9007199254740992",
         ] {
             assert!(refused.iter().any(|m| m.contains(what)), "{refused:#?}");
