@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, bail};
 use apical::check::{Measured, Receipt, STANDARD_ERRORS, Settings, TimeVerdict, Verdict, receipt};
 use apical::rule::{Locality, RULES, RuleSpec};
+use apical::shown::shown;
 use apical_runs::experiment::suggestion;
 use serde::Serialize;
 
@@ -116,7 +117,8 @@ fn named(names: &[String]) -> Result<Vec<RuleSpec>> {
                 .collect();
             let mend = suggestion(name, &known, "`apical rules` lists them.");
             bail!(
-                "rule: there is no `{name}`, expected one of {}. {mend}",
+                "rule: there is no `{}`, expected one of {}. {mend}",
+                shown(name),
                 known.join(", ")
             );
         };

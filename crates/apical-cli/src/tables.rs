@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use apical::network::NetworkSpec;
 use apical::neuron::NEURONS;
 use apical::rule::{COMBINATIONS, RULES, RuleSpec};
+use apical::shown::shown;
 use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
 use apical_runs::experiment::{BUILT_IN, load, suggestion};
@@ -148,7 +149,8 @@ pub fn rule(name: &str) -> Result<ExitCode> {
     let known = RuleSpec::by_name(name);
     if known.is_err() {
         bail!(
-            "rule: there is no `{name}`, expected one of {}. {}",
+            "rule: there is no `{}`, expected one of {}. {}",
+            shown(name),
             names.join(", "),
             suggestion(name, &names, "`apical rules` describes them.")
         );

@@ -11,8 +11,10 @@ use crate::{Error, Result, checkpoint_file, files};
 
 /// Name of the array in which a checkpoint says how far its records go.
 const RECORDS: &str = "records";
-/// How many times its start a loss may be, and how large a weight, where training has not begun to diverge.
-const GROWN: f64 = 1e6;
+/// How many times its start a loss may be where training has not begun to diverge: more is not undone by a lower rate.
+const GROWN: f64 = 100.0;
+/// How large a weight may be there.
+const LARGE: f64 = 1e6;
 
 /// The checkpoint before the one at `path`.
 pub(crate) fn previous(path: &Path) -> PathBuf {
@@ -124,7 +126,7 @@ pub(crate) fn step(snapshot: &Snapshot) -> u64 {
     }
 }
 
-/// Whether training had begun to diverge: the loss, or its moving average, is above a million times that of the first looks, or a
+/// Whether training had begun to diverge: the loss, or its moving average, is above a hundred times that of the first looks, or a
 /// weight or a number of the rule is above a million.
 pub(crate) fn is_past(snapshot: &Snapshot) -> bool {
     let losses = |name: &str| match snapshot.arrays.get(name) {
@@ -137,8 +139,8 @@ pub(crate) fn is_past(snapshot: &Snapshot) -> bool {
         _ => false,
     };
     let huge = |array: &Array| match array {
-        Array::F32(values) => values.iter().any(|v| f64::from(v.abs()) > GROWN),
-        Array::F64(values) => values.iter().any(|v| v.abs() > GROWN),
+        Array::F32(values) => values.iter().any(|v| f64::from(v.abs()) > LARGE),
+        Array::F64(values) => values.iter().any(|v| v.abs() > LARGE),
         Array::U64(_) => false,
     };
     let of_rule = snapshot.arrays.range("learner.rule.".to_string()..);
@@ -172,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_or_a_number_a_million_times_too_large_is_past_the_divergence() {
-        assert!(!is_past(&snapshot(9e5, 1.0, 9e5)));
-        assert!(is_past(&snapshot(2e6, 1.0, 0.0)));
+    fn a_loss_or_a_number_far_too_large_is_past_the_divergence() {
+        assert!(!is_past(&snapshot(90.0, 1.0, 9e5)));
+        assert!(is_past(&snapshot(200.0, 1.0, 0.0)));
         assert!(is_past(&snapshot(1.0, 1.0, 2e6)));
         // A start at which no step counted tells nothing.
-        assert!(!is_past(&snapshot(2e6, 0.0, 0.0)));
+        assert!(!is_past(&snapshot(200.0, 0.0, 0.0)));
         assert!(!is_past(&Snapshot::default()));
     }
 

@@ -67,14 +67,14 @@ impl Cause {
         }
         match checkpoints::before_divergence(path) {
             Some((found, snapshot)) => format!(
-                "It was saved before that at step {} (before, that is: with a loss below a million times that of the start, and \
+                "It was saved before that at step {} (before, that is: with a loss below a hundred times that of the start, and \
                  no weight above a million); go on from there: apical run --from {} --steps {}{set}{out}",
                 checkpoints::step(&snapshot),
                 name(&found),
                 experiment.steps
             ),
             None => format!(
-                "The checkpoints kept have a loss above a million times that of the start or a weight above a million; a lower \
+                "The checkpoints kept have a loss above a hundred times that of the start or a weight above a million; a lower \
                  checkpoint.every keeps earlier ones. {anew}"
             ),
         }

@@ -238,7 +238,7 @@ fn taken(path: &Path, holds: &'static str) -> Error {
     }
 }
 
-/// Refuses a folder in which there is more than a lock; `left` says that a process was killed there.
+/// Refuses a folder in which there is more than a lock and temporary files; `left` says that a process was killed there.
 fn refuse_full(path: &Path, left: bool) -> Result<()> {
     let look = |folder: &Path| {
         fs::read_dir(folder).map_err(|e| Error::io(folder, "look into this folder", &e))
@@ -249,8 +249,8 @@ fn refuse_full(path: &Path, left: bool) -> Result<()> {
         let name = entry.file_name();
         settings |= name == "config.toml";
         let inner = INNER.iter().any(|inner| name == *inner);
-        full |=
-            name != LOCK && !(inner && look(&entry.path()).is_ok_and(|mut e| e.next().is_none()));
+        let ours = name == LOCK || files::is_temporary(&name.to_string_lossy());
+        full |= !ours && !(inner && look(&entry.path()).is_ok_and(|mut e| e.next().is_none()));
     }
     match (full, left && !settings) {
         (false, _) => Ok(()),

@@ -164,7 +164,7 @@ fn find(seed: u64, newest: &Path, notes: &mut Vec<String>) -> Result<(PathBuf, S
         return Err(Error::Config {
             field: "--from".into(),
             what: format!(
-                "seed {seed} has a loss above a million times that of its start, or a weight above a million, in all checkpoints \
+                "seed {seed} has a loss above a hundred times that of its start, or a weight above a million, in all checkpoints \
                  kept, expected one from before it diverged"
             ),
             mend: format!(
@@ -176,7 +176,7 @@ fn find(seed: u64, newest: &Path, notes: &mut Vec<String>) -> Result<(PathBuf, S
     if path != first {
         let why = match checkpoint_file::read(&first) {
             Ok(_) => {
-                "has a loss above a million times that of its start or a weight above a million"
+                "has a loss above a hundred times that of its start or a weight above a million"
             }
             Err(_) => "is damaged",
         };

@@ -223,7 +223,7 @@ fn rows_are_checked_before_a_folder_is_made() {
 fn a_loss_is_that_of_the_steps_that_count() {
     let folder = tempdir().unwrap();
     // Chance on two classes: ln 2, however few of the steps count.
-    let line = "run liu2022/xor --set rule.kind=readout_only --steps 1 --seeds 1 --set batch=4 --set evaluate.steps=900 --out r";
+    let line = "run liu2022/xor --set rule.kind=readout_only --steps 900 --seeds 1 --set batch=4 --set evaluate.steps=900 --out r";
     apical(folder.path(), line).ok();
     let rows = csv(folder.path().join("r/metrics.csv"));
     let column = rows[0]
@@ -260,8 +260,12 @@ fn data_come_from_standard_input() {
             String::from_utf8_lossy(&ended.stderr)
         );
     };
-    apical(folder.path(), "run mine.toml --steps 200 --out file").ok();
-    piped("run mine.toml --steps 100 --set task.file=- --out pipe");
+    apical(
+        folder.path(),
+        "run mine.toml --steps 200 --set evaluate.every=100 --out file",
+    )
+    .ok();
+    piped("run mine.toml --steps 100 --set evaluate.every=100 --set task.file=- --out pipe");
     piped("run --resume --out pipe --steps 200");
     let metrics = |run: &str| read(folder.path().join(run).join("metrics.csv"));
     assert_eq!(metrics("file"), metrics("pipe"));

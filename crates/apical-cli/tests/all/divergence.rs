@@ -127,7 +127,7 @@ fn a_run_that_diverges_says_what_is_at_fault() {
             &[
                 "A grew",
                 "Lower `rule.rate` (it is 50)",
-                "--steps 4000 --set rule.rate=5 --out bounded-A-2",
+                "--set rule.rate=5 --out bounded-A-2",
             ],
         ),
         (

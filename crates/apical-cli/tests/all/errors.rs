@@ -573,7 +573,7 @@ fn names_and_values_cannot_steer_the_terminal() {
     }
     // A title and a folder are told on the way.
     let mut line = set(&format!("title={}", evil.replace('\n', " ")));
-    line.extend(words(&["--steps", "1", "--seeds", "1"]));
+    line.extend(words(&["--steps", "10", "--seeds", "1"]));
     line[3] = evil.into();
     let ran = finish(program(folder.path()).args(&line)).ok();
     assert!(!(ran.err + &ran.out).contains(['\x1b', '\x07', '\u{202e}']));

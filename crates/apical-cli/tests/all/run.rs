@@ -266,7 +266,7 @@ fn a_run_that_ends_between_two_records_says_what_there_was() {
             .filter_map(|(step, cell)| Some((step, cell.ok()?)))
             .collect()
     };
-    for (steps, seeds) in [(60, 2), (99, 1), (1, 1)] {
+    for (steps, seeds) in [(60, 2), (99, 1), (7, 1)] {
         let out = format!("r{steps}");
         let ran = line(steps, seeds, &out);
         assert!(!ran.out.contains("NaN"), "{}", ran.out);

@@ -122,7 +122,7 @@ fn other_settings_take_effect_and_what_does_not_fit_is_named_once() {
     apical(folder.path(), line).ok();
     let rows = csv(folder.path().join("one/metrics.csv"));
     assert!(rows[1..].iter().all(|row| row[0] == "1"));
-    assert_eq!(rows[1][1], "1000");
+    assert_eq!(rows[1][1], "900");
     assert!(read(folder.path().join("one/environment.json")).contains("\"step\": 800"));
     // Without a name it is called after where it came from.
     let ran = apical(folder.path(), "run --from a --steps 1100").ok();

@@ -17,8 +17,8 @@ fn one_thread_and_two_give_the_same_bytes() {
         results(&folder.path().join(out))
     };
     let one = run(1);
-    // Settings, metrics twice, figures twice, and three checkpoints.
-    assert_eq!(one.len(), 8);
+    // Settings, metrics twice, figures twice, and three checkpoints with their records.
+    assert_eq!(one.len(), 11);
     assert_same(&one, &run(2));
     // More threads than anybody has: no more are started than there are seeds.
     assert_same(&one, &run(100_000));

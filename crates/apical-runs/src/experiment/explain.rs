@@ -67,7 +67,7 @@ fn refuse_dates<T: DeserializeOwned>(table: &Table) -> Result<()> {
 }
 
 /// The path of the first date.
-fn date(value: &Value, path: &str) -> Option<String> {
+pub(super) fn date(value: &Value, path: &str) -> Option<String> {
     match value {
         Value::Datetime(_) => Some(path.into()),
         Value::Array(list) => {
@@ -185,7 +185,7 @@ pub(super) const MEND: &str = "Change the value to what is expected.";
 fn in_plain_words<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> String {
     let mut copy = table.clone();
     if let Some((list, _)) = path.rsplit_once('[')
-        && !is_taken(refused::<T>(table, list, Value::Array(Vec::new())))
+        && !is_list_taken::<T>(table, list)
     {
         // No list is expected: its elements are not to blame.
         let expected = probed::<T>(table, list);
@@ -288,12 +288,15 @@ fn refused<T: DeserializeOwned>(table: &Table, path: &str, value: Value) -> Opti
 
 /// Whether a value of this kind is taken, though this one may have the wrong keys or length.
 fn is_taken(refused: Option<String>) -> bool {
-    refused.is_none_or(|message| {
-        let inner = ["unknown field", "missing field"];
-        inner.iter().any(|start| message.starts_with(start))
-            || message.starts_with("invalid length")
-                && !message.contains("tagged")
-                && !message.contains("struct")
+    let inner = ["unknown field", "missing field"];
+    refused.is_none_or(|message| inner.iter().any(|start| message.starts_with(start)))
+}
+
+/// Whether a list is taken, perhaps of another length.
+fn is_list_taken<T: DeserializeOwned>(table: &Table, path: &str) -> bool {
+    let tables = ["tagged", "struct "];
+    refused::<T>(table, path, Value::Array(Vec::new())).is_none_or(|message| {
+        message.starts_with("invalid length") && !tables.iter().any(|word| message.contains(word))
     })
 }
 
@@ -324,7 +327,7 @@ fn probed<T: DeserializeOwned>(table: &Table, path: &str) -> String {
         }
         _ => {}
     }
-    if is_taken(Value::Array(Vec::new())) {
+    if is_list_taken::<T>(table, path) {
         kinds.push("a list".into());
     }
     if is_taken(Value::Table(Table::new())) {
@@ -449,14 +452,14 @@ mod tests {
         assert!(said.chars().all(|c| !c.is_control()), "{change}: {said:?}");
     }
 
-    /// Puts every kind of value at every key below `part` of the experiment, as changes and as text.
-    fn every_value(text: &str, part: &str) {
+    /// Puts every kind of value, or each `nth` of them, at every key below `part`, as changes and as text.
+    fn every_value(text: &str, part: &str, nth: usize) {
         let table: Table = toml::from_str(text).unwrap();
         let mut all = vec![format!("{part}.unknown")];
         keys(&Value::Table(table.clone()), "", &mut all);
         let all = all.iter().filter(|key| key.starts_with(part));
         for key in all.map(|key| key.trim_start_matches('.')) {
-            for value in VALUES {
+            for value in VALUES.iter().step_by(nth) {
                 check(text, &format!("{key}={value}"));
                 let mut written = table.clone();
                 let Some(at) = at_path(&mut written, key) else {
@@ -471,12 +474,8 @@ mod tests {
 
     #[test]
     fn no_value_at_any_key_is_answered_in_the_words_of_a_library() {
-        for name in [
-            "marschall2019/lags46-local-jacobian",
-            "murray2019/reach",
-            "liu2022/xor",
-        ] {
-            every_value(&resolved(&load(name, &[]).unwrap()).unwrap(), "");
+        for name in ["marschall2019/lags46-local-jacobian", "murray2019/reach"] {
+            every_value(&resolved(&load(name, &[]).unwrap()).unwrap(), "", 1);
         }
         let base = resolved(&load("tasks/copy", &[]).unwrap()).unwrap();
         let of = |part: &str, names: Vec<&str>| {
@@ -484,7 +483,7 @@ mod tests {
                 // Some kinds have settings that must be given: their table is then tried without.
                 let changed = parse_unchecked(&base, &[format!("{part}.kind={name}")]);
                 if let Ok(experiment) = changed {
-                    every_value(&resolved(&experiment).unwrap(), part);
+                    every_value(&resolved(&experiment).unwrap(), part, 3);
                 }
             }
         };

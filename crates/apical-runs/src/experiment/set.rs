@@ -4,7 +4,7 @@ use apical::shown::shown;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::explain::{MEND, at_path, blamed, refusal};
+use super::explain::{MEND, at_path, blamed, date, refusal};
 use crate::{Error, Result};
 
 /// Most parts of a key; tables are nested far less.
@@ -78,7 +78,7 @@ fn toml_value(text: &str) -> Option<Value> {
     let mut parsed = toml::from_str::<Table>(&format!("value = {text}")).ok()?;
     let value = parsed.remove("value")?;
     // What looks like a date is a name; a second line would be another setting.
-    (parsed.is_empty() && !value.is_datetime()).then_some(value)
+    (parsed.is_empty() && date(&value, "").is_none()).then_some(value)
 }
 
 /// `[x, y]` and `{kind=rflo}` with quotes around their plain words.
@@ -119,6 +119,17 @@ fn plain_word(word: &str) -> Option<&str> {
     let word = word.trim();
     let odd = |c: char| c.is_control() || "\"'`#[]{}=,\\".contains(c);
     (!word.is_empty() && !word.contains(odd)).then_some(word)
+}
+
+/// The value with whole numbers for 1e4 and 3.0.
+fn whole(value: &Value) -> Value {
+    match value {
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
+            Value::Integer(*number as i64)
+        }
+        Value::Array(list) => Value::Array(list.iter().map(whole).collect()),
+        other => other.clone(),
+    }
 }
 
 /// The words of `x`, `x,y`, `[x]` or `[x,y]`.
@@ -175,12 +186,7 @@ impl Change {
     fn others<'a>(&'a self, path: &'a str, value: &Value) -> Vec<(&'a str, Value)> {
         let (key, text) = (self.key.as_str(), self.text.as_str());
         let mut others = Vec::new();
-        if let Value::Float(number) = value
-            && number.fract() == 0.0
-            && number.abs() < 2f64.powi(53)
-        {
-            others.push((path, Value::Integer(*number as i64)));
-        }
+        others.push((path, whole(value)));
         match value {
             Value::String(word) if path == key && text.starts_with(['"', '\'']) => {
                 others.push((key, Value::Array(vec![Value::String(word.clone())])));
