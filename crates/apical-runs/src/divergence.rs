@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use apical::snapshot::{Snapshot, StateIo};
 use apical::task::TaskSpec;
 use apical::{Experiment, Learner, Scalar, Streams};
 
@@ -14,8 +15,8 @@ use crate::{checkpoints, experiment};
 const HUGE: f64 = 1e4;
 /// Steps for which a network is tried without learning, or an early divergence with a lower rate.
 const TRIAL: u64 = 2_000;
-/// By how much a rate is lowered in the command that is named.
-const LOWER: f64 = 0.1;
+/// How many times a rate is divided by ten, at most, until the start survives it.
+const TENTHS: i32 = 4;
 
 /// What made a training diverge.
 pub(crate) struct Cause {
@@ -40,8 +41,13 @@ impl Cause {
             .unwrap_or_else(|| rate(experiment, seed, learner))
     }
 
-    /// The command that goes on from before the divergence, if there is a checkpoint.
-    pub fn way_back(&self, experiment: &Experiment, path: Option<&Path>) -> String {
+    /// The command that goes on from before the divergence, if there is a checkpoint from which the change is seen to help.
+    pub fn way_back<T: Scalar>(
+        &self,
+        experiment: &Experiment,
+        seed: u64,
+        path: Option<&Path>,
+    ) -> String {
         let Some(path) = path else {
             return "No checkpoint was written before.".into();
         };
@@ -65,7 +71,14 @@ impl Cause {
         if !self.goes_on {
             return anew;
         }
-        match checkpoints::before_divergence(path) {
+        let helps = |snapshot: &Snapshot| {
+            let left = experiment.steps.saturating_sub(checkpoints::step(snapshot));
+            change.is_none_or(|change| {
+                survives::<T>(experiment, seed, change, Some(snapshot), left.min(TRIAL))
+            })
+        };
+        let before = checkpoints::before_divergence(path);
+        match before.filter(|(_, snapshot)| helps(snapshot)) {
             Some((found, snapshot)) => format!(
                 "It was saved before that at step {} (before, that is: with a loss below a hundred times that of the start, and \
                  no weight above a million); go on from there: apical run --from {} --steps {}{set}{out}",
@@ -74,8 +87,8 @@ impl Cause {
                 experiment.steps
             ),
             None => format!(
-                "The checkpoints kept have a loss above a hundred times that of the start or a weight above a million; a lower \
-                 checkpoint.every keeps earlier ones. {anew}"
+                "The checkpoints kept come too late (with a loss above a hundred times that of the start, a weight above a million, or \
+                 a divergence that goes on with this change too); a lower checkpoint.every keeps earlier ones. {anew}"
             ),
         }
     }
@@ -132,12 +145,18 @@ fn rate<T: Scalar>(experiment: &Experiment, seed: u64, learner: &Learner<T>) -> 
     let value = |key: &str| settings.get(key).and_then(|v| v.parse::<f64>().ok());
     let mut rates = grown(experiment, seed, learner);
     rates.retain(|(key, _)| value(key).is_some_and(|rate| rate > 0.0));
-    let helps = |key: &str| {
-        let lowered = format!("{key}={}", lower(value(key).unwrap_or(0.0)));
-        survives::<T>(experiment, seed, lowered, learner.steps())
+    let lowered = |key: &str, tenths| lower(value(key).unwrap_or(0.0), tenths);
+    let helps = |key: &str, tenths| {
+        let change = format!("{key}={}", lowered(key, tenths));
+        survives::<T>(experiment, seed, &change, None, 2 * learner.steps())
     };
-    let proven = rates.iter().find(|(key, _)| helps(key));
-    let Some((key, name)) = proven.or(rates.first()) else {
+    // A late divergence would take long to see again.
+    let tried = if learner.steps() <= TRIAL { TENTHS } else { 0 };
+    let proven = (1..=tried)
+        .flat_map(|tenths| rates.iter().map(move |rate| (tenths, rate)))
+        .find(|(tenths, (key, _))| helps(key, *tenths));
+    let first = rates.first().map(|rate| (1, rate));
+    let Some((tenths, (key, name))) = proven.or(first) else {
         return Cause {
             says: "Lower `optimizer.rate`, set `optimizer.clip`, or scale the inputs.".into(),
             change: None,
@@ -151,7 +170,7 @@ fn rate<T: Scalar>(experiment: &Experiment, seed: u64, learner: &Learner<T>) -> 
     };
     Cause {
         says: format!("{name} grew without bound. Lower `{key}` (it is {rate}){clip}."),
-        change: Some(format!("{key}={}", lower(rate))),
+        change: Some(format!("{key}={}", lowered(key, tenths))),
         goes_on: true,
     }
 }
@@ -197,11 +216,17 @@ fn grown<T: Scalar>(
         .collect()
 }
 
-/// Whether a run that diverged after a few steps gets beyond them with one setting changed.
-fn survives<T: Scalar>(experiment: &Experiment, seed: u64, change: String, steps: u64) -> bool {
+/// Whether `steps` steps from the start, or from a checkpoint, come to no divergence with one setting changed.
+fn survives<T: Scalar>(
+    experiment: &Experiment,
+    seed: u64,
+    change: &str,
+    from: Option<&Snapshot>,
+    steps: u64,
+) -> bool {
     let train = || -> crate::Result<bool> {
         let settings = experiment::resolved(experiment)?;
-        let mut changed = experiment::parse_unchecked(&settings, &[change])?;
+        let mut changed = experiment::parse_unchecked(&settings, &[change.into()])?;
         // With the data it holds.
         changed.task = experiment.task.clone();
         let (batch, streams) = (changed.batch, Streams::new(seed));
@@ -209,16 +234,20 @@ fn survives<T: Scalar>(experiment: &Experiment, seed: u64, change: String, steps
             .task
             .build(batch, changed.steps, &streams, "train")?;
         let mut learner = changed.learner::<T>(seed)?;
-        learner.run(&mut *task, 2 * steps, &mut ())?;
+        if let Some(snapshot) = from {
+            let mut io = StateIo::restore(snapshot);
+            io.scope("learner", |io| learner.state(io))?;
+            io.scope("task", |io| task.state(io))?;
+        }
+        learner.run(&mut *task, steps, &mut ())?;
         learner.check_weights()?;
         Ok(learner.last_loss() < HUGE)
     };
-    steps <= TRIAL && train().unwrap_or(false)
+    train().unwrap_or(false)
 }
 
-/// A tenth, without the digits of binary fractions.
-fn lower(rate: f64) -> f64 {
-    format!("{:.3e}", LOWER * rate)
-        .parse()
-        .unwrap_or(LOWER * rate)
+/// A rate divided by ten so many times, without the digits of binary fractions.
+fn lower(rate: f64, tenths: i32) -> f64 {
+    let lowered = rate * 0.1f64.powi(tenths);
+    format!("{lowered:.3e}").parse().unwrap_or(lowered)
 }

@@ -319,7 +319,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
     fn diverged(&self, error: &apical::Error, path: Option<&Path>) -> String {
         let what = error.divergence().unwrap_or_else(|| error.to_string());
         let cause = divergence::Cause::of(self.experiment, self.seed, &self.learner);
-        let way_back = cause.way_back(self.experiment, path);
+        let way_back = cause.way_back::<T>(self.experiment, self.seed, path);
         format!("seed {}: {what}. {cause} {way_back}", self.seed)
     }
 }

@@ -106,7 +106,10 @@ fn a_folder_in_use_is_refused_to_all_and_a_killed_run_holds_nothing() {
     fs::write(&half, "half").unwrap();
     fs::write(folder.path().join("r/.notes"), "mine").unwrap();
     let child = start(folder.path(), "run --resume --out r --quiet");
-    while half.exists() {
+    let saved = folder.path().join("r/checkpoints/seed-0000.safetensors");
+    let before = fs::read(&saved).ok();
+    // Until it trains, a signal ends it at once.
+    while half.exists() || fs::read(&saved).ok() == before {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     crate::common::interrupt(child);

@@ -168,7 +168,11 @@ fn explain<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> Err
             ),
         },
         _ => Error::Config {
-            field: here(),
+            // Where no list is expected its elements are not to blame.
+            field: match path.rsplit_once('[') {
+                Some((list, _)) if !is_list_taken::<T>(table, list) => list.into(),
+                _ => here(),
+            },
             what: in_plain_words::<T>(table, &path, message),
             mend: MEND.into(),
         },
@@ -187,7 +191,6 @@ fn in_plain_words<T: DeserializeOwned>(table: &Table, path: &str, message: &str)
     if let Some((list, _)) = path.rsplit_once('[')
         && !is_list_taken::<T>(table, list)
     {
-        // No list is expected: its elements are not to blame.
         let expected = probed::<T>(table, list);
         return format!("got a list, expected {expected}");
     }

@@ -164,7 +164,11 @@ pub(super) fn fit<T: DeserializeOwned>(table: &mut Table, changes: &[Change]) {
                 *at_path(&mut tried, at)? = other;
                 let is_mended = match refusal::<T>(&tried) {
                     Ok(_) => true,
-                    Err((path, message)) => !change.holds(&blamed::<T>(&tried, &path, &message)),
+                    Err((path, message)) => {
+                        let at = blamed::<T>(&tried, &path, &message);
+                        let around = change.is_within(&at) && !message.starts_with("missing field");
+                        !change.holds(&at) && !around
+                    }
                 };
                 is_mended.then_some(tried)
             });
@@ -180,6 +184,13 @@ impl Change {
     fn holds(&self, path: &str) -> bool {
         path.strip_prefix(self.key.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
+    /// Whether this key lies in the table at `path`.
+    fn is_within(&self, path: &str) -> bool {
+        self.key
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// What else the text may mean, each with its place.

@@ -26,6 +26,8 @@ pub struct Need {
     pub value: String,
     /// Bytes.
     pub bytes: f64,
+    /// Whether a checkpoint copies them.
+    pub saved: bool,
 }
 
 impl Need {
@@ -34,6 +36,15 @@ impl Need {
             key: key.into(),
             value: value.to_string(),
             bytes,
+            saved: false,
+        }
+    }
+
+    /// The same, copied by checkpoints.
+    pub(crate) fn saved(self) -> Self {
+        Self {
+            saved: true,
+            ..self
         }
     }
 }

@@ -19,6 +19,8 @@ const RECORDS: u64 = 1 << 24;
 const SMALL: f64 = 16.0;
 /// Bytes of names, counters and short lists.
 const FIXED: f64 = 16_384.0;
+/// What a checkpoint takes: a copy of the state, and the bytes of the file twice.
+const COPIES: f64 = 3.0;
 
 /// What an experiment consists of, as far as it takes memory.
 #[derive(Clone)]
@@ -134,9 +136,8 @@ impl<'a> Plan<'a> {
         let mut needs = vec![units(weights + FIXED), units(start)];
         needs.extend(learned);
         if self.saved {
-            // A copy of the state, and the bytes of the file twice.
             let state = total(&needs) - start;
-            needs.push(Need::new("network.units", n, 3.0 * state));
+            needs.push(Need::new("network.units", n, COPIES * state));
         }
         let lag = |rule: &RuleSpec| match rule {
             RuleSpec::FBptt(spec) => spec.horizon as f64,
@@ -165,8 +166,15 @@ impl<'a> Plan<'a> {
                 1
             };
             let own = task.needs(batch).into_iter();
+            let copies = |need: &Need| {
+                if self.saved && need.saved {
+                    COPIES
+                } else {
+                    0.0
+                }
+            };
             needs.extend(own.map(|need| Need {
-                bytes: times * need.bytes,
+                bytes: (times + copies(&need)) * need.bytes,
                 ..need
             }));
         }

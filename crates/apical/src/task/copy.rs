@@ -78,7 +78,7 @@ impl Settings for CopySpec {
 
     fn needs(&self, batch: usize) -> Vec<Need> {
         let numbers = batch as f64 * self.length as f64;
-        vec![Need::new("task.length", self.length, 8.0 * numbers)]
+        vec![Need::new("task.length", self.length, 8.0 * numbers).saved()]
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
