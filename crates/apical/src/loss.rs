@@ -167,7 +167,7 @@ impl Loss {
     ///
     /// # Errors
     /// Where it counts, a target that is not finite, one outside [0, 1] for a cross-entropy, and targets that do not
-    /// sum to 1 for the softmax.
+    /// sum to 1 for the softmax; zeros of less than full weight are no label.
     pub fn check_targets<T: Scalar>(
         self,
         y: &[T],
@@ -213,7 +213,9 @@ impl Loss {
             return None;
         }
         let sum: f64 = target.iter().map(|y| y.f64()).sum();
-        ((sum - 1.0).abs() > SUM && self.counts(mask, 0)).then_some(Misfit::Sum(sum))
+        // Tasks with a report ask for silence around it: zeros, of less than full weight.
+        let silent = sum == 0.0 && mask.is_some_and(|mask| mask.iter().all(|w| *w < T::ONE));
+        ((sum - 1.0).abs() > SUM && self.counts(mask, 0) && !silent).then_some(Misfit::Sum(sum))
     }
 
     /// The refusal of targets that do not fit; `zeros` mends a step without a label.
