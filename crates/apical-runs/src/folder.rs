@@ -250,7 +250,8 @@ fn refuse_full(path: &Path, left: bool) -> Result<()> {
         settings |= name == "config.toml";
         let inner = INNER.iter().any(|inner| name == *inner);
         let ours = name == LOCK || files::is_temporary(&name.to_string_lossy());
-        full |= !ours && !(inner && look(&entry.path()).is_ok_and(|mut e| e.next().is_none()));
+        let empty = || look(&entry.path()).is_ok_and(|mut e| e.next().is_none());
+        full |= !(ours || inner && empty());
     }
     match (full, left && !settings) {
         (false, _) => Ok(()),
