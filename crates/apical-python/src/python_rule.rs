@@ -298,12 +298,17 @@ impl<T: Number> Rule<T> for PythonRule<T> {
         let names = String::from_utf8_lossy(&names).into_owned();
         for name in names.lines() {
             let kept = kept.entry(name.to_string()).or_default();
-            io.word_list(&format!("*shape.{name}"), &mut kept.shape, Length::Any)?;
+            let shape = format!("*shape.{name}");
+            io.word_list(&shape, &mut kept.shape, Length::Any)?;
+            let length = self.length(&kept.shape);
+            let expected = || "a kind of attribute and sides that fit in memory".into();
+            io.require(&shape, length.is_some(), expected)?;
+            let length = Length::Exactly(length.unwrap_or(0));
             match kept.shape.first() {
                 Some(&INT | &INTS) => {
-                    io.word_list(&format!("*whole.{name}"), &mut kept.whole, Length::Any)?
+                    io.word_list(&format!("*whole.{name}"), &mut kept.whole, length)?
                 }
-                _ => io.word_list(name, &mut kept.values, Length::Any)?,
+                _ => io.word_list(name, &mut kept.values, length)?,
             }
         }
         if io.is_restoring() {
@@ -347,6 +352,23 @@ impl<T: Number> PythonRule<T> {
             [n, m] if (*n, *m) == (self.dims.units, self.dims.pre()) => padded(*m),
             _ => shape.last().copied().unwrap_or(1),
         }
+    }
+
+    /// How many numbers an attribute of this kind and these sides has in a checkpoint; `None` if there can be none.
+    fn length(&self, shape: &[u64]) -> Option<usize> {
+        let (code, sides) = shape.split_first()?;
+        let sides = sides.iter().map(|side| usize::try_from(*side).ok());
+        let sides = sides.collect::<Option<Vec<_>>>()?;
+        // Arrays without numbers have sides too.
+        let most = |all: usize, side: &usize| all.checked_mul((*side).max(1));
+        sides.iter().try_fold(1, most)?;
+        if *code < FIRST_ARRAY {
+            return sides.is_empty().then_some(1);
+        }
+        let known = *code < FIRST_ARRAY + ARRAYS.len() as u64;
+        let row = sides.last().copied().unwrap_or(1).max(1);
+        let rows = sides.iter().product::<usize>() / row;
+        rows.checked_mul(self.stride(&sides)).filter(|_| known)
     }
 
     fn kept(&self, py: Python<'_>) -> PyResult<BTreeMap<String, Kept>> {

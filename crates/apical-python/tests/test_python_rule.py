@@ -1,7 +1,10 @@
 """Rules written in Python: the same view, faces of locality included."""
 
 import copy
+import json
 import pickle
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -197,6 +200,24 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path):
     with pytest.raises(ValueError, match="rule.rng: got a Generator"):
         learner.save(tmp_path / "a.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(3, 7, 9), (3, 2**40, 2**40), (3, 6, 0), (9, 6, 9), (1, 6, 9)])
+def test_a_checkpoint_whose_shapes_cannot_be_is_refused(shape, tmp_path):
+    path = tmp_path / "a.safetensors"
+    apical.Learner(network(), Kept(6, 9), loss=MSE).save(path)
+    data = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    begin, end = json.loads(data[8:start])["rule.*shape.trace"]["data_offsets"]
+    data[start + begin : start + end] = struct.pack("<3Q", *shape)
+    # Whoever changes numbers can write the checksum anew.
+    mark = b'"apical.checksum":"crc32:'
+    at = data.index(mark) + len(mark)
+    data[at : at + 8] = b"0" * 8
+    data[at : at + 8] = b"%08x" % zlib.crc32(data)
+    path.write_bytes(data)
+    with pytest.raises((apical.ApicalError, ValueError), match="rule.*trace.*expected"):
+        apical.load(path, rule=Kept())
 
 
 class Audited(Trace):

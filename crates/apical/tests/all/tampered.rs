@@ -19,6 +19,9 @@ use apical::{Error, Learner, LearnerSpec, Result, Streams, Update};
 /// Steps before the checkpoint: within trials, windows and refreshes of most.
 const BEFORE: u64 = 13;
 const AFTER: u64 = 200;
+/// No change may make a resumed run slower than this, at the best of so many tries.
+const LONGEST: Duration = Duration::from_secs(1);
+const TRIES: usize = 5;
 
 /// A run whose state is that of a checkpoint.
 struct Run {
@@ -125,13 +128,24 @@ fn tamper(spec: &LearnerSpec, task: &TaskSpec) -> Vec<String> {
         for tampered in changed {
             let about = format!("{name} = {tampered:?} of {spec:?} at {task:?}");
             snapshot.arrays.insert(name.clone(), tampered);
-            let begun = Instant::now();
             let going_on = || {
                 let mut run = Run::new(spec, task)?;
                 run.state(&mut StateIo::restore(&snapshot))?;
                 run.steps(AFTER)
             };
-            match catch_unwind(AssertUnwindSafe(going_on)) {
+            let mut took = Duration::MAX;
+            let mut end: std::thread::Result<Result<u64>> = Ok(Ok(0));
+            // Some milliseconds by itself, but machines are shared.
+            for _ in 0..TRIES {
+                let begun = Instant::now();
+                end = catch_unwind(AssertUnwindSafe(going_on));
+                took = took.min(begun.elapsed());
+                if took < LONGEST {
+                    break;
+                }
+            }
+            assert!(took < LONGEST, "{about}: took {took:?}");
+            match end {
                 Ok(Ok(steps)) => assert_eq!(steps, AFTER, "{about}"),
                 Ok(Err(error @ Error::Snapshot { .. })) => refused.push(error.to_string()),
                 Ok(Err(Error::Diverged { .. } | Error::NotFinite { .. })) => (),
@@ -140,8 +154,6 @@ fn tamper(spec: &LearnerSpec, task: &TaskSpec) -> Vec<String> {
                 Ok(Err(error)) => panic!("{about}: {error}"),
                 Err(_) => panic!("{about}: panicked"),
             }
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(1), "{about}: took {took:?}");
         }
         snapshot.arrays.insert(name, array);
     }
