@@ -165,8 +165,11 @@ fn lines(text: &str) -> Vec<Range<usize>> {
         begin += line.len();
         begin - line.len()..begin
     });
-    let lines: Vec<_> = lines.collect();
-    if lines.is_empty() { vec![0..0] } else { lines }
+    let mut lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        lines.push(0..0);
+    }
+    lines
 }
 
 fn boundary(draw: &mut Draw, text: &str) -> usize {
