@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::TaskSpec;
@@ -13,8 +14,11 @@ use crate::{checkpoints, experiment};
 
 /// Magnitude beyond which a number of the data is named.
 const HUGE: f64 = 1e4;
-/// Steps for which a network is tried without learning, or an early divergence with a lower rate.
+/// Steps for which a network is tried without learning, or with a lower rate, and the time after which that is enough.
 const TRIAL: u64 = 2_000;
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Steps between two looks at the clock.
+const CHUNK: u64 = 50;
 /// How many times a rate is divided by ten, at most, until the start survives it.
 const TENTHS: i32 = 4;
 
@@ -148,7 +152,7 @@ fn rate<T: Scalar>(experiment: &Experiment, seed: u64, learner: &Learner<T>) -> 
     let lowered = |key: &str, tenths| lower(value(key).unwrap_or(0.0), tenths);
     let helps = |key: &str, tenths| {
         let change = format!("{key}={}", lowered(key, tenths));
-        survives::<T>(experiment, seed, &change, None, 2 * learner.steps())
+        survives::<T>(experiment, seed, &change, None, TRIAL)
     };
     // A late divergence would take long to see again.
     let tried = if learner.steps() <= TRIAL { TENTHS } else { 0 };
@@ -239,7 +243,11 @@ fn survives<T: Scalar>(
             io.scope("learner", |io| learner.state(io))?;
             io.scope("task", |io| task.state(io))?;
         }
-        learner.run(&mut *task, steps, &mut ())?;
+        let (begun, mut left) = (Instant::now(), steps);
+        while left > 0 && begun.elapsed() < PATIENCE {
+            learner.run(&mut *task, left.min(CHUNK), &mut ())?;
+            left -= left.min(CHUNK);
+        }
         learner.check_weights()?;
         Ok(learner.last_loss() < HUGE)
     };

@@ -70,20 +70,20 @@ fn advised(folder: &std::path::Path, message: &str) -> crate::common::Ran {
 #[test]
 fn a_run_that_diverges_names_the_command_that_goes_on_from_before() {
     let folder = tempdir().unwrap();
-    let sound = DIVERGING
-        .replace("--steps 200", "--steps 100")
-        .replace("--out r ", "--out base ");
-    apical(folder.path(), &format!("{sound} --set optimizer.rate=1e-4")).ok();
-    let line = "run --from base --steps 200 --quiet --set optimizer.rate=0.2 --set checkpoint.every=5 --out r";
+    let sound = "run marschall2019/lags46 --steps 100 --seeds 1 --quiet --out base --set rule.kind=rflo \
+        --set feedback.kind=symmetric --set loss.kind=mean_squared_error --set evaluate.every=0 \
+        --set monitor=[{quantity=\"loss\",every=1}]";
+    apical(folder.path(), sound).ok();
+    let line = "run --from base --steps 2000 --quiet --set optimizer.rate=50 --set checkpoint.every=500 --out r";
     let ran = apical(folder.path(), line);
     ran.fails(
         1,
         &[
-            "Lower `optimizer.rate` (it is 0.2)",
+            "Lower `optimizer.rate` (it is 50)",
             "apical run --from r/checkpoints/seed-0000.",
         ],
     );
-    ran.fails(1, &["--steps 200 --set optimizer.rate=", "--out r-2"]);
+    ran.fails(1, &["--steps 2000 --set optimizer.rate=", "--out r-2"]);
     // Going on from the last checkpoint comes to the same end, and says so again.
     let again = apical(folder.path(), "run --resume --out r --quiet");
     assert_eq!(again.err, ran.err);
@@ -99,7 +99,7 @@ fn a_run_that_diverges_names_the_command_that_goes_on_from_before() {
     // The folder of the run does as well, and chooses by itself.
     apical(
         folder.path(),
-        "run --from r --set optimizer.rate=1e-4 --out r-3 --quiet",
+        "run --from r --set optimizer.rate=1e-3 --out r-3 --quiet",
     )
     .ok();
 }

@@ -166,20 +166,23 @@ impl<'a> Plan<'a> {
                 1
             };
             let own = task.needs(batch).into_iter();
-            let copies = |need: &Need| {
-                if self.saved && need.saved {
-                    COPIES
-                } else {
-                    0.0
-                }
-            };
             needs.extend(own.map(|need| Need {
-                bytes: (times + copies(&need)) * need.bytes,
+                bytes: self.times(&need) * need.bytes,
                 ..need
             }));
         }
         needs.push(Need::new("steps", self.steps, self.records));
         needs
+    }
+
+    /// How often what a task keeps is there: for training and for tests, and in a checkpoint.
+    fn times(&self, need: &Need) -> f64 {
+        let copies = if self.saved && need.saved {
+            COPIES
+        } else {
+            0.0
+        };
+        1.0 + f64::from(u8::from(self.tested)) + copies
     }
 
     /// Bytes of everything.
@@ -232,17 +235,6 @@ impl<'a> Plan<'a> {
         } else {
             "Use fewer units"
         };
-        if !self.watching.is_empty() {
-            let names: Vec<&str> = self.watching.iter().map(|rule| rule.info().name).collect();
-            without(
-                "--rules",
-                names.join(", "),
-                "Let fewer rules watch, or with shorter horizons",
-                &|plan| {
-                    plan.watching = &[];
-                },
-            );
-        }
         if !self.watching.is_empty() {
             let names: Vec<&str> = self.watching.iter().map(|rule| rule.info().name).collect();
             let mend = "Let fewer rules watch, or with shorter horizons";
@@ -312,8 +304,7 @@ impl<'a> Plan<'a> {
         let batch = self.batch;
         let largest = self.task.map(|task| task.needs(batch)).unwrap_or_default();
         for need in largest {
-            let times = if self.tested { 2.0 } else { 1.0 };
-            let left = self.bytes() - times * need.bytes;
+            let left = self.bytes() - self.times(&need) * need.bytes;
             let mend = "Set it lower; did a digit slip in?".into();
             let Need { key, value, .. } = need;
             found.push((left, Culprit { key, value, mend }));
