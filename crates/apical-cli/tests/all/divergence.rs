@@ -124,7 +124,7 @@ fn a_run_that_diverges_says_what_is_at_fault() {
     std::fs::write(folder.path().join("mine.toml"), mine).unwrap();
     let exploding = "--set network.recurrent.gain=3.0 --set loss.kind=mean_squared_error \
         --set network.neuron.activation=identity";
-    let cases: [(&str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &[&str]); 4] = [
         (
             "bounded-A",
             "run marschall2019/lags46 --set rule.rate=50.0",
@@ -133,20 +133,6 @@ fn a_run_that_diverges_says_what_is_at_fault() {
         (
             "bounded-J",
             "run marschall2019/lags46 --set rule.jacobian.rate=20.0",
-            &[
-                "J grew",
-                "Lower `rule.jacobian.rate` (it is 20)",
-                "--set rule.jacobian.rate=",
-            ],
-        ),
-        (
-            "A",
-            "run marschall2019/lags46 --set rule.rate=50.0 --set network.neuron.activation=identity --set loss.kind=mean_squared_error",
-            &["A grew", "Lower `rule.rate` (it is 50)", "--set rule.rate="],
-        ),
-        (
-            "J",
-            "run marschall2019/lags46 --set rule.jacobian.rate=20.0 --set network.neuron.activation=identity --set loss.kind=mean_squared_error",
             &[
                 "J grew",
                 "Lower `rule.jacobian.rate` (it is 20)",
@@ -183,8 +169,8 @@ fn a_run_that_diverges_says_what_is_at_fault() {
         );
         ran.fails(1, parts);
         assert!(csv(folder.path().join(out).join("metrics.csv"))[0].contains(&"loss".to_string()));
-        // The data are to be mended first.
-        if out != "data" {
+        // The data are to be mended first; a start that no longer explodes may still learn too fast.
+        if out.starts_with("bounded") {
             advised(folder.path(), &ran.err).ok();
         }
     }
