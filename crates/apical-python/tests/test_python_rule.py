@@ -205,7 +205,9 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path):
 @pytest.mark.parametrize("shape", [(3, 7, 9), (3, 2**40, 2**40), (3, 6, 0), (9, 6, 9), (1, 6, 9)])
 def test_a_checkpoint_whose_shapes_cannot_be_is_refused(shape, tmp_path):
     path = tmp_path / "a.safetensors"
-    apical.Learner(network(), Kept(6, 9), loss=MSE).save(path)
+    learner = apical.Learner(network(), Kept(6, 9), loss=MSE)
+    learner.learn_one(np.zeros(learner.inputs), np.zeros(learner.outputs))
+    learner.save(path)
     data = bytearray(path.read_bytes())
     start = 8 + int.from_bytes(data[:8], "little")
     begin, end = json.loads(data[8:start])["rule.*shape.trace"]["data_offsets"]
