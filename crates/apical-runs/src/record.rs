@@ -174,7 +174,9 @@ impl SeedRecord {
                 name,
                 steps: channel.steps.clone(),
                 values: channel.values.clone(),
-                end: ends[index].map(|value| (learner.steps(), value)),
+                end: ends[index]
+                    .filter(|value| value.is_finite())
+                    .map(|value| (learner.steps(), value)),
             }
         };
         channels.iter().enumerate().map(copy).collect()

@@ -183,7 +183,9 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
             around.progress.advance(self.learner.steps() - done);
             if ran? < chunk {
                 // The task has no more steps: what was recorded is all there is.
-                self.save(around.checkpoint)?;
+                if !self.is_saved() {
+                    self.save(around.checkpoint)?;
+                }
                 return Ok(Ending::Finished);
             }
         }
