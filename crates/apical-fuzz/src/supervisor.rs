@@ -13,7 +13,7 @@ use crate::worker::Report;
 /// What holds of each input.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest time.
+    /// Longest time, of a processor where it can be told.
     pub time: Duration,
     /// Most memory, in bytes, where the system has `ulimit -v`.
     pub memory: u64,
@@ -75,7 +75,6 @@ pub fn run(
     let folder = folder()?;
     let mut findings = Findings::default();
     let (mut next, end) = (first, first + count);
-    let mut slow = None;
     while next < end {
         let progress = folder.path().join("progress");
         // One that dies before its first input is told from one that dies of it.
@@ -88,19 +87,11 @@ pub fn run(
                 findings.join(report.into());
                 break;
             }
-            Ending::Died(what) if at == u64::MAX => {
+            Ending::Fault(what) if at == u64::MAX => {
                 anyhow::bail!("{target}: the worker {what} before its first input")
             }
-            // Machines are shared: what is slow twice is slow.
-            Ending::Hangs if slow != Some(at) && at != u64::MAX => {
-                findings.inputs += at - next;
-                (slow, next) = (Some(at), at);
-                continue;
-            }
-            Ending::Died(what) => what,
-            Ending::Hangs => format!("took more than {:?}", limits.time),
+            Ending::Fault(what) => what,
         };
-        let at = if at == u64::MAX { next } else { at };
         findings.inputs += at + 1 - next;
         findings.faults.push((at, fault));
         next = at + 1;
@@ -113,9 +104,7 @@ enum Ending {
     /// By itself.
     Report(Report),
     /// By an input, and what was said.
-    Died(String),
-    /// Not, before it was made to.
-    Hangs,
+    Fault(String),
 }
 
 /// A folder for files, in memory where there is one.
@@ -188,15 +177,15 @@ fn watch(mut child: Child, progress: &Path, limits: Limits) -> Result<(Ending, u
             .first_chunk()
             .map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes))
     };
-    let (mut last, mut since, mut hangs) = (at(), Instant::now(), false);
+    let (mut last, mut since, mut hangs) = (at(), Clock::read(&child), false);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         let now = at();
         if now != last {
-            (last, since) = (now, Instant::now());
-        } else if since.elapsed() > limits.time && !hangs {
+            (last, since) = (now, Clock::read(&child));
+        } else if !hangs && since.passed(&child) > limits.time {
             hangs = true;
             child.kill()?;
         }
@@ -207,17 +196,58 @@ fn watch(mut child: Child, progress: &Path, limits: Limits) -> Result<(Ending, u
         err.join().unwrap_or_default(),
     );
     let ending = if hangs {
-        Ending::Hangs
+        Ending::Fault(format!("took more than {:?}", limits.time))
     } else if status.success() {
         match serde_json::from_str(&out) {
             Ok(report) => Ending::Report(report),
-            Err(_) => Ending::Died(format!("said {out:?}")),
+            Err(_) => Ending::Fault(format!("said {out:?}")),
         }
     } else {
         let said = err.lines().rfind(|line| !line.is_empty());
-        Ending::Died(format!("ended with {status}: {}", said.unwrap_or_default()))
+        Ending::Fault(format!("ended with {status}: {}", said.unwrap_or_default()))
     };
     Ok((ending, at()))
+}
+
+/// The time of a worker: that of processors where it can be read, for machines are shared.
+struct Clock {
+    begun: Instant,
+    processor: Option<Duration>,
+}
+
+impl Clock {
+    /// One that waits for something takes no time of processors; it is let wait so many times as long.
+    const PATIENCE: u32 = 20;
+
+    fn read(child: &Child) -> Self {
+        Self {
+            begun: Instant::now(),
+            processor: processor_time(child.id()),
+        }
+    }
+
+    /// Time since then.
+    fn passed(&self, child: &Child) -> Duration {
+        let elapsed = self.begun.elapsed();
+        match (self.processor, processor_time(child.id())) {
+            (Some(then), Some(now)) => now.saturating_sub(then).max(elapsed / Self::PATIENCE),
+            _ => elapsed,
+        }
+    }
+}
+
+/// Time of processors a process has taken, on Linux.
+fn processor_time(id: u32) -> Option<Duration> {
+    /// A tick of the counts, on every machine.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name of the program, in brackets, may hold anything.
+    let (_, counts) = stat.rsplit_once(')')?;
+    let mut counts = counts
+        .split_whitespace()
+        .skip(11)
+        .map(|n| n.parse::<u32>().ok());
+    Some(TICK * (counts.next()?? + counts.next()??))
 }
 
 fn all(stream: Option<impl Read>) -> String {
