@@ -513,7 +513,7 @@ fn what_does_not_fit_into_the_memory_is_refused() {
             ],
         ),
         (
-            "run tasks/copy --set task.length=400000000 --set steps=2000000000".into(),
+            "run tasks/copy --set task.length=800000000 --set steps=2000000000".into(),
             ["of memory there is", "did a digit slip in?"],
         ),
         (
