@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::basic::{ConvertedType, LogicalType};
+use parquet::basic::{Compression, ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -60,6 +60,14 @@ impl ParquetFile {
         take: &mut dyn FnMut(usize, Option<Value<'_>>) -> Result<()>,
     ) -> Result<()> {
         let descriptor = self.column(column);
+        if let Compression::BROTLI(_) | Compression::LZO =
+            group.metadata().column(column).compression()
+        {
+            let mend = "Write the file with compression=\"snappy\" or \"zstd\".";
+            let what =
+                "is compressed by Brotli or LZO, expected Snappy, Zstandard, Gzip, LZ4 or nothing";
+            return Err(self.refuse(column, what, mend));
+        }
         let failed = |error: ParquetError| damaged(&self.path, &error);
         let levels = descriptor.max_def_level();
         macro_rules! all {
@@ -239,21 +247,8 @@ fn each<D: DataType>(
 }
 
 fn damaged(path: &Path, error: &ParquetError) -> Error {
-    match error {
-        ParquetError::NYI(_) => broken(
-            path,
-            format!(
-                "this Parquet file cannot be read ({})",
-                quoted(&error.to_string())
-            ),
-            "Write it with compression=\"snappy\" or \"zstd\".",
-        ),
-        _ => broken(
-            path,
-            format!("damaged Parquet file ({})", quoted(&error.to_string())),
-            "Copy or write it again.",
-        ),
-    }
+    let what = format!("damaged Parquet file ({})", quoted(&error.to_string()));
+    broken(path, what, "Copy or write it again.")
 }
 
 impl Table for ParquetFile {

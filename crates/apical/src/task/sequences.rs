@@ -559,3 +559,68 @@ fn shown(value: f64) -> impl Display {
         value.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABELS: Layout = Layout {
+        inputs: 1,
+        targets: 1,
+        classes: Some(3),
+        masked: true,
+    };
+
+    #[test]
+    fn rows_of_a_table_are_inputs_targets_and_weights() {
+        let nan = f64::NAN;
+        let rows = vec![0.5, 2.0, 1.0, 1.5, nan, 0.0, 2.5, 7.0, 0.0, 3.5, 0.0, 0.5];
+        let sequences = Sequences::table(LABELS, rows, vec![1, 4], Origin::default()).unwrap();
+        assert_eq!(sequences.sizes(), (1, 3));
+        assert_eq!((sequences.trial(0), sequences.trial(1)), (0..1, 1..4));
+        let mut y = [9.0; 3];
+        // Labels that are missing or no class, where nothing counts, are none.
+        let expected = [[0.0, 0.0, 1.0], [0.0; 3], [0.0; 3], [1.0, 0.0, 0.0]];
+        for (row, hot) in expected.into_iter().enumerate() {
+            sequences.write_target(row, &mut y);
+            assert_eq!(y, hot);
+        }
+        assert_eq!(sequences.in_words(), "2 trials of 1 to 3 steps, 2 masked");
+        // The same as trials added one by one.
+        let mut added = Sequences::trials(1, 3);
+        added.add_trial(&[0.5], &expected[0], Some(&[1.0])).unwrap();
+        let y = expected[1..].concat();
+        added
+            .add_trial(&[1.5, 2.5, 3.5], &y, Some(&[0.0, 0.0, 0.5]))
+            .unwrap();
+        assert_eq!(added.fingerprint(), sequences.fingerprint());
+    }
+
+    #[test]
+    fn rows_that_mean_nothing_are_named() {
+        let origin = || Origin {
+            file: "a.csv".into(),
+            names: ["x", "y", "m"].map(String::from).into(),
+            lines: vec![(0, 2), (1, 5)],
+        };
+        for (rows, ends, part) in [
+            (vec![0.0; 4], vec![], "rows: got 4 numbers"),
+            (vec![0.0; 6], vec![2, 1], "ends: got others"),
+            (vec![0.0; 6], vec![1], "expected rising ends up to 2"),
+            (
+                vec![f64::INFINITY, 0.0, 0.0],
+                vec![],
+                "a.csv: row 1 (line 2), column `x`: got inf",
+            ),
+            (
+                vec![0.0, 0.0, 1.0, 0.0, 3.0, 1.0],
+                vec![],
+                "row 2 (line 5), column `y`: got 3",
+            ),
+            (vec![0.0, 0.0, -1.0], vec![], "column `m`: got -1"),
+        ] {
+            let error = Sequences::table(LABELS, rows, ends, origin()).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}\nlacks {part}");
+        }
+    }
+}
