@@ -8,9 +8,9 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use super::broken;
 use super::cell::{self, quoted};
 use super::header::{Header, unreadable};
-use super::memory;
 use super::quotes::{Fault, Quotes};
-use super::table::{Names, Plan, Rows, Table};
+use super::store::Store;
+use super::table::{self, Names, Plan, Table};
 use super::trials::{Id, Trials};
 use crate::{Error, Result};
 
@@ -178,8 +178,9 @@ impl Table for CsvFile {
         self.names.all()[column].clone()
     }
 
-    fn read(&mut self, plan: &Plan) -> Result<Rows> {
-        let mut read = Rows::default();
+    fn read(&mut self, plan: &Plan) -> Result<table::Read> {
+        let mut store = Store::new(&self.path);
+        let (mut ends, mut lines) = (Vec::new(), Vec::new());
         let mut trials = Trials::default();
         let mut trial_before: Vec<u8> = Vec::new();
         let mut record = ByteRecord::new();
@@ -199,7 +200,7 @@ impl Table for CsvFile {
             let apart = Some(line.wrapping_sub(rows as u64));
             if offset != apart {
                 offset = apart;
-                read.lines.push((rows, line));
+                lines.push((rows, line));
             }
             if record.as_slice().contains(&b'\n') {
                 self.check_swallowed(&record, plan, line)?;
@@ -233,25 +234,22 @@ impl Table for CsvFile {
                 };
                 trials.push(rows, id);
             }
-            if read.numbers.len() + width > read.numbers.capacity() {
-                memory::reserve(
-                    &self.path,
-                    &mut read.numbers,
-                    (rows * width).max(width).max(8192),
-                )?;
-            }
-            read.numbers.extend_from_slice(&values);
+            store.push(&values)?;
             rows += 1;
         }
         if let Some(column) = plan.trial {
             let origin = apical::task::Origin {
-                lines: read.lines.clone(),
+                lines: lines.clone(),
                 ..Default::default()
             };
             let name = self.name(column);
-            read.ends = trials.ends(&self.path, &name, rows, |row| origin.row(row))?;
+            ends = trials.ends(&self.path, &name, rows, |row| origin.row(row))?;
         }
-        Ok(read)
+        Ok(table::Read {
+            rows: store.finish()?,
+            ends,
+            lines,
+        })
     }
 }
 

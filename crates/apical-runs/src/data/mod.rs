@@ -9,10 +9,10 @@ mod csv_file;
 mod header;
 mod idx;
 mod input;
-mod memory;
 mod numpy;
 mod parquet_file;
 mod quotes;
+mod store;
 mod table;
 mod trials;
 
@@ -136,7 +136,7 @@ fn plan(place: &str, spec: &DataSpec, table: &mut dyn Table) -> Result<Plan> {
 fn rows(place: &str, spec: &DataSpec, path: &Path, table: &mut dyn Table) -> Result<Sequences> {
     let plan = plan(place, spec, table)?;
     let read = table.read(&plan)?;
-    if read.numbers.is_empty() {
+    if read.rows.is_empty() {
         let mend = "Put at least one row of numbers into it.";
         return Err(broken(path, "no rows, expected some steps of data", mend));
     }
@@ -149,10 +149,5 @@ fn rows(place: &str, spec: &DataSpec, path: &Path, table: &mut dyn Table) -> Res
             .collect(),
         lines: read.lines,
     };
-    Ok(Sequences::table(
-        plan.layout,
-        read.numbers,
-        read.ends,
-        origin,
-    )?)
+    Ok(Sequences::table(plan.layout, read.rows, read.ends, origin)?)
 }

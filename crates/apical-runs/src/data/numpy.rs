@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::array::Array;
-use super::table::{Names, Plan, Rows, Table, unknown};
+use super::table::{Names, Plan, Read, Table, unknown};
 use super::trials::Trials;
-use super::{broken, config, memory};
+use super::{broken, config, store};
 use crate::{Error, Result};
 
 /// An array of steps × columns in a file of its own.
@@ -58,7 +58,7 @@ impl Table for Npy {
         self.names.all()[column].clone()
     }
 
-    fn read(&mut self, plan: &Plan) -> Result<Rows> {
+    fn read(&mut self, plan: &Plan) -> Result<Read> {
         let used = Used::of(plan, Some);
         self.array.check(&self.path, &used)?;
         let mut sink = Sink::new(&self.path, plan, self.array.rows())?;
@@ -217,7 +217,7 @@ impl Table for Npz {
         }
     }
 
-    fn read(&mut self, plan: &Plan) -> Result<Rows> {
+    fn read(&mut self, plan: &Plan) -> Result<Read> {
         let rows = self.rows(plan)?;
         let mut parts = Vec::new();
         for (place, member) in self.arrays.iter().enumerate() {
@@ -268,8 +268,7 @@ pub(super) struct Sink {
 impl Sink {
     fn new(path: &Path, plan: &Plan, rows: usize) -> Result<Self> {
         let width = plan.layout.width();
-        let mut numbers = Vec::new();
-        memory::reserve(path, &mut numbers, rows.saturating_mul(width))?;
+        let mut numbers = store::reserve(path, rows.saturating_mul(width))?;
         numbers.resize(rows * width, 0.0);
         Ok(Self {
             numbers,
@@ -278,7 +277,7 @@ impl Sink {
         })
     }
 
-    fn finish(self, path: &Path, plan: &Plan, name: impl Fn(usize) -> String) -> Result<Rows> {
+    fn finish(self, path: &Path, plan: &Plan, name: impl Fn(usize) -> String) -> Result<Read> {
         let rows = self.numbers.len() / self.width;
         let ends = match plan.trial {
             Some(column) if rows > 0 => {
@@ -287,8 +286,8 @@ impl Sink {
             }
             _ => Vec::new(),
         };
-        Ok(Rows {
-            numbers: self.numbers,
+        Ok(Read {
+            rows: self.numbers.into(),
             ends,
             lines: Vec::new(),
         })

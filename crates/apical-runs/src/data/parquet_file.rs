@@ -11,14 +11,15 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::array::half;
+use super::broken;
 use super::cell::quoted;
-use super::table::{Names, Plan, Rows, Table};
+use super::store::Store;
+use super::table::{Names, Plan, Read, Table};
 use super::trials::{Id, Trials};
-use super::{broken, memory};
 use crate::{Error, Result};
 
-/// Rows that are decoded at a time.
-const BLOCK: usize = 8192;
+/// Numbers of a block of rows, which is decoded at a time.
+const NUMBERS: usize = 1 << 20;
 
 /// A file whose schema was read.
 pub(super) struct ParquetFile {
@@ -52,13 +53,8 @@ impl ParquetFile {
         &schema.columns()[index]
     }
 
-    /// The values of a column in a group of rows, a block at a time, from row 0 of the group on.
-    fn values(
-        &self,
-        group: &dyn RowGroupReader,
-        column: usize,
-        take: &mut dyn FnMut(usize, Option<Value<'_>>) -> Result<()>,
-    ) -> Result<()> {
+    /// The values of a column in a group of rows.
+    fn values(&self, group: &dyn RowGroupReader, column: usize) -> Result<Box<dyn Values>> {
         let descriptor = self.column(column);
         if let Compression::BROTLI(_) | Compression::LZO =
             group.metadata().column(column).compression()
@@ -68,41 +64,38 @@ impl ParquetFile {
                 "is compressed by Brotli or LZO, expected Snappy, Zstandard, Gzip, LZ4 or nothing";
             return Err(self.refuse(column, what, mend));
         }
-        let failed = |error: ParquetError| damaged(&self.path, &error);
         let levels = descriptor.max_def_level();
-        macro_rules! all {
-            ($reader:expr, $value:expr) => {
-                each($reader, levels, failed, |row, value| {
-                    take(row, value.map($value))
+        let unsigned = is_unsigned(descriptor);
+        let reader = group.get_column_reader(column);
+        Ok(match reader.map_err(|error| damaged(&self.path, &error))? {
+            ColumnReader::BoolColumnReader(r) => typed(r, levels, |v| Value::Whole((*v).into())),
+            ColumnReader::Int32ColumnReader(r) => typed(r, levels, move |v| {
+                Value::Whole(if unsigned {
+                    (*v as u32).into()
+                } else {
+                    (*v).into()
                 })
-            };
-        }
-        match group.get_column_reader(column).map_err(failed)? {
-            ColumnReader::BoolColumnReader(r) => all!(r, |v| Value::Whole((*v).into())),
-            ColumnReader::Int32ColumnReader(r) => match is_unsigned(descriptor) {
-                true => all!(r, |v| Value::Whole((*v as u32).into())),
-                false => all!(r, |v| Value::Whole((*v).into())),
-            },
-            ColumnReader::Int64ColumnReader(r) => match is_unsigned(descriptor) {
-                true => all!(r, |v| Value::Whole((*v as u64).into())),
-                false => all!(r, |v| Value::Whole((*v).into())),
-            },
-            ColumnReader::FloatColumnReader(r) => all!(r, |v| Value::Number((*v).into())),
-            ColumnReader::DoubleColumnReader(r) => all!(r, |v| Value::Number(*v)),
+            }),
+            ColumnReader::Int64ColumnReader(r) => typed(r, levels, move |v| {
+                Value::Whole(if unsigned {
+                    (*v as u64).into()
+                } else {
+                    (*v).into()
+                })
+            }),
+            ColumnReader::FloatColumnReader(r) => typed(r, levels, |v| Value::Number((*v).into())),
+            ColumnReader::DoubleColumnReader(r) => typed(r, levels, |v| Value::Number(*v)),
             ColumnReader::ByteArrayColumnReader(r) => {
-                all!(r, |v: &ByteArray| Value::Bytes(v.data()))
+                typed(r, levels, |v: &ByteArray| Value::Bytes(v.data()))
             }
             ColumnReader::FixedLenByteArrayColumnReader(r) => {
-                all!(r, |v: &FixedLenByteArray| Value::Bytes(v.data()))
+                typed(r, levels, |v: &FixedLenByteArray| Value::Bytes(v.data()))
             }
-            ColumnReader::Int96ColumnReader(r) => {
-                all!(r, |v| Value::Whole(
-                    (i128::from(v.data()[2]) << 64)
-                        + (i128::from(v.data()[1]) << 32)
-                        + i128::from(v.data()[0])
-                ))
-            }
-        }
+            ColumnReader::Int96ColumnReader(r) => typed(r, levels, |v| {
+                let [low, middle, high] = [0, 1, 2].map(|k| i128::from(v.data()[k]));
+                Value::Whole((high << 64) + (middle << 32) + low)
+            }),
+        })
     }
 
     /// Refuses a column with several values in a row.
@@ -219,30 +212,62 @@ impl Form {
     }
 }
 
-/// Shows every value of a column, none where it is missing.
-fn each<D: DataType>(
-    mut reader: ColumnReaderImpl<D>,
+/// A column, from its first value on.
+trait Values {
+    /// Shows the next `count` values with their places among these, none where one is missing.
+    fn next(&mut self, count: usize, take: &mut Take<'_>) -> ParquetResult<Result<()>>;
+}
+
+type Take<'a> = dyn FnMut(usize, Option<Value<'_>>) -> Result<()> + 'a;
+
+struct Typed<D: DataType, F> {
+    reader: ColumnReaderImpl<D>,
     levels: i16,
-    failed: impl Fn(ParquetError) -> Error,
-    mut take: impl FnMut(usize, Option<&D::T>) -> Result<()>,
-) -> Result<()> {
-    let (mut values, mut present) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
-    let mut row = 0;
-    loop {
-        values.clear();
-        present.clear();
-        let read: ParquetResult<_> =
-            reader.read_records(BLOCK, Some(&mut present), None, &mut values);
-        let (records, ..) = read.map_err(&failed)?;
-        if records == 0 {
-            return Ok(());
+    value: F,
+    values: Vec<D::T>,
+    present: Vec<i16>,
+}
+
+fn typed<D: DataType, F>(reader: ColumnReaderImpl<D>, levels: i16, value: F) -> Box<dyn Values>
+where
+    F: for<'a> Fn(&'a D::T) -> Value<'a> + 'static,
+{
+    Box::new(Typed {
+        reader,
+        levels,
+        value,
+        values: Vec::new(),
+        present: Vec::new(),
+    })
+}
+
+impl<D: DataType, F: for<'a> Fn(&'a D::T) -> Value<'a>> Values for Typed<D, F> {
+    fn next(&mut self, count: usize, take: &mut Take<'_>) -> ParquetResult<Result<()>> {
+        let mut row = 0;
+        while row < count {
+            self.values.clear();
+            self.present.clear();
+            let present = Some(&mut self.present);
+            let read = self
+                .reader
+                .read_records(count - row, present, None, &mut self.values);
+            let (records, ..) = read?;
+            if records == 0 {
+                let what = "a column ends before its group of rows";
+                return Err(ParquetError::General(what.into()));
+            }
+            let mut next = self.values.iter();
+            for k in 0..records {
+                let there =
+                    self.levels == 0 || self.present.get(k).is_some_and(|l| *l == self.levels);
+                let value = if there { next.next() } else { None };
+                if let Err(error) = take(row + k, value.map(&self.value)) {
+                    return Ok(Err(error));
+                }
+            }
+            row += records;
         }
-        let mut next = values.iter();
-        for k in 0..records {
-            let there = levels == 0 || present.get(k).is_some_and(|level| *level == levels);
-            take(row + k, if there { next.next() } else { None })?;
-        }
-        row += records;
+        Ok(Ok(()))
     }
 }
 
@@ -260,62 +285,69 @@ impl Table for ParquetFile {
         self.names.all()[column].clone()
     }
 
-    fn read(&mut self, plan: &Plan) -> Result<Rows> {
+    fn read(&mut self, plan: &Plan) -> Result<Read> {
         let forms = plan.columns.iter().map(|column| self.check_number(*column));
         let forms: Vec<Form> = forms.collect::<Result<_>>()?;
         if let Some(trial) = plan.trial {
             self.check_single(trial)?;
         }
         let width = plan.layout.width();
-        let mut read = Rows::default();
+        let block = (NUMBERS / width).clamp(1, 8192);
+        let mut numbers = vec![0.0; block * width];
+        let mut store = Store::new(&self.path);
         let mut trials = Trials::default();
         let place = |row: usize| format!("row {}", row + 1);
+        let failed = |error: ParquetError| damaged(&self.path, &error);
         let mut rows = 0;
         for index in 0..self.reader.num_row_groups() {
-            let group = self
-                .reader
-                .get_row_group(index)
-                .map_err(|error| damaged(&self.path, &error))?;
-            let count = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            memory::reserve(&self.path, &mut read.numbers, count.saturating_mul(width))?;
-            read.numbers.resize((rows + count) * width, f64::NAN);
-            for (k, (column, form)) in plan.columns.iter().zip(&forms).enumerate() {
-                let numbers = &mut read.numbers;
-                self.values(&*group, *column, &mut |row, value| {
-                    // Columns of a damaged file may be longer than they say.
-                    if let Some(to) = numbers.get_mut((rows + row) * width + k) {
-                        *to = form.number(value);
-                    }
-                    Ok(())
-                })?;
+            let group = self.reader.get_row_group(index).map_err(failed)?;
+            let column = |column: &usize| self.values(&*group, *column);
+            let mut columns: Vec<_> = plan.columns.iter().map(column).collect::<Result<_>>()?;
+            let mut ids = plan.trial.as_ref().map(column).transpose()?;
+            let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            while left > 0 {
+                let count = left.min(block);
+                for (k, (column, form)) in columns.iter_mut().zip(&forms).enumerate() {
+                    let read = column.next(count, &mut |row, value| {
+                        numbers[row * width + k] = form.number(value);
+                        Ok(())
+                    });
+                    read.map_err(failed)??;
+                }
+                if let (Some(column), Some(ids)) = (plan.trial, &mut ids) {
+                    let read = ids.next(count, &mut |row, value| {
+                        let id = match value {
+                            None => None,
+                            Some(Value::Whole(whole)) => Some(Id::Whole(whole)),
+                            Some(Value::Number(number)) => Id::number(number),
+                            Some(Value::Bytes(bytes)) => Id::text(String::from_utf8_lossy(bytes).trim()),
+                        };
+                        let Some(id) = id else {
+                            let name = quoted(&self.name(column));
+                            let what = format!(
+                                "{}, column {name}: got a missing value, expected the id of a trial in each of its rows",
+                                place(rows + row)
+                            );
+                            return Err(broken(&self.path, what, "Repeat the id in every row of its trial."));
+                        };
+                        trials.push(rows + row, id);
+                        Ok(())
+                    });
+                    read.map_err(failed)??;
+                }
+                store.push(&numbers[..count * width])?;
+                rows += count;
+                left -= count;
             }
-            if let Some(column) = plan.trial {
-                self.values(&*group, column, &mut |row, value| {
-                    let id = match value {
-                        None => None,
-                        Some(Value::Whole(whole)) => Some(Id::Whole(whole)),
-                        Some(Value::Number(number)) => Id::number(number),
-                        Some(Value::Bytes(bytes)) => Id::text(String::from_utf8_lossy(bytes).trim()),
-                    };
-                    let Some(id) = id else {
-                        let name = quoted(&self.name(column));
-                        let what = format!(
-                            "{}, column {name}: got a missing value, expected the id of a trial in each of its rows",
-                            place(rows + row)
-                        );
-                        return Err(broken(&self.path, what, "Repeat the id in every row of its trial."));
-                    };
-                    trials.push(rows + row, id);
-                    Ok(())
-                })?;
-            }
-            rows += count;
         }
-        if let Some(column) = plan.trial
-            && rows > 0
-        {
-            read.ends = trials.ends(&self.path, &self.name(column), rows, place)?;
-        }
-        Ok(read)
+        let ends = match plan.trial {
+            Some(column) if rows > 0 => trials.ends(&self.path, &self.name(column), rows, place)?,
+            _ => Vec::new(),
+        };
+        Ok(Read {
+            rows: store.finish()?,
+            ends,
+            lines: Vec::new(),
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use apical::task::Layout;
+use apical::task::{Layout, Rows};
 
 use super::cell::quoted;
 use super::{broken, config};
@@ -19,7 +19,7 @@ pub(super) trait Table {
     fn name(&self, column: usize) -> String;
 
     /// The rows of the columns of `plan`.
-    fn read(&mut self, plan: &Plan) -> Result<Rows>;
+    fn read(&mut self, plan: &Plan) -> Result<Read>;
 }
 
 /// The columns that are used.
@@ -32,10 +32,9 @@ pub(super) struct Plan {
 }
 
 /// What was read.
-#[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct Read {
     /// Row by row the columns of the plan; NaN where a value is missing.
-    pub numbers: Vec<f64>,
+    pub rows: Rows,
     /// Where each trial ends, if there are trials.
     pub ends: Vec<usize>,
     /// As in [`apical::task::Origin`].

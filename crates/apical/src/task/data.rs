@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Edge, Generator, Row};
 use super::deck::Deck;
 use super::loaded::Loaded;
+use super::rows::Window;
 use super::sequences::Sequences;
 use super::{Request, Settings, Task, TaskInfo};
 use crate::loss::Loss;
@@ -227,6 +228,7 @@ impl Settings for DataSpec {
         let generator = Data {
             sequences,
             order,
+            windows: (0..request.batch).map(|_| Window::default()).collect(),
             next: 0,
             length: 0,
         };
@@ -269,6 +271,8 @@ enum Order {
 struct Data {
     sequences: Arc<Sequences>,
     order: Order,
+    /// One for each sample.
+    windows: Vec<Window>,
     /// The next step of the trial or part, and its length; both 0 before the first.
     next: u64,
     length: u64,
@@ -319,9 +323,8 @@ impl Generator for Data {
 
     fn write(&mut self, b: usize, row: Row<'_>) {
         let at = self.begin(b) + self.next as usize - 1;
-        row.x.copy_from_slice(self.sequences.input(at));
-        self.sequences.write_target(at, row.y);
-        if let Some(weight) = self.sequences.weight(at) {
+        let window = &mut self.windows[b];
+        if let Some(weight) = self.sequences.write(at, window, row.x, row.y) {
             row.mask.fill(weight);
         }
     }

@@ -5,18 +5,21 @@ use std::ops::Range;
 
 use super::check;
 use super::loaded::Fingerprint;
+use super::rows::{Rows, Window};
 use crate::loss::{Loss, Misfit};
 use crate::spec::Precision;
 use crate::{Error, Result};
 
 /// Inputs, targets and perhaps weights of many steps: trials, or one stream.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Sequences {
     layout: Layout,
     /// One row a step.
-    rows: Vec<f64>,
+    rows: Rows,
     /// Where each trial ends, in steps; empty for one stream.
     ends: Vec<usize>,
+    /// Steps of weight 0.
+    left_out: usize,
     fingerprint: Fingerprint,
     origin: Origin,
 }
@@ -43,6 +46,40 @@ impl Layout {
     /// Outputs of a network that learns them.
     pub fn outputs(&self) -> usize {
         self.classes.unwrap_or(self.targets)
+    }
+
+    fn targets_of<'a>(&self, row: &'a [f64]) -> &'a [f64] {
+        &row[self.inputs..][..self.targets]
+    }
+
+    /// The weight of a step, if there is a mask.
+    fn weight_of(&self, row: &[f64]) -> Option<f64> {
+        self.masked.then(|| row[self.width() - 1])
+    }
+
+    fn counts(&self, row: &[f64]) -> bool {
+        self.weight_of(row).is_none_or(|weight| weight > 0.0)
+    }
+
+    /// Whether a number can be a target, whatever the loss.
+    fn is_target(&self, value: f64) -> bool {
+        match self.classes {
+            Some(classes) => value.fract() == 0.0 && value >= 0.0 && value < classes as f64,
+            None => value.is_finite(),
+        }
+    }
+
+    /// Makes targets that are missing where nothing counts 0 or no class.
+    fn fill(&self, row: &mut [f64]) {
+        if self.counts(row) {
+            return;
+        }
+        let none = if self.classes.is_some() { -1.0 } else { 0.0 };
+        for value in &mut row[self.inputs..][..self.targets] {
+            if !self.is_target(*value) {
+                *value = none;
+            }
+        }
     }
 }
 
@@ -93,8 +130,9 @@ impl Sequences {
                 classes: None,
                 masked: false,
             },
-            rows: Vec::new(),
+            rows: Vec::new().into(),
             ends: Vec::new(),
+            left_out: 0,
             fingerprint: Fingerprint::new(),
             origin: Origin::default(),
         }
@@ -105,7 +143,13 @@ impl Sequences {
     /// # Errors
     /// Sizes of 0, rows that do not fit the layout or the ends, a number that is not finite, a negative weight, or a
     /// label that is no class; row and column are named. Targets of weight 0 may be missing: NaN.
-    pub fn table(layout: Layout, rows: Vec<f64>, ends: Vec<usize>, origin: Origin) -> Result<Self> {
+    pub fn table(
+        layout: Layout,
+        rows: impl Into<Rows>,
+        ends: Vec<usize>,
+        origin: Origin,
+    ) -> Result<Self> {
+        let mut rows = rows.into();
         check::size("inputs", layout.inputs, 1)?;
         check::size("outputs", layout.outputs(), 1)?;
         let count = rows.len() / layout.width();
@@ -120,15 +164,23 @@ impl Sequences {
             let expected = format!("rising ends up to {count}");
             return Err(Error::invalid("ends", "others", expected, mend));
         }
+        if let Rows::Memory(rows) = &mut rows {
+            rows.chunks_exact_mut(layout.width())
+                .for_each(|row| layout.fill(row));
+        }
         let mut sequences = Self {
             layout,
             rows,
             ends,
+            left_out: 0,
             fingerprint: Fingerprint::new(),
             origin,
         };
+        let mut window = Window::default();
         for row in 0..count {
-            sequences.check_row(row)?;
+            let numbers = sequences.row(row, &mut window);
+            sequences.check_row(row, numbers)?;
+            sequences.left_out += usize::from(!layout.counts(numbers));
         }
         if sequences.ends.is_empty() {
             sequences.take(0..count);
@@ -221,15 +273,24 @@ impl Sequences {
             let (field, value) = (format!("y[{index}]"), y[index]);
             return Err(Error::invalid(field, value, "a finite number", FILL_TARGET));
         }
+        let Rows::Memory(rows) = &mut self.rows else {
+            let mend = "Write the trial into the file the others come from.";
+            return Err(Error::invalid(
+                "x",
+                "a trial more",
+                "none, as the others are outside of memory",
+                mend,
+            ));
+        };
         self.layout.masked = mask.is_some();
-        self.rows.reserve(steps * self.layout.width());
+        rows.reserve(steps * self.layout.width());
         for step in 0..steps {
-            self.rows.extend_from_slice(&x[step * inputs..][..inputs]);
+            rows.extend_from_slice(&x[step * inputs..][..inputs]);
             let known = |y: &f64| if y.is_finite() { *y } else { 0.0 };
-            self.rows
-                .extend(y[step * outputs..][..outputs].iter().map(known));
-            self.rows.extend(mask.map(|mask| mask[step]));
+            rows.extend(y[step * outputs..][..outputs].iter().map(known));
+            rows.extend(mask.map(|mask| mask[step]));
         }
+        self.left_out += (0..steps).filter(|step| !counts(*step)).count();
         self.ends.push(before + steps);
         self.take(before..before + steps);
         Ok(())
@@ -239,19 +300,23 @@ impl Sequences {
     fn take(&mut self, rows: Range<usize>) {
         let (inputs, outputs) = self.sizes();
         let mut fingerprint = self.fingerprint;
+        let mut window = Window::default();
         let mut y = vec![0.0; outputs];
         fingerprint.take((rows.len() * inputs) as u64);
         for row in rows.clone() {
-            fingerprint.take_numbers(self.input(row));
+            fingerprint.take_numbers(&self.row(row, &mut window)[..inputs]);
         }
         fingerprint.take((rows.len() * outputs) as u64);
         for row in rows.clone() {
-            self.write_target(row, &mut y);
+            self.write_target(self.row(row, &mut window), &mut y);
             fingerprint.take_numbers(&y);
         }
         fingerprint.take(if self.layout.masked { rows.len() } else { 0 } as u64);
-        for weight in rows.filter_map(|row| self.weight(row)) {
-            fingerprint.take_numbers(&[weight]);
+        if self.layout.masked {
+            for row in rows {
+                let weight = self.layout.weight_of(self.row(row, &mut window));
+                fingerprint.take_numbers(weight.as_slice());
+            }
         }
         self.fingerprint = fingerprint;
     }
@@ -269,16 +334,18 @@ impl Sequences {
     /// The number of the largest magnitude, with its step over all trials and whether it is a target.
     pub fn largest(&self) -> Option<(f64, usize, bool)> {
         let used = self.layout.inputs + self.layout.targets;
-        let numbers = self.rows.iter().enumerate().filter_map(|(at, value)| {
-            let (row, column) = (at / self.layout.width(), at % self.layout.width());
+        let mut largest: Option<(f64, usize, bool)> = None;
+        let mut window = Window::default();
+        for row in 0..self.steps() {
+            let numbers = self.row(row, &mut window)[..used].iter().enumerate();
             // Targets of weight 0 may be missing.
-            (column < used && value.is_finite()).then_some((
-                *value,
-                row,
-                column >= self.layout.inputs,
-            ))
-        });
-        numbers.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))
+            for (column, value) in numbers.filter(|(_, value)| value.is_finite()) {
+                if largest.is_none_or(|(most, ..)| value.abs() >= most.abs()) {
+                    largest = Some((*value, row, column >= self.layout.inputs));
+                }
+            }
+        }
+        largest
     }
 
     /// Number of trials; 0 for one stream.
@@ -300,33 +367,30 @@ impl Sequences {
         self.layout.masked
     }
 
-    fn row(&self, row: usize) -> &[f64] {
-        let width = self.layout.width();
-        &self.rows[row * width..][..width]
+    /// A step, for one reader of its own.
+    fn row<'a>(&'a self, row: usize, window: &'a mut Window) -> &'a [f64] {
+        self.rows.row(row, self.layout.width(), window, |numbers| {
+            self.layout.fill(numbers);
+        })
     }
 
-    pub(super) fn input(&self, row: usize) -> &[f64] {
-        &self.row(row)[..self.layout.inputs]
-    }
-
-    fn targets(&self, row: usize) -> &[f64] {
-        &self.row(row)[self.layout.inputs..][..self.layout.targets]
-    }
-
-    /// The weight of a step, if there is a mask.
-    pub(super) fn weight(&self, row: usize) -> Option<f64> {
-        self.layout
-            .masked
-            .then(|| self.row(row)[self.layout.width() - 1])
-    }
-
-    fn counts(&self, row: usize) -> bool {
-        self.weight(row).is_none_or(|weight| weight > 0.0)
+    /// Writes inputs and targets of a step, one number an output; the weight of the step, if there is a mask.
+    pub(super) fn write(
+        &self,
+        row: usize,
+        window: &mut Window,
+        x: &mut [f64],
+        y: &mut [f64],
+    ) -> Option<f64> {
+        let numbers = self.row(row, window);
+        x.copy_from_slice(&numbers[..self.layout.inputs]);
+        self.write_target(numbers, y);
+        self.layout.weight_of(numbers)
     }
 
     /// Writes one number an output; a label becomes one-hot.
-    pub(super) fn write_target(&self, row: usize, y: &mut [f64]) {
-        let targets = self.targets(row);
+    fn write_target(&self, row: &[f64], y: &mut [f64]) {
+        let targets = self.layout.targets_of(row);
         if self.layout.classes.is_none() {
             y.copy_from_slice(targets);
             return;
@@ -355,17 +419,17 @@ impl Sequences {
 
     fn refuse(
         &self,
-        row: usize,
+        (row, numbers): (usize, &[f64]),
         column: usize,
         expected: impl Into<String>,
         mend: impl Into<String>,
     ) -> Error {
         let field = self.origin.place(row, &self.column(column));
-        Error::invalid(field, shown(self.row(row)[column]), expected, mend)
+        Error::invalid(field, shown(numbers[column]), expected, mend)
     }
 
-    /// Refuses a row that means nothing, whatever the loss; targets that are missing become 0 or no class.
-    fn check_row(&mut self, row: usize) -> Result<()> {
+    /// Refuses a row that means nothing, whatever the loss.
+    fn check_row(&self, row: usize, numbers: &[f64]) -> Result<()> {
         let Layout {
             inputs,
             targets,
@@ -373,37 +437,28 @@ impl Sequences {
             ..
         } = self.layout;
         let finite = "a finite number";
-        if let Some(k) = (0..inputs).find(|k| !self.row(row)[*k].is_finite()) {
-            return Err(self.refuse(row, k, finite, FILL));
+        if let Some(k) = (0..inputs).find(|k| !numbers[*k].is_finite()) {
+            return Err(self.refuse((row, numbers), k, finite, FILL));
         }
-        if let Some(weight) = self.weight(row)
+        if let Some(weight) = self.layout.weight_of(numbers)
             && !(weight >= 0.0 && weight.is_finite())
         {
             let expected = "a weight that is not negative";
-            return Err(self.refuse(row, inputs + targets, expected, WEIGHT));
+            return Err(self.refuse((row, numbers), inputs + targets, expected, WEIGHT));
         }
-        for k in inputs..inputs + targets {
-            let value = self.row(row)[k];
-            let known = match classes {
-                Some(classes) => value.fract() == 0.0 && value >= 0.0 && value < classes as f64,
-                None => value.is_finite(),
-            };
-            if known {
-                continue;
-            }
-            if self.counts(row) {
-                return Err(match classes {
-                    Some(classes) if value.is_finite() => self.refuse(
-                        row,
-                        k,
-                        format!("a whole number from 0 to {}", classes - 1),
-                        "Mend the label, or set task.classes to the number of classes there are: labels count from 0.",
-                    ),
-                    _ => self.refuse(row, k, finite, FILL_TARGET),
-                });
-            }
-            let width = self.layout.width();
-            self.rows[row * width + k] = if classes.is_some() { -1.0 } else { 0.0 };
+        let refused = |k: &usize| !self.layout.is_target(numbers[*k]);
+        if let Some(k) = (inputs..inputs + targets).find(refused)
+            && self.layout.counts(numbers)
+        {
+            return Err(match classes {
+                Some(classes) if numbers[k].is_finite() => self.refuse(
+                    (row, numbers),
+                    k,
+                    format!("a whole number from 0 to {}", classes - 1),
+                    "Mend the label, or set task.classes to the number of classes there are: labels count from 0.",
+                ),
+                _ => self.refuse((row, numbers), k, finite, FILL_TARGET),
+            });
         }
         Ok(())
     }
@@ -420,14 +475,16 @@ impl Sequences {
             classes,
             ..
         } = self.layout;
+        let mut window = Window::default();
         for row in rows.clone() {
-            let (numbers, counts) = (self.row(row), self.counts(row));
+            let numbers = self.row(row, &mut window);
+            let counts = self.layout.counts(numbers);
             if precision == Precision::F32 {
                 let used = |k: &usize| counts || !(inputs..inputs + targets).contains(k);
                 let large = |k: &usize| !(numbers[*k] as f32).is_finite() && used(k);
                 if let Some(k) = (0..numbers.len()).find(large) {
                     return Err(self.refuse(
-                        row,
+                        (row, numbers),
                         k,
                         "at most 3.4e38, the largest number of precision = \"f32\"",
                         "Scale the column, or set precision = \"f64\".",
@@ -437,7 +494,7 @@ impl Sequences {
             if classes.is_some() || !counts {
                 continue;
             }
-            let y = self.targets(row);
+            let y = self.layout.targets_of(numbers);
             let Some(misfit) = loss.misfit(y, None) else {
                 continue;
             };
@@ -497,18 +554,30 @@ impl Sequences {
         if self.layout.targets > 1 || self.layout.classes.is_some() {
             return None;
         }
-        let mut labels = rows
-            .filter(|row| self.counts(*row))
-            .map(|row| self.targets(row)[0]);
-        let largest = labels.try_fold(1.0, |most: f64, label| {
-            (label.fract() == 0.0 && (0.0..1e5).contains(&label)).then_some(most.max(label))
-        })?;
+        let mut window = Window::default();
+        let mut largest: f64 = 1.0;
+        for row in rows {
+            let numbers = self.row(row, &mut window);
+            let label = numbers[self.layout.inputs];
+            if !self.layout.counts(numbers) {
+                continue;
+            }
+            if label.fract() != 0.0 || !(0.0..1e5).contains(&label) {
+                return None;
+            }
+            largest = largest.max(label);
+        }
         Some(largest as u32 + 1)
     }
 
     /// Refuses a part where no step counts.
     pub(super) fn check_counts(&self, rows: Range<usize>, part: &str, mend: &str) -> Result<()> {
-        if !self.masked() || rows.clone().any(|row| self.counts(row)) {
+        let mut window = Window::default();
+        if !self.masked()
+            || rows
+                .clone()
+                .any(|row| self.layout.counts(self.row(row, &mut window)))
+        {
             return Ok(());
         }
         let column = self.column(self.layout.width() - 1);
@@ -531,8 +600,7 @@ impl Sequences {
             n => format!("{n} {what}s"),
         };
         let lengths = (0..self.ends.len()).map(|k| self.trial(k).len());
-        let masked = (0..self.steps()).filter(|row| !self.counts(*row)).count();
-        let masked = match masked {
+        let masked = match self.left_out {
             0 => String::new(),
             n => format!(", {n} masked"),
         };
@@ -582,8 +650,8 @@ mod tests {
         // Labels that are missing or no class, where nothing counts, are none.
         let expected = [[0.0, 0.0, 1.0], [0.0; 3], [0.0; 3], [1.0, 0.0, 0.0]];
         for (row, hot) in expected.into_iter().enumerate() {
-            sequences.write_target(row, &mut y);
-            assert_eq!(y, hot);
+            let weight = sequences.write(row, &mut Window::default(), &mut [0.0], &mut y);
+            assert_eq!((y, weight), (hot, Some([1.0, 0.0, 0.0, 0.5][row])));
         }
         assert_eq!(sequences.in_words(), "2 trials of 1 to 3 steps, 2 masked");
         // The same as trials added one by one.
