@@ -94,6 +94,11 @@ impl Quantity {
         matches!(self.source, Source::Loss)
     }
 
+    /// Whether it is the accuracy, which is NaN at a step that does not count.
+    pub(crate) fn is_accuracy(&self) -> bool {
+        matches!(self.source, Source::Accuracy)
+    }
+
     /// Whether reading costs a pass over an array, so that it is read only when recorded.
     pub fn is_array(&self) -> bool {
         match self.source {

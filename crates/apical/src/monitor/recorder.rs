@@ -141,8 +141,8 @@ impl Recorder {
                 return None;
             }
             let slot = |back: u64| ((channel.filled - back) % channel.window) as usize;
-            let sum: f64 = (1..=held).rev().map(|back| channel.ring[slot(back)]).sum();
-            Some(sum / held as f64)
+            let values = (1..=held).rev().map(|back| channel.ring[slot(back)]);
+            Some(channel.mean(values))
         };
         self.channels.iter().map(end).collect()
     }
@@ -181,16 +181,17 @@ impl Recorder {
 }
 
 impl Channel {
-    /// The mean of the first `held` values of the box; NaN if it is a loss to which no step counted, the others of which
-    /// add nothing to it.
-    fn mean(&self, held: usize) -> f64 {
-        let held = &self.ring[..held];
-        let silent = |value: &f64| self.quantity.is_loss() && value.is_nan();
-        if held.iter().all(silent) {
-            return f64::NAN;
-        }
-        let counted = held.iter().filter(|value| !silent(value));
-        counted.sum::<f64>() / held.len() as f64
+    /// The mean of values of the box. Steps that do not count add nothing to a loss, which is per step, and are no part of
+    /// an accuracy, which is per judgement; NaN if no step counted.
+    fn mean(&self, values: impl Iterator<Item = f64> + Clone) -> f64 {
+        let judges = self.quantity.is_loss() || self.quantity.is_accuracy();
+        let counted = values.clone().filter(|value| !(judges && value.is_nan()));
+        let count = match (counted.clone().count(), self.quantity.is_accuracy()) {
+            (0, _) => return f64::NAN,
+            (count, true) => count,
+            _ => values.count(),
+        };
+        counted.sum::<f64>() / count as f64
     }
 }
 
@@ -213,7 +214,8 @@ impl<T: Scalar> Monitor<T> for Recorder {
             if left == 0 {
                 let held = channel.filled.min(channel.window) as usize;
                 channel.steps.push(step);
-                channel.values.push(channel.mean(held));
+                let mean = channel.mean(channel.ring[..held].iter().copied());
+                channel.values.push(mean);
             }
         }
         Ok(())

@@ -91,3 +91,47 @@ fn the_box_filter_is_the_mean_of_the_latest_steps() {
         }
     }
 }
+
+#[test]
+fn steps_that_do_not_count_are_no_part_of_a_record() {
+    let mut learner = Learner::<f64>::new(&LearnerSpec::default(), 2, 2, 1).unwrap();
+    let specs = ["loss", "accuracy"].map(|quantity| MonitorSpec {
+        every: 10,
+        ..MonitorSpec::new(quantity)
+    });
+    let mut recorder = Recorder::new(&specs, &learner).unwrap();
+    let accuracy = learner.find("accuracy").unwrap();
+    let mut seen = Vec::new();
+    // Ten steps of which some count, ten of which none does, four of which some do.
+    for t in 0..24_u32 {
+        let counts = t % 3 == 0 && !(10..20).contains(&t);
+        let right = usize::from(t % 2 == 0);
+        let y = [0, 1].map(|k| f64::from(u8::from(k == right)));
+        let mask = [f64::from(u8::from(counts)); 2];
+        learner
+            .advance(&[f64::from(t).sin(), 0.5], &y, Some(&mask))
+            .unwrap();
+        learner.finish_step(false);
+        recorder.on_step(&learner).unwrap();
+        seen.push((counts, learner.last_loss(), learner.read(&accuracy)));
+    }
+    let means = |steps: std::ops::Range<usize>| {
+        let held = steps.len() as f64;
+        let counted: Vec<_> = seen[steps].iter().filter(|(counts, ..)| *counts).collect();
+        let sum =
+            |of: fn(&(bool, f64, f64)) -> f64| counted.iter().map(|step| of(step)).sum::<f64>();
+        [
+            sum(|step| step.1) / held,
+            sum(|step| step.2) / counted.len() as f64,
+        ]
+    };
+    let ends = recorder.ends(&learner);
+    for (k, channel) in recorder.channels().iter().enumerate() {
+        assert_eq!(channel.steps, [10, 20]);
+        assert!((channel.values[0] - means(0..10)[k]).abs() < 1e-12);
+        assert!(channel.values[1].is_nan());
+        // The box at the end reaches back over ten steps.
+        let end = ends[k].unwrap();
+        assert!((end - means(14..24)[k]).abs() < 1e-12, "{end}");
+    }
+}
