@@ -4,18 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use apical::Learner;
-use apical::monitor::{Monitor, MonitorSpec, Recorder};
+use apical::monitor::{Monitor, Recorder};
 use apical::snapshot::StateIo;
 use apical::task::{Sample, Task};
-use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use serde::Deserialize;
 
 use crate::arrays::Number;
-use crate::config::typed;
 use crate::error::{raise, raise_core};
 use crate::python_rule::Failure;
+use crate::records::channels;
 
 /// Between two looks.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -106,22 +103,6 @@ impl<T: Number> Task<T> for Watched<'_, T> {
     }
 }
 
-#[derive(Deserialize)]
-struct Monitors {
-    monitor: Vec<MonitorSpec>,
-}
-
-/// What is to be recorded, from a list of tables.
-pub fn recorder<T: Number>(
-    monitors: &Bound<'_, PyList>,
-    learner: &Learner<T>,
-) -> PyResult<Recorder> {
-    let settings = PyDict::new(monitors.py());
-    settings.set_item("monitor", monitors)?;
-    let read: Monitors = typed(&settings)?;
-    Recorder::new(&read.monitor, learner).map_err(raise_core)
-}
-
 /// What a loop gave: steps done, records, and why it stopped, if not at the end.
 pub struct Outcome {
     done: u64,
@@ -185,14 +166,12 @@ pub fn drive<T: Number>(
 
 impl Outcome {
     /// (steps done, [(name, steps, values)], exception or None).
-    pub fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let channels = PyList::empty(py);
-        for channel in self.recorder.channels() {
-            let steps: Vec<i64> = channel.steps.iter().map(|step| *step as i64).collect();
-            let steps = PyArray1::from_vec(py, steps);
-            let values = PyArray1::from_slice(py, &channel.values);
-            channels.append((&channel.name, steps, values))?;
-        }
+    pub fn into_python<T: Number>(
+        self,
+        py: Python<'_>,
+        learner: &Learner<T>,
+    ) -> PyResult<Py<PyAny>> {
+        let channels = channels(py, &self.recorder, learner, self.done)?;
         let error = self.error.map(|error| error.into_value(py));
         let all = (self.done, channels, error).into_pyobject(py)?;
         Ok(all.into_any().unbind())

@@ -21,10 +21,11 @@ use crate::arrays::{
     numbers, slice, word,
 };
 use crate::config::{LearnerConfig, typed};
-use crate::drive::{Clock, Watched, drive, recorder};
+use crate::drive::{Clock, Watched, drive};
 use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
 use crate::layout::{Layout, PLACES, View, locate};
 use crate::python_rule::{Failure, PythonRule};
+use crate::records::recorder;
 use crate::task::{TaskStream, matching};
 
 /// A learner with a second activity for looking ahead.
@@ -34,8 +35,11 @@ pub struct Slot<T> {
     scratch: Option<Activity<T>>,
 }
 
-enum Inner {
+/// A learner of either number type.
+pub enum Inner {
+    /// 32 bits.
     F32(Slot<f32>),
+    /// 64 bits.
     F64(Slot<f64>),
 }
 
@@ -47,6 +51,7 @@ macro_rules! with {
         }
     };
 }
+pub(crate) use with;
 
 /// What one step gave.
 #[pyclass(frozen, module = "apical._core")]
@@ -316,12 +321,13 @@ impl<T: Number> Slot<T> {
             failure,
             step,
         )
-        .into_python(py)
+        .into_python(py, &self.learner)
     }
 
     fn run(
         &mut self,
         stream: &TaskStream,
+        loss: Loss,
         steps: u64,
         monitors: &Bound<'_, PyList>,
         progress: Option<&Bound<'_, PyAny>>,
@@ -331,6 +337,7 @@ impl<T: Number> Slot<T> {
         let mut running = stream.lock()?;
         let task = matching::<T>(&mut running)?;
         let mut sample: Sample<T> = self.learner.sample_for(task).map_err(raise_core)?;
+        stream.check_data(py, loss)?;
         let recorder = recorder(monitors, &self.learner)?;
         let step = |learner: &mut Learner<T>, _: u64| {
             if !task.next(&mut sample) {
@@ -361,12 +368,19 @@ impl<T: Number> Slot<T> {
             failure,
             step,
         )
-        .into_python(py)
+        .into_python(py, &self.learner)
     }
 
-    fn evaluate(&mut self, py: Python<'_>, stream: &TaskStream, steps: u64) -> PyResult<[f64; 4]> {
+    fn evaluate(
+        &mut self,
+        py: Python<'_>,
+        stream: &TaskStream,
+        loss: Loss,
+        steps: u64,
+    ) -> PyResult<[f64; 4]> {
         let mut running = stream.lock()?;
         let task = matching::<T>(&mut running)?;
+        stream.check_data(py, loss)?;
         let learner = &mut self.learner;
         let mut watched = Watched::new(task);
         let result = py.detach(|| learner.evaluate(&mut watched, steps));
@@ -576,7 +590,8 @@ fn sample_array<'py, T: Number>(
 }
 
 impl PyLearner {
-    fn lock(&self) -> PyResult<MutexGuard<'_, Inner>> {
+    /// The learner, for as long as nobody else uses it.
+    pub fn lock(&self) -> PyResult<MutexGuard<'_, Inner>> {
         self.inner.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => ApicalError::new_err(
                 "the learner is in use by another call. Give each thread a learner of its own, or wait for the call to end.",
@@ -795,7 +810,8 @@ impl PyLearner {
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
             let mut guard = self.lock()?;
-            with!(guard, slot => slot.run(stream.get(), steps, monitors, progress, self.failure()))
+            let (loss, failure) = (self.config.loss, self.failure());
+            with!(guard, slot => slot.run(stream.get(), loss, steps, monitors, progress, failure))
         })
     }
 
@@ -807,7 +823,7 @@ impl PyLearner {
     ) -> PyResult<[f64; 4]> {
         guarded(|| {
             let mut guard = self.lock()?;
-            with!(guard, slot => slot.evaluate(py, stream.get(), steps))
+            with!(guard, slot => slot.evaluate(py, stream.get(), self.config.loss, steps))
         })
     }
 

@@ -9,6 +9,7 @@ mod gradients;
 mod layout;
 mod learner;
 mod python_rule;
+mod records;
 mod runs;
 mod task;
 
@@ -28,6 +29,8 @@ mod _core {
     use crate::learner::{PyLearner, Step, read_checkpoint};
     #[pymodule_export]
     use crate::python_rule::audit;
+    #[pymodule_export]
+    use crate::records::PyRecorder;
     #[pymodule_export]
     use crate::runs::{check, compare, experiments, paper_steps, papers, reproduce};
     #[pymodule_export]

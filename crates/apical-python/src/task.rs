@@ -1,15 +1,16 @@
 //! The built-in tasks as Python iterators.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use apical::Streams;
+use apical::loss::Loss;
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::{Sample, Task, TaskSpec};
+use apical::{Error, Precision, Streams};
 use apical_runs::checkpoint_file;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::arrays::{Number, array};
 use crate::config::named;
@@ -17,9 +18,64 @@ use crate::error::{ApicalError, guarded, raise, raise_core};
 
 /// A task's settings, with the data they name.
 pub fn task_spec(settings: &Bound<'_, PyDict>) -> PyResult<TaskSpec> {
-    let mut spec: TaskSpec = named("task", settings)?;
+    let settings = listed(settings)?;
+    let mut spec: TaskSpec = named("task", &settings)?;
     apical_runs::data::load(&mut spec, None).map_err(raise)?;
     Ok(spec)
+}
+
+/// The settings of a task, of its parts too, with a list of one where a single column of `data` is named.
+fn listed<'py>(settings: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+    let copied = settings.copy()?;
+    let kind = settings.get_item("kind")?;
+    let data = kind.is_some_and(|kind| kind.eq("data").unwrap_or(false));
+    for (key, value) in settings {
+        if let Ok(part) = value.cast::<PyDict>() {
+            copied.set_item(key, listed(part)?)?;
+        } else if let Ok(parts) = value.cast::<PyList>() {
+            let list = PyList::empty(settings.py());
+            for part in parts {
+                match part.cast::<PyDict>() {
+                    Ok(part) => list.append(listed(part)?)?,
+                    Err(_) => list.append(part)?,
+                }
+            }
+            copied.set_item(key, list)?;
+        } else if data && value.is_instance_of::<PyString>() {
+            let name = key.extract::<String>().unwrap_or_default();
+            if ["inputs", "targets", "columns"].contains(&name.as_str()) {
+                copied.set_item(key, [value])?;
+            }
+        }
+    }
+    Ok(copied)
+}
+
+/// A refusal of data with what Python calls settings that a learner here has under other names, or not at all.
+fn in_words_of_python(error: Error) -> Error {
+    let translate = |text: String| {
+        text.replace("precision = \"f32\"", "dtype=\"float32\"")
+            .replace(
+                "set precision = \"f64\"",
+                "build the network with dtype=\"float64\"",
+            )
+            .replace(", or set evaluate.steps = 0 to run without tests", "")
+            .replace(", or set evaluate.steps = 0", "")
+    };
+    match error {
+        Error::Invalid {
+            field,
+            value,
+            expected,
+            mend,
+        } => Error::Invalid {
+            field,
+            value,
+            expected: translate(expected),
+            mend: translate(mend),
+        },
+        other => other,
+    }
 }
 
 /// What is known of a task before it is built: inputs, outputs, whether it has trials, its bounds as JSON.
@@ -61,6 +117,9 @@ impl AnyTask {
 #[pyclass(frozen, module = "apical._core")]
 pub struct TaskStream {
     running: Mutex<AnyTask>,
+    spec: TaskSpec,
+    /// The loss for which its data were found to be in order.
+    checked: Mutex<Option<Loss>>,
     /// What it was made of: settings, batch, steps, seed, purpose and number type.
     made: (Py<PyDict>, usize, u64, u64, String, String),
     batch: usize,
@@ -126,7 +185,7 @@ impl TaskStream {
                 "float32" => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F32),
                 _ => Running::new(&spec, batch, steps, seed, purpose).map(AnyTask::F64),
             };
-            let mut running = running.map_err(raise_core)?;
+            let mut running = running.map_err(|error| raise_core(in_words_of_python(error)))?;
             if let Some(state) = state {
                 let snapshot =
                     checkpoint_file::decode(Path::new("stream"), state).map_err(raise)?;
@@ -137,6 +196,8 @@ impl TaskStream {
             let copied = settings.copy()?.unbind();
             Ok(Self {
                 running: Mutex::new(running),
+                spec,
+                checked: Mutex::new(None),
                 made: (copied, batch, steps, seed, purpose.into(), dtype.into()),
                 batch,
                 inputs,
@@ -200,6 +261,31 @@ impl TaskStream {
 }
 
 impl TaskStream {
+    /// Refuses data, all rows that the stream may give, that `loss` has no meaning for or its numbers cannot hold.
+    pub fn check_data(&self, py: Python<'_>, loss: Loss) -> PyResult<()> {
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *checked() == Some(loss) {
+            return Ok(());
+        }
+        let (.., purpose, dtype) = &self.made;
+        let precision = match dtype.as_str() {
+            "float32" => Precision::F32,
+            _ => Precision::F64,
+        };
+        let check = |tests| self.spec.check_data(loss, precision, tests);
+        let result = py.detach(|| match purpose.as_str() {
+            "test" => check(true).or_else(|error| match check(false) {
+                // Rows to learn from are no reason against a test.
+                Err(_) => Ok(()),
+                Ok(()) => Err(error),
+            }),
+            _ => check(false),
+        });
+        result.map_err(|error| raise_core(in_words_of_python(error)))?;
+        *checked() = Some(loss);
+        Ok(())
+    }
+
     /// The task, for as long as nobody else uses it.
     pub fn lock(&self) -> PyResult<MutexGuard<'_, AnyTask>> {
         self.running.try_lock().map_err(|error| match error {

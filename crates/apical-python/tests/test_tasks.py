@@ -100,28 +100,6 @@ def test_iterators_with_masks_and_trials(rng):
         online.run(apical.tasks.add(), progress=False)
 
 
-def test_iterators_record_what_fit_records(rng):
-    X, Y = rng.normal(size=(90, 1)), rng.normal(size=(90, 1))
-    net = apical.Network(1, 1, 8)
-    a, b = apical.Learner(net, "rflo", loss=MSE), apical.Learner(net, "rflo", loss=MSE)
-    names = ["loss", "rate[2]"]
-    left = a.fit(X, Y, progress=False, monitors=names, every=10)
-    right = b.run(zip(X, Y), progress=False, monitors=names, every=10)
-    for name in names:
-        assert left.at(name).tolist() == right.at(name).tolist()
-        np.testing.assert_allclose(left[name], right[name], rtol=1e-12)
-
-
-def test_a_short_iterator_records_what_there_was(rng):
-    X = rng.normal(size=(5, 1))
-    a, b = (apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE) for _ in range(2))
-    history = a.run(zip(X, X), progress=False, monitors=["loss", "W_rec.norm"])
-    assert history.at("loss").tolist() == [5]
-    np.testing.assert_allclose(history["loss"], [b.fit(X, X, progress=False, every=1)["loss"].mean()])
-    assert history["W_rec.norm"][0] == a.read("W_rec.norm")
-    assert repr(a.run(zip(X, X), progress=False, monitors=[])) == "History(5 steps; nothing recorded)"
-
-
 def test_an_iterator_may_fail(rng):
     learner = apical.Learner(apical.Network(1, 1, 8), "rflo", loss=MSE)
 

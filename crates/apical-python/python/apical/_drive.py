@@ -5,15 +5,9 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections import deque
-from typing import TYPE_CHECKING, Any, Iterable, Optional
-
-import numpy as np
+from typing import Any, Iterable, Optional
 
 from ._network import whole
-
-if TYPE_CHECKING:
-    from ._learner import Learner
 
 
 def interval(every: Optional[int], default: int) -> int:
@@ -79,51 +73,6 @@ def unpack_step(step: Any, done: int) -> tuple:
             f"task: step {done} has a {type(start).__name__} as trial_start, expected True or False. Yield (x, y, mask, trial_start)."
         )
     return x, y, mask, bool(start)
-
-
-class Recorder:
-    """Records for iterators written in Python: as the compiled one, a mean over the steps since the last record."""
-
-    def __init__(self, learner: "Learner", specs: list) -> None:
-        self.learner = learner
-        self.begun = learner.steps
-        self.specs = specs
-        self.kept: list = [[] for _ in specs]
-        self.last: list = [deque(maxlen=spec.get("window", spec["every"])) for spec in specs]
-        for spec in specs:
-            learner.read(spec["quantity"])
-
-    def record(self) -> None:
-        """After each step."""
-        step = self.learner.steps
-        for k, spec in enumerate(self.specs):
-            due = step % spec["every"] == 0
-            number = "." not in spec["quantity"] and "[" not in spec["quantity"]
-            if not (due or number):
-                continue
-            self.last[k].append(self.learner.read(spec["quantity"]))
-            if due:
-                self.kept[k].append((step, sum(self.last[k]) / len(self.last[k])))
-                if "window" not in spec:
-                    self.last[k].clear()
-
-    def close(self) -> None:
-        """After the last step: what was too short for a record is one."""
-        for k, spec in enumerate(self.specs):
-            if not self.kept[k] and self.learner.steps > self.begun:
-                last = self.last[k] or [self.learner.read(spec["quantity"])]
-                self.kept[k].append((self.learner.steps, sum(last) / len(last)))
-
-    def channels(self) -> list:
-        """As the compiled recorder gives them."""
-        return [
-            (
-                spec["quantity"],
-                np.array([step for step, _ in kept], dtype=np.int64),
-                np.array([value for _, value in kept], dtype=float),
-            )
-            for spec, kept in zip(self.specs, self.kept)
-        ]
 
 
 class Bar:

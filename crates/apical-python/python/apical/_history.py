@@ -11,7 +11,8 @@ class History:
     """Recorded quantities by name, each with the steps at which it was recorded.
 
     `history["loss"]` is the array of values, `history.at("loss")` that of steps (counted from 1). Numbers are means
-    over the steps since the last record.
+    over the steps since the last record: the loss of all of them, to which a step of weight 0 adds nothing, the accuracy of
+    those that counted. NaN where no step counted. A run that is too short for a record has one at its end.
     """
 
     def __init__(self, channels: list, steps: int) -> None:
@@ -89,7 +90,9 @@ class History:
         axes = np.atleast_1d(axes)
         for name, ax in zip(names, axes.flat):
             at, values = self._channel(name)
-            ax.plot(at, values)
+            # A record to which no step counted is no gap in the line.
+            known = ~np.isnan(values)
+            ax.plot(at[known], values[known])
             ax.set(xlabel="step", ylabel=name)
             # Numbers of many digits would run into each other.
             ax.locator_params(axis="x", nbins=5)
@@ -98,8 +101,12 @@ class History:
         return axes
 
     def __repr__(self) -> str:
-        last = ", ".join(
-            f"{name} {values[-1]:.4g}" if len(values) else f"{name} -"
-            for name, (_, values) in self._channels.items()
-        )
+        last = ", ".join(f"{name} {_last(values)}" for name, (_, values) in self._channels.items())
         return f"History({self.steps} steps; {'last ' + last if last else 'nothing recorded'})"
+
+
+def _last(values: np.ndarray) -> str:
+    """The last value, of those to which a step counted if there are any."""
+    known = values[~np.isnan(values)]
+    shown = known if len(known) else values
+    return f"{shown[-1]:.4g}" if len(shown) else "-"

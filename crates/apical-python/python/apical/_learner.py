@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _core
 from ._arrays import file_path, numbers, table, word
-from ._drive import Bar, Recorder, interval, monitor_specs, unpack_step
+from ._drive import Bar, interval, monitor_specs, unpack_step
 from ._history import History
 from ._names import Ordered, refuse_typo
 from ._network import PARAMETERS, Network, whole
@@ -319,7 +319,7 @@ class Learner(_core.Learner):
         total = len(given.X) * epochs
         specs = monitor_specs(monitors, interval(every, max(1, min(100, total // 200))))
         if total == 0:
-            return self._finish((0, Recorder(self, specs).channels(), None))
+            return self._finish((0, _core.Recorder(self, specs).channels(), None))
         with Bar(total, progress) as bar:
             result = self._fit(given.X, given.Y, given.mask, given.edges, epochs, specs, bar.advance)
         return self._finish(result)
@@ -389,7 +389,7 @@ class Learner(_core.Learner):
         every: int,
     ) -> History:
         specs = monitor_specs(monitors, every)
-        recorder = Recorder(self, specs)
+        recorder = _core.Recorder(self, specs)
         before = self.steps
         done, counts = 0, False
         try:
@@ -401,7 +401,7 @@ class Learner(_core.Learner):
                     self.learn_one(x, y, mask)
                     done += 1
                     counts = counts or mask is None or bool(np.any(mask))
-                    recorder.record()
+                    recorder.on_step()
                     bar.advance(1)
                     if steps is not None and done >= steps:
                         break
@@ -409,7 +409,6 @@ class Learner(_core.Learner):
                     if self._trial_is_open:
                         self.end_trial()
         finally:
-            recorder.close()
             # Ctrl-C may come between a step and its count.
             self.history = History(recorder.channels(), self.steps - before)
         if done and not counts:
