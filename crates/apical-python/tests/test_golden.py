@@ -9,11 +9,12 @@ import apical
 FILES = ["marschall_ce_alpha1.npz", "marschall_mse_alpha04.npz"]
 DNI_A = {
     "kind": "dendritic",
+    "normalize": "none",
     "rate": 0.01,
     "label_activation": "identity",
     "jacobian": {"kind": "exact"},
 }
-DNI_B = {"kind": "dendritic", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}
+DNI_B = {"kind": "dendritic", "normalize": "none", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}
 CASES = {
     "rtrl": ("rtrl", False),
     "rtrl_fb": ("rtrl", True),

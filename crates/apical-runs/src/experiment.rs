@@ -38,6 +38,7 @@ macro_rules! built_in {
 
 /// Every experiment that comes with the program.
 pub const BUILT_IN: &[BuiltIn] = built_in![
+    "dendritic/lags46",
     "marschall2019/lags46",
     "marschall2019/lags46-frozen",
     "marschall2019/lags46-symmetric",

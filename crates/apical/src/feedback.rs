@@ -81,6 +81,12 @@ fn outgoing() -> Init {
     }
 }
 
+impl Default for FeedbackSpec {
+    fn default() -> Self {
+        Self::random()
+    }
+}
+
 impl FeedbackSpec {
     /// Fixed random feedback, N(0, 1/units).
     pub fn random() -> Self {

@@ -45,8 +45,8 @@ impl Default for LearnerSpec {
         Self {
             network: NetworkSpec::default(),
             loss: Loss::SoftmaxCrossEntropy {},
-            feedback: FeedbackSpec::random(),
-            rule: RuleSpec::Dendritic(Default::default()),
+            feedback: FeedbackSpec::default(),
+            rule: RuleSpec::default(),
             optimizer: OptimizerSpec::default(),
             update: Update::Step,
             reduction: Reduction::Sum,

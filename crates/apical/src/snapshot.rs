@@ -512,6 +512,8 @@ pub enum Owner {
     Sender {
         /// Distance between rows.
         stride: usize,
+        /// The first column's place in what is sent: the rates, then what every unit receives anyway.
+        offset: usize,
         /// Whether the rates are those of the step before.
         before: bool,
     },

@@ -60,8 +60,10 @@ pub struct Experiment {
     /// What is minimised.
     pub loss: Loss,
     /// How errors come back.
+    #[serde(default)]
     pub feedback: FeedbackSpec,
     /// How the recurrent layer learns.
+    #[serde(default)]
     pub rule: RuleSpec,
     /// How gradients become weight changes.
     #[serde(default)]

@@ -45,7 +45,8 @@ class Learner(_core.Learner):
     network : Network
         Its weights are copied.
     rule : str, settings of `apical.rules`, or an object with a method `step(view, credit)`
-        How the recurrent layer learns. See `apical.LocalView` for rules written in Python.
+        How the recurrent layer learns; two-compartment neurons by default, at rates that serve every number of units.
+        See `apical.LocalView` for rules written in Python.
     loss : str or settings of `apical.losses`
     feedback : str, settings of `apical.feedback`, or an array of shape (units, outputs)
         How errors come back. An array B brings q = B delta and stays as it is.
@@ -76,7 +77,7 @@ class Learner(_core.Learner):
     def __new__(
         cls,
         network: Network,
-        rule: Any = "rflo",
+        rule: Any = "dendritic",
         *,
         loss: Union[str, Mapping] = "softmax_cross_entropy",
         feedback: Any = "random",

@@ -147,9 +147,11 @@ def constructor(
                 f"{module.rpartition('.')[2]}.{name}: got the setting `{wrong[0]}`, expected one of: {words}. "
                 f"Remove it, or look at help({module}.{name})."
             )
-        return kind(
-            {"kind": name, **{k: v for k, v in settings.items() if v is not None}}
-        )
+        settings = {k: v for k, v in settings.items() if v is not None}
+        if settings and "normalize" in known:
+            # A text with a rate alone is read as one older than this setting; a signature is not.
+            settings.setdefault("normalize", known["normalize"])
+        return kind({"kind": name, **settings})
 
     make.__name__ = make.__qualname__ = name
     make.__module__ = module

@@ -1,5 +1,6 @@
 //! Changes from the command line: `key=value`, where a shell may have taken the quotes away.
 
+use apical::LearnerSpec;
 use apical::shown::shown;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -49,10 +50,10 @@ pub(super) fn apply(table: &mut Table, change: &str) -> Result<Change> {
         .split_last()
         .ok_or_else(|| wrong("an empty key".into()))?;
     let mut at = table;
-    for part in parents {
+    for (depth, part) in parents.iter().enumerate() {
         let entry = at
             .entry(*part)
-            .or_insert_with(|| Value::Table(Table::new()));
+            .or_insert_with(|| default_at(&parents[..=depth]).into());
         at = match entry {
             Value::Table(inner) => inner,
             _ => return Err(wrong(format!("`{part}` is a value, not a table"))),
@@ -67,6 +68,23 @@ pub(super) fn apply(table: &mut Table, change: &str) -> Result<Change> {
         key: key.into(),
         text: text.into(),
     })
+}
+
+/// What stands for a table that an experiment leaves out, where a change of one setting must keep the others.
+fn default_at(path: &[&str]) -> Table {
+    let LearnerSpec {
+        network,
+        feedback,
+        rule,
+        ..
+    } = LearnerSpec::default();
+    let default = match path {
+        ["rule"] => Table::try_from(rule),
+        ["feedback"] => Table::try_from(feedback),
+        ["network", "neuron"] => Table::try_from(network.neuron),
+        _ => Ok(Table::new()),
+    };
+    default.unwrap_or_default()
 }
 
 /// A value of TOML, or a list or table of it whose texts have lost their quotes.

@@ -191,6 +191,7 @@ const ROWS: &[Row] = &[
         (Purple, Dashed),
         &[
             "rule.kind=dendritic",
+            "rule.normalize=none",
             "rule.rate={A}",
             "rule.label_activation=identity",
             "rule.jacobian.kind=exact",
@@ -203,6 +204,7 @@ const ROWS: &[Row] = &[
         (Vermilion, Dashed),
         &[
             "rule.kind=dendritic",
+            "rule.normalize=none",
             "rule.rate={A}",
             "rule.jacobian.kind=learned",
             "rule.jacobian.rate={J}",
@@ -218,6 +220,7 @@ const ROWS: &[Row] = &[
         (Orange, Dashed),
         &[
             "rule.kind=dendritic",
+            "rule.normalize=none",
             "rule.rate={A}",
             "rule.jacobian.kind=learned",
             "rule.jacobian.rate={J}",
@@ -230,6 +233,7 @@ const ROWS: &[Row] = &[
         (Purple, Dashed),
         &[
             "rule.kind=dendritic",
+            "rule.normalize=none",
             "rule.rate=1e-3",
             "rule.label_activation=identity",
             "rule.jacobian.kind=exact",
@@ -242,6 +246,7 @@ const ROWS: &[Row] = &[
         (Vermilion, Dashed),
         &[
             "rule.kind=dendritic",
+            "rule.normalize=none",
             "rule.rate=1e-3",
             "rule.jacobian.kind=learned",
             "rule.jacobian.rate=1e-3",

@@ -14,7 +14,7 @@ mod rules;
 
 use std::process::Command;
 
-use apical::credit::{DendriticSpec, JacobianSpec};
+use apical::credit::{DendriticSpec, JacobianSpec, Regressors};
 use apical::kernel::{Simd, padded};
 use apical::network::NetworkSpec;
 use apical::rule::RuleSpec;
@@ -82,11 +82,14 @@ fn learner<T: Scalar>(kind: Kind, units: usize) -> Learner<T> {
     let rule = match kind {
         Kind::Dendritic => {
             let rate = peer::distal_rate(units);
-            let jacobian = JacobianSpec::Learned { rate };
+            let jacobian = JacobianSpec::Learned {
+                rate,
+                regressors: Regressors::Rates,
+            };
             RuleSpec::Dendritic(DendriticSpec {
                 rate,
                 jacobian,
-                ..DendriticSpec::default()
+                ..DendriticSpec::published()
             })
         }
         Kind::Rtrl => RuleSpec::Rtrl(Default::default()),

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use apical::constraint::TypesSpec;
-use apical::credit::{DendriticSpec, JacobianSpec};
+use apical::credit::{DendriticSpec, JacobianSpec, Regressors};
 use apical::eligibility::{SnapSpec, UoroSpec};
 use apical::kernel::{Simd, padded};
 use apical::network::{Network, NetworkSpec};
@@ -91,13 +91,14 @@ fn dendritic_spec(n: usize, jacobian: JacobianSpec) -> DendriticSpec {
     DendriticSpec {
         rate: peer::distal_rate(n),
         jacobian,
-        ..DendriticSpec::default()
+        ..DendriticSpec::published()
     }
 }
 
 fn learned(n: usize) -> JacobianSpec {
     JacobianSpec::Learned {
         rate: peer::distal_rate(n),
+        regressors: Regressors::Rates,
     }
 }
 
@@ -264,8 +265,12 @@ fn rows() -> Vec<Row> {
         row(
             "dendritic local",
             |n| {
-                let (rate, decay) = (peer::distal_rate(n), 0.01);
-                RuleSpec::Dendritic(dendritic_spec(n, JacobianSpec::Local { rate, decay }))
+                let jacobian = JacobianSpec::Local {
+                    rate: peer::distal_rate(n),
+                    decay: 0.01,
+                    regressors: Regressors::Rates,
+                };
+                RuleSpec::Dendritic(dendritic_spec(n, jacobian))
             },
             "matrix-vector, outer products",
             |s| Need {

@@ -439,10 +439,15 @@ impl Owner {
 
     /// Whether number `k` enters a message some unit sends: those that meet a rate of zero do not.
     fn is_heard(self, k: usize, activity: &crate::network::Activity<f64>, dims: Dims) -> bool {
-        let Self::Sender { stride, before } = self else {
+        let Self::Sender {
+            stride,
+            offset,
+            before,
+        } = self
+        else {
             return false;
         };
-        let column = k % stride;
+        let column = offset + k % stride;
         let rate = |b: usize| match before {
             true => activity.pre.row(b)[column],
             false => activity.rate[b * dims.sample() + column],

@@ -38,7 +38,7 @@ pub use time::{TimeVerdict, look, time_of};
 pub use trajectory::Build;
 pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
 
-use crate::credit::{DendriticSpec, JacobianSpec};
+use crate::credit::{DendriticSpec, JacobianSpec, Regressors};
 use crate::eligibility::{InputTrace, SnapSpec, TraceSpec};
 use crate::rule::{CombinedSpec, CreditSpec, NodePerturbationSpec, Reward, RuleInfo, RuleSpec};
 use crate::{Error, Result};
@@ -166,10 +166,8 @@ fn variants(rule: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
                 ..spec.clone()
             })
         };
-        let (rate, decay) = (0.01, 0.01);
-        let jacobian = JacobianSpec::Local { rate, decay };
         let local = DendriticSpec {
-            jacobian,
+            jacobian: JacobianSpec::local(),
             ..DendriticSpec::default()
         };
         all.push((
@@ -186,9 +184,14 @@ fn variants(rule: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
                 ..spec.clone()
             })
         };
-        let (rate, decay) = (0.01, 0.01);
-        all.push(("local J", with(JacobianSpec::Local { rate, decay })));
+        all.push(("local J", with(JacobianSpec::local())));
         all.push(("exact J", with(JacobianSpec::Exact {})));
+        let published = DendriticSpec {
+            jacobian: JacobianSpec::local().with_regressors(Regressors::Rates),
+            ..DendriticSpec::published()
+        };
+        let undivided = RuleSpec::Dendritic(published);
+        all.push(("local J from rates, not normalised", undivided));
     }
     all
 }

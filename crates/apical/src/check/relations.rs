@@ -5,7 +5,7 @@
 
 use super::case::{Case, Data, Kind, Shape, difference, flat};
 use super::relation::{Concerns, Expect, Relation};
-use crate::credit::{DendriticSpec, JacobianSpec, LabelActivation, Timing};
+use crate::credit::{DendriticSpec, JacobianSpec, LabelActivation, Regressors, Timing};
 use crate::eligibility::{InputTrace, KernlSpec, Order, SnapSpec, TraceSpec};
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
@@ -454,7 +454,15 @@ pub const RELATIONS: &[Relation] = &[
             ..Shape::SINGLE
         },
         expect: Within(ROUNDING),
-        error: |case, _| with_true_jacobian(case, JacobianSpec::Learned { rate: 0.0 }),
+        error: |case, _| {
+            with_true_jacobian(
+                case,
+                JacobianSpec::Learned {
+                    rate: 0.0,
+                    regressors: Regressors::Rates,
+                },
+            )
+        },
     },
     Relation {
         name: "local J",
@@ -471,6 +479,7 @@ pub const RELATIONS: &[Relation] = &[
                 JacobianSpec::Local {
                     rate: 0.0,
                     decay: 0.0,
+                    regressors: Regressors::Rates,
                 },
             )
         },
@@ -1434,7 +1443,7 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
         label_activation: label,
         refresh: u64::MAX,
         timing,
-        ..DendriticSpec::default()
+        ..DendriticSpec::published()
     };
     let mut learner = case.learner(&RuleSpec::Dendritic(spec), &case.feedback)?;
     learner.begin_trial();
@@ -1480,7 +1489,7 @@ fn true_credit(case: &Case, lambda: f64) -> Result<f64> {
         jacobian: JacobianSpec::Exact {},
         lambda,
         horizon: HORIZON,
-        ..DendriticSpec::default()
+        ..DendriticSpec::published()
     };
     let paid = RuleSpec::FBptt(HorizonSpec { horizon: HORIZON });
     let mut learner = case.learner(&RuleSpec::Dendritic(spec), &case.feedback)?;
@@ -1585,7 +1594,7 @@ fn with_true_jacobian(case: &Case, jacobian: JacobianSpec) -> Result<f64> {
     let with = |jacobian: JacobianSpec| {
         RuleSpec::Dendritic(DendriticSpec {
             jacobian,
-            ..DendriticSpec::default()
+            ..DendriticSpec::published()
         })
     };
     let transposed = matches!(jacobian, JacobianSpec::Local { .. });

@@ -298,6 +298,12 @@ registry! {
     RandomGradient(RandomGradientSpec) = random_gradient,
 }
 
+impl Default for RuleSpec {
+    fn default() -> Self {
+        Self::Dendritic(DendriticSpec::default())
+    }
+}
+
 /// Whether any is not 0. To the end of the list: a loop that may stop on the way is not vectorised.
 fn any<T: Scalar>(values: &[T]) -> bool {
     values.iter().fold(false, |any, v| any | (*v != T::ZERO))

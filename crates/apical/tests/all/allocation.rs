@@ -9,8 +9,11 @@ use apical::optimizer::{Method, OptimizerSpec};
 use apical::task::{AddSpec, Sample, Task, TaskSpec};
 use apical::{Learner, LearnerSpec, Result, Streams, Update};
 
-pub const RULES: [&str; 35] = [
+pub const RULES: [&str; 38] = [
     r#"{"kind": "dendritic"}"#,
+    r#"{"kind": "dendritic", "normalize": "none"}"#,
+    r#"{"kind": "dendritic", "decay": 0.1, "jacobian": {"kind": "learned", "regressors": "all"}}"#,
+    r#"{"kind": "dendritic", "jacobian": {"kind": "local", "regressors": "all"}}"#,
     r#"{"kind": "dendritic", "decay": 0.1, "phases": "two_phase"}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
     r#"{"kind": "dendritic", "jacobian": {"kind": "local"}}"#,

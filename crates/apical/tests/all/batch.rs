@@ -16,6 +16,10 @@ const LOCAL: &str = r#"{"kind": "dendritic", "rate": 0.05,
     "jacobian": {"kind": "local", "rate": 0.03, "decay": 0.2}}"#;
 const STILL: &str = r#"{"kind": "dendritic", "rate": 0.05, "decay": 0.1, "phases": "two_phase",
     "jacobian": {"kind": "local", "rate": 0}}"#;
+const POWER: &str = r#"{"kind": "dendritic", "normalize": "power", "decay": 0.1, "refresh": 2,
+    "jacobian": {"kind": "local", "regressors": "all"}}"#;
+const STILL_POWER: &str = r#"{"kind": "dendritic", "normalize": "power", "phases": "two_phase",
+    "jacobian": {"kind": "learned", "rate": 0}}"#;
 const EXACT: &str = r#"{"kind": "dendritic", "rate": 0.05, "jacobian": {"kind": "exact"}}"#;
 const TWO_PHASE: &str = r#"{"kind": "dendritic", "rate": 0.05, "phases": "two_phase"}"#;
 const OTHERS: [&str; 3] = [
@@ -122,6 +126,9 @@ fn the_distal_matrices_learn_from_the_mean_over_samples() {
         (EXACT, &["A"]),
         (LEARNED, &["J"]),
         (LOCAL, &["J", "K"]),
+        // Each sample is divided by a power of its own.
+        (STILL_POWER, &["A"]),
+        (POWER, &["J", "J_context", "K"]),
     ] {
         let step = |batch: usize, data: &Data| {
             let mut learner = learner(json, batch, Update::Step);
@@ -151,7 +158,7 @@ fn identical_samples_are_one_sample() {
     let single = data(60, 1);
     let repeated = single.repeated(BATCH);
     for json in [
-        FROZEN, LEARNED, LOCAL, EXACT, TWO_PHASE, OTHERS[0], OTHERS[1], OTHERS[2],
+        FROZEN, LEARNED, LOCAL, POWER, EXACT, TWO_PHASE, OTHERS[0], OTHERS[1], OTHERS[2],
     ] {
         // Long enough for several updates of W, of A and refreshes.
         let mut runs = [(1, &single), (BATCH, &repeated)].map(|(batch, data)| {
@@ -165,7 +172,7 @@ fn identical_samples_are_one_sample() {
         for (a, b) in parameters(one).iter().zip(&parameters(many)) {
             assert!(difference(a, b) < 1e-12, "{json}: {}", difference(a, b));
         }
-        for name in ["A", "A_slow", "J", "K"] {
+        for name in ["A", "A_slow", "J", "J_context", "K"] {
             let Some(matrix) = one.rule_mut().matrix_mut(name) else {
                 continue;
             };

@@ -195,6 +195,7 @@ fn locality_is_that_of_the_settings() {
         .locality()
     };
     assert_eq!(of("local"), Locality::Dendrite);
+    assert_eq!(of(r#"local", "regressors": "all"#), Locality::Dendrite);
     assert_eq!(of("learned"), Locality::Network);
     assert_eq!(of("exact"), Locality::Network);
     for info in RULES {
@@ -363,6 +364,7 @@ fn a_false_declaration_is_caught() {
     let transposed = audit_declared(&learned, Locality::Dendrite, &silent, |rule, name| {
         match (name, rule.owner(name)) {
             ("credit.J", Owner::Row { stride }) => Owner::Sender {
+                offset: 0,
                 stride,
                 before: true,
             },

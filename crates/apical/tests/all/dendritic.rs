@@ -54,6 +54,8 @@ struct Setting {
     phases: &'static str,
     label: &'static str,
     refresh: usize,
+    normalize: &'static str,
+    regressors: &'static str,
 }
 
 const UNITS: usize = 6;
@@ -66,9 +68,18 @@ impl Setting {
     fn learner(&self) -> Learner<f64> {
         let jacobian = match self.jacobian {
             "exact" => r#"{"kind": "exact"}"#.to_string(),
-            "learned" => format!(r#"{{"kind": "learned", "rate": {RATE_J}}}"#),
-            _ => format!(r#"{{"kind": "local", "rate": {RATE_J}, "decay": {DECAY}}}"#),
+            kind => {
+                let decay = match kind {
+                    "local" => format!(r#", "decay": {DECAY}"#),
+                    _ => String::new(),
+                };
+                let regressors = self.regressors;
+                format!(
+                    r#"{{"kind": "{kind}", "rate": {RATE_J}, "regressors": "{regressors}"{decay}}}"#
+                )
+            }
         };
+        let normalize = self.normalize;
         let (timing, phases, label, refresh) = (self.timing, self.phases, self.label, self.refresh);
         let spec = LearnerSpec {
             network: NetworkSpec {
@@ -78,7 +89,7 @@ impl Setting {
             },
             feedback: self.feedback.clone(),
             rule: rule(&format!(
-                r#"{{"kind": "dendritic", "rate": {RATE_A}, "decay": {DECAY}, "timing": "{timing}", "phases": "{phases}",
+                r#"{{"kind": "dendritic", "normalize": "{normalize}", "rate": {RATE_A}, "decay": {DECAY}, "timing": "{timing}", "phases": "{phases}",
                     "label_activation": "{label}", "refresh": {refresh}, "jacobian": {jacobian}}}"#
             )),
             update: Update::Every(u64::MAX),
@@ -130,11 +141,24 @@ impl Setting {
         let mut slow = a.clone();
         let local = self.jacobian == "local";
         let learned = self.jacobian != "exact";
+        // [J, and the columns of x and 1 beside it].
+        let outside = learned && self.regressors == "all";
         let mut p = if learned {
             rows(&of_rule(&mut learner, "J"), UNITS)
         } else {
             Rows::new()
         };
+        if outside {
+            let context = rows(&of_rule(&mut learner, "J_context"), SIZES.0 + 1);
+            p.iter_mut().zip(context).for_each(|(p, c)| p.extend(c));
+            let start = weights.iter().zip(&p).all(|(w, p)| w == p);
+            assert!(start, "it starts as W_rec, W_in and b_rec");
+        }
+        let over = |power: f64| match self.normalize {
+            "power" => 1.0 / power,
+            _ => 1.0,
+        };
+        let square = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
         let mut k = if local {
             rows(&of_rule(&mut learner, "K"), UNITS)
         } else {
@@ -174,16 +198,22 @@ impl Setting {
                 if !learned {
                     return;
                 }
-                let surprise = times(p, &before.rate);
+                let regressors = match outside {
+                    true => &now.pre,
+                    false => &before.rate,
+                };
+                let constant = if outside { 0.0 } else { 1.0 };
+                let rate = RATE_J * over(square(regressors) + constant);
+                let surprise = times(p, regressors);
                 let surprise: Vec<f64> =
                     surprise.iter().zip(&now.rate).map(|(p, r)| p - r).collect();
                 if local {
                     for w in p.iter_mut().chain(k.iter_mut()).flatten() {
                         *w *= 1.0 - RATE_J * DECAY;
                     }
-                    add_outer(k, -RATE_J, &before.rate, &surprise);
+                    add_outer(k, -rate, &before.rate, &surprise);
                 }
-                add_outer(p, -RATE_J, &surprise, &before.rate);
+                add_outer(p, -rate, &surprise, regressors);
             };
             let corrected = self.timing == "corrected";
             if corrected {
@@ -196,7 +226,7 @@ impl Setting {
             }
             let carried = match self.jacobian {
                 "exact" => times(&transposed(&jacobian), &carried),
-                "learned" => times(&transposed(&p), &carried),
+                "learned" => times(&transposed(&p)[..UNITS].to_vec(), &carried),
                 _ => times(&k, &carried),
             };
             let signal = if corrected {
@@ -215,7 +245,8 @@ impl Setting {
                     .zip(old)
                     .for_each(|(w, old)| *w -= RATE_A * DECAY * old);
             }
-            add_outer(&mut a, -RATE_A, &error, &before.label);
+            let rate = RATE_A * over(square(&before.label));
+            add_outer(&mut a, -rate, &error, &before.label);
             if (t + 1) % self.refresh == 0 {
                 slow = a.clone();
             }
@@ -231,9 +262,11 @@ impl Setting {
             add_outer(&mut gradient, 1.0, &factors, &now.pre);
 
             let what = format!(
-                "{} {} {} {} {} at {t}",
+                "{} {} {} {} {} {} {} at {t}",
                 learner.network().neuron().name(),
                 self.jacobian,
+                self.normalize,
+                self.regressors,
                 self.timing,
                 self.phases,
                 self.label
@@ -252,7 +285,14 @@ impl Setting {
             same("A", &of_rule(&mut learner, "A"), &a);
             same("A_slow", &of_rule(&mut learner, "A_slow"), &slow);
             if learned {
-                same("J", &of_rule(&mut learner, "J"), &p);
+                let part = |columns: std::ops::Range<usize>| -> Rows {
+                    p.iter().map(|row| row[columns.clone()].to_vec()).collect()
+                };
+                same("J", &of_rule(&mut learner, "J"), &part(0..UNITS));
+                if outside {
+                    let context = of_rule(&mut learner, "J_context");
+                    same("J_context", &context, &part(UNITS..now.pre.len()));
+                }
             }
             if local {
                 same("K", &of_rule(&mut learner, "K"), &k);
@@ -292,10 +332,19 @@ fn the_target_is_the_credit_one_step_back() {
             phases: "interleaved",
             label: "identity",
             refresh: 1,
+            normalize: "none",
+            regressors: "rates",
         };
         setting.compare(12);
     }
 }
+
+const NORMALIZED: [(&str, &str); 4] = [
+    ("none", "rates"),
+    ("none", "all"),
+    ("power", "rates"),
+    ("power", "all"),
+];
 
 #[test]
 fn every_variant_follows_its_equations() {
@@ -308,16 +357,20 @@ fn every_variant_follows_its_equations() {
                         if exact_only && jacobian != "exact" {
                             continue;
                         }
-                        let setting = Setting {
-                            neuron: neuron.clone(),
-                            feedback: FeedbackSpec::random(),
-                            jacobian,
-                            timing,
-                            phases,
-                            label,
-                            refresh: 3,
-                        };
-                        setting.compare(12);
+                        for (normalize, regressors) in NORMALIZED {
+                            let setting = Setting {
+                                neuron: neuron.clone(),
+                                feedback: FeedbackSpec::random(),
+                                jacobian,
+                                timing,
+                                phases,
+                                label,
+                                refresh: 3,
+                                normalize,
+                                regressors,
+                            };
+                            setting.compare(12);
+                        }
                     }
                 }
             }
@@ -336,6 +389,8 @@ fn the_other_error_is_another_rule() {
         phases: "interleaved",
         label: "tanh",
         refresh: 3,
+        normalize: "none",
+        regressors: "rates",
     };
     let published = Setting {
         timing: "scripts2018",
@@ -447,7 +502,7 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
     (mean, (variance / n).sqrt())
 }
 
-const INTERLEAVED: &str = r#"{"kind": "dendritic"}"#;
+const INTERLEAVED: &str = r#"{"kind": "dendritic", "normalize": "none"}"#;
 
 /// The difference lies within three standard errors of the two means, measured here over the same seeds:
 /// seeds spread by about 0.004, so the means of eight are known to about 0.002.
@@ -455,7 +510,7 @@ const INTERLEAVED: &str = r#"{"kind": "dendritic"}"#;
 fn two_phases_learn_as_well_as_one() {
     let (one, two) = (
         losses(INTERLEAVED),
-        losses(r#"{"kind": "dendritic", "phases": "two_phase"}"#),
+        losses(r#"{"kind": "dendritic", "normalize": "none", "phases": "two_phase"}"#),
     );
     assert_ne!(one, two);
     let ((a, ea), (b, eb)) = (mean_and_error(&one), mean_and_error(&two));

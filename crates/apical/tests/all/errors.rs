@@ -340,6 +340,20 @@ fn rules_and_updates() {
     ] {
         names(with_rule(json), field, value, "not negative");
     }
+    for (json, field, value) in [
+        (
+            r#"{"kind": "dendritic", "normalize": "power", "rate": 2}"#,
+            "rule.rate",
+            "2",
+        ),
+        (
+            r#"{"kind": "dendritic", "jacobian": {"kind": "local", "rate": 3}, "normalize": "power"}"#,
+            "rule.jacobian.rate",
+            "3",
+        ),
+    ] {
+        names(with_rule(json), field, value, "less than 2");
+    }
     names(
         with_rule(r#"{"kind": "dendritic", "refresh": 0}"#),
         "rule.refresh",
@@ -725,6 +739,7 @@ fn a_refused_input_changes_nothing() {
 fn divergence_ends_with_the_step_and_never_with_a_panic() {
     for json in [
         r#"{"kind": "dendritic"}"#,
+        r#"{"kind": "dendritic", "normalize": "power", "jacobian": {"kind": "local", "regressors": "all"}}"#,
         r#"{"kind": "dendritic", "rate": 1e6, "jacobian": {"kind": "local", "rate": 1e6}}"#,
         r#"{"kind": "dendritic", "rate": 1e6, "jacobian": {"kind": "exact"}}"#,
         r#"{"kind": "rtrl"}"#,

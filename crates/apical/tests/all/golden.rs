@@ -196,10 +196,9 @@ fn rule_from(json: &str) -> RuleSpec {
 const FILES: [&str; 2] = ["marschall_ce_alpha1.npz", "marschall_mse_alpha04.npz"];
 const RTRL: &str = r#"{"kind": "rtrl"}"#;
 const RFLO: &str = r#"{"kind": "rflo"}"#;
-const DNI_A: &str = r#"{"kind": "dendritic", "rate": 0.01, "label_activation": "identity",
+const DNI_A: &str = r#"{"kind": "dendritic", "normalize": "none", "rate": 0.01, "label_activation": "identity",
     "jacobian": {"kind": "exact"}}"#;
-const DNI_B: &str =
-    r#"{"kind": "dendritic", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}"#;
+const DNI_B: &str = r#"{"kind": "dendritic", "normalize": "none", "rate": 0.01, "jacobian": {"kind": "learned", "rate": 0.02}}"#;
 
 #[test]
 fn per_step_gradients_with_frozen_weights() {

@@ -8,6 +8,7 @@ mod comparison;
 mod constraints;
 mod counting;
 mod dendritic;
+mod dendritic_rates;
 mod errors;
 mod evaluation;
 mod golden;

@@ -131,6 +131,14 @@ pub(crate) fn rules() -> Vec<String> {
         ]
         .map(String::from),
     );
+    for kind in ["learned", "local"] {
+        for regressors in ["rates", "all"] {
+            rules.push(format!(
+                r#"{{"kind": "dendritic", "normalize": "power", "refresh": 4,
+                    "jacobian": {{"kind": "{kind}", "regressors": "{regressors}"}}}}"#
+            ));
+        }
+    }
     for jacobian in ["exact", "learned", "local"] {
         for timing in ["corrected", "scripts2018"] {
             for phases in ["interleaved", "two_phase"] {
@@ -283,6 +291,11 @@ fn a_snapshot_of_something_else_is_refused() {
         with(&|s| s.rule = rule(r#"{"kind": "bptt"}"#)),
         with(&|s| s.rule = json("exact")),
         with(&|s| s.rule = json("local")),
+        with(&|s| {
+            s.rule = rule(
+                r#"{"kind": "dendritic", "jacobian": {"kind": "learned", "regressors": "all"}}"#,
+            );
+        }),
         with(&|s| s.optimizer.kind = Method::Momentum),
         with(&|s| s.optimizer.kind = Method::Adam),
         with(&|s| s.feedback = FeedbackSpec::Symmetric {}),
