@@ -16,8 +16,8 @@ pub enum Meter {
     Bar(ProgressBar),
     /// Elsewhere: a line for every tenth.
     Lines {
-        /// Steps of all runs.
-        total: u64,
+        /// Steps of all runs, as far as they are known.
+        total: AtomicU64,
         /// Steps done.
         done: AtomicU64,
         /// Steps of these that were done before this run.
@@ -37,7 +37,7 @@ impl Meter {
         }
         if !std::io::stderr().is_terminal() {
             return Self::Lines {
-                total,
+                total: AtomicU64::new(total),
                 done: AtomicU64::new(0),
                 skipped: AtomicU64::new(0),
                 since: Instant::now(),
@@ -80,9 +80,10 @@ impl Progress for Meter {
                 skipped,
                 since,
             } => {
+                let total = total.load(Ordering::Relaxed);
                 let before = done.fetch_add(steps, Ordering::Relaxed);
                 let now = before + steps;
-                let tenth = |steps: u64| steps.saturating_mul(10).checked_div(*total).unwrap_or(10);
+                let tenth = |steps: u64| steps.saturating_mul(10).checked_div(total).unwrap_or(10);
                 if tenth(now) > tenth(before) {
                     let elapsed = since.elapsed();
                     let here = now.saturating_sub(skipped.load(Ordering::Relaxed));
@@ -108,6 +109,16 @@ impl Progress for Meter {
             Self::Lines { done, skipped, .. } => {
                 done.fetch_add(steps, Ordering::Relaxed);
                 skipped.fetch_add(steps, Ordering::Relaxed);
+            }
+            Self::Quiet => {}
+        }
+    }
+
+    fn expect(&self, steps: u64) {
+        match self {
+            Self::Bar(bar) => bar.inc_length(steps),
+            Self::Lines { total, .. } => {
+                total.fetch_add(steps, Ordering::Relaxed);
             }
             Self::Quiet => {}
         }

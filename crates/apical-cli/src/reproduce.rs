@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
     #[arg(long)]
     quick: bool,
+    /// Time to spend, such as 10m or 1h: rows still open then say what they would take, and --resume goes on.
+    #[arg(long, value_name = "TIME")]
+    budget: Option<String>,
     /// Write the claims as JSON to this file too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -59,6 +62,11 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
     let choice = Choice {
         quick: arguments.quick,
         part,
+        budget: arguments
+            .budget
+            .as_deref()
+            .map(|text| paper.budget(text))
+            .transpose()?,
     };
     let folder = match &arguments.out {
         // A folder that is not there is named by the check of what is kept.
@@ -109,7 +117,14 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
         write_json(json, &reproduction.claims)?;
     }
     if !arguments.quiet {
-        let mut text = claims_table(&reproduction.claims);
+        let claims = &reproduction.claims;
+        let quick = if arguments.quick { "quick: " } else { "" };
+        let mut text = claims_table(claims);
+        text.push_str(&format!(
+            "{quick}{} of {} rows decided\n",
+            claims.decided(),
+            claims.claims.len()
+        ));
         for report in reproduction
             .reports
             .iter()
@@ -125,7 +140,7 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
         }
         text.push_str(&format!("claims: {}\n", dir.join("claims.json").display()));
         for report in &reproduction.reports {
-            let path = dir.join(report.name).with_extension("md");
+            let path = dir.join(&*report.name).with_extension("md");
             text.push_str(&format!("{}: {}\n", report.title, path.display()));
         }
         text.push_str(&format!(
@@ -181,7 +196,7 @@ fn claims_table(claims: &Claims) -> String {
             measured,
             spread,
             &n.to_string(),
-            verdict.text(),
+            &verdict.text(),
         ];
         table.add_row(cells.map(|cell| cell.to_string()));
     }

@@ -118,7 +118,11 @@ fn choice(paper: &Paper, part: Option<&(String, String)>, quick: bool) -> PyResu
         Some((word, name)) => Some(paper.part(word, name).map_err(raise)?),
         None => None,
     };
-    Ok(Choice { quick, part })
+    Ok(Choice {
+        quick,
+        part,
+        budget: None,
+    })
 }
 
 /// Steps of all runs of a paper, or of a part of it.

@@ -72,6 +72,8 @@ pub struct Panel {
     pub levels: Vec<Level>,
     /// Points with a name beside them.
     pub marks: Vec<Mark>,
+    /// Whether names of dark and dashed curves stand at their right ends, instead of in a legend.
+    pub direct: bool,
     /// Coloured cells instead of axes; everything above but title and labels is then left out.
     pub heat: Option<Heat>,
 }

@@ -21,6 +21,8 @@ pub trait Progress: Sync {
     fn skip(&self, steps: u64) {
         self.advance(steps);
     }
+    /// There are `steps` more steps to do than was thought.
+    fn expect(&self, _steps: u64) {}
     /// A seed has ended.
     fn ended(&self, _record: &SeedRecord) {}
 }

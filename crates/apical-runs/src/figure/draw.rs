@@ -188,6 +188,7 @@ fn right_margin(p: &Prepared<'_>) -> f64 {
         return heat::right_margin() + GAP;
     }
     let labels = p.panel.levels.iter().filter_map(|l| l.label.as_deref());
+    let labels = labels.chain(named(p.panel).filter_map(|c| c.label.as_deref()));
     let widest = most(labels.map(|l| text::width(&text::line(l), TICK)));
     if widest > 0.0 {
         widest + 12.0 + GAP
@@ -247,6 +248,7 @@ fn draw_data(page: &mut Page, p: &Prepared<'_>, frame: &Frame) {
     let of_weight = |weight| p.panel.curves.iter().filter(move |c| c.weight == weight);
     of_weight(Weight::Light).for_each(|c| draw_curve(page, c, frame, &place));
     draw_levels(page, &p.panel.levels, p.y, frame);
+    draw_end_labels(page, p.panel, p.y, frame);
     of_weight(Weight::Dashed).for_each(|c| draw_curve(page, c, frame, &place));
     of_weight(Weight::Dark).for_each(|c| draw_curve(page, c, frame, &place));
     draw_axes(page, p, frame);
@@ -347,7 +349,6 @@ fn draw_curve(
 }
 
 fn draw_levels(page: &mut Page, levels: &[Level], scale: Scale, frame: &Frame) {
-    let mut labels = Vec::new();
     for level in levels {
         let Some(at) = scale.at(level.y).filter(|at| (0.0..=1.0).contains(at)) else {
             continue;
@@ -357,11 +358,35 @@ fn draw_levels(page: &mut Page, levels: &[Level], scale: Scale, frame: &Frame) {
         for dash in line::dash(&[(frame.left, y), (frame.right(), y)], 5.0, 3.5) {
             page.polyline(dash, level.colour.rgb(), 1.2);
         }
-        if let Some(label) = &level.label {
-            labels.push((y, y, text::line(label), ink(level.colour)));
+    }
+}
+
+/// The curves whose names stand at their ends.
+fn named(panel: &Panel) -> impl Iterator<Item = &Curve> {
+    let curves = panel.curves.iter().filter(|_| panel.direct);
+    curves.filter(|curve| curve.weight != Weight::Light)
+}
+
+/// Names of levels, and of curves where these have no legend, right of the frame.
+fn draw_end_labels(page: &mut Page, panel: &Panel, scale: Scale, frame: &Frame) {
+    let levels = panel.levels.iter();
+    let levels = levels.map(|level| (Some(level.y), &level.label, level.colour));
+    let ends = named(panel).map(|curve| {
+        let mut points = curve.x.iter().zip(&curve.y).rev();
+        let end = points.find(|(_, y)| y.is_finite()).map(|(_, y)| *y);
+        (end, &curve.label, curve.colour)
+    });
+    let mut labels = Vec::new();
+    for (y, label, colour) in levels.chain(ends) {
+        let at = y
+            .and_then(|y| scale.at(y))
+            .filter(|at| (0.0..=1.0).contains(at));
+        if let (Some(at), Some(label)) = (at, label) {
+            let y = ((frame.bottom() - at * frame.height) * 2.0).round() / 2.0;
+            labels.push((y, y, text::line(label), ink(colour)));
         }
     }
-    // Labels of close levels move apart: down from the top, then up from the bottom.
+    // Labels of close lines move apart: down from the top, then up from the bottom.
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     let gap = lines(1, TICK);
     let mut highest = frame.top;

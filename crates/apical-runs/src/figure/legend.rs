@@ -32,6 +32,7 @@ pub fn entries(panel: &Panel) -> Vec<Entry> {
     let curves = panel
         .curves
         .iter()
+        .filter(|c| !panel.direct || c.weight == Weight::Light)
         .map(|c| (&c.label, Mark::Line(c.weight, c.colour)));
     let bands = panel.bands.iter().map(|b| (&b.label, Mark::Area(b.colour)));
     let mut entries = Vec::new();

@@ -31,6 +31,7 @@ pub(super) const THIS: Paper = Paper {
     title: "Liu et al. 2022: ModProp beside BPTT, MDGL and the three-factor rule, on three tasks",
     part: "task",
     parts: &["xor", "mu", "pattern", "smnist"],
+    in_turn: false,
     size,
     reproduce,
 };
@@ -371,7 +372,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
         && let Err(why) = mnist()
     {
         reports.push(Report {
-            name: "left-out",
+            name: "left-out".into(),
             title: "Left out".into(),
             on_screen: true,
             header: vec!["task".into(), "why".into()],

@@ -30,6 +30,7 @@ pub(super) const THIS: Paper = Paper {
     title: "Marschall, Cho & Savin 2020: all rules on Add and Mimic, alignment of their gradients",
     part: "",
     parts: &[],
+    in_turn: false,
     size,
     reproduce,
 };
@@ -1068,7 +1069,7 @@ impl Study {
             cells
         };
         Report {
-            name: "losses",
+            name: "losses".into(),
             title: "Held-out loss at the end (mean ± sd between seeds)".into(),
             on_screen: true,
             header,
@@ -1126,7 +1127,7 @@ impl Study {
             }
         }
         Report {
-            name: "reference",
+            name: "reference".into(),
             title: "Held-out loss beside that of the authors' code (mean ± sd; difference in pooled sds)"
                 .into(),
             on_screen: true,
@@ -1160,7 +1161,7 @@ impl Study {
             }
         }
         Report {
-            name: "alignment-reference",
+            name: "alignment-reference".into(),
             title: "Mean alignment beside that of the authors' code (1 seed)".into(),
             on_screen: false,
             header: [
@@ -1182,7 +1183,7 @@ impl Study {
             vec![o.setting.label.into(), o.row.label.into(), command]
         };
         Report {
-            name: "commands",
+            name: "commands".into(),
             title: "The command behind each number".into(),
             on_screen: false,
             header: ["setting", "rule", "command"].map(String::from).into(),

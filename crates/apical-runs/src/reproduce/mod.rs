@@ -5,11 +5,15 @@ pub mod marschall2019;
 pub mod marschall2020;
 pub mod murray2019;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::claims::Claims;
+use apical::shown::sentence;
+
 use crate::experiment::suggestion;
 use crate::figure::Figure;
 use crate::run::{write_figure, write_json};
@@ -27,6 +31,8 @@ pub struct Choice {
     pub quick: bool,
     /// One of [`Paper::parts`], or all of them.
     pub part: Option<&'static str>,
+    /// Time for all of it, where a paper's rows are judged in turn.
+    pub budget: Option<Duration>,
 }
 
 impl Choice {
@@ -47,7 +53,9 @@ pub struct Paper {
     pub part: &'static str,
     /// Parts that can be reproduced alone; none if it is one piece.
     pub parts: &'static [&'static str],
-    /// How much there is to run.
+    /// Whether its rows are judged in turn, with as many seeds as each needs, so that a budget can be spent.
+    pub in_turn: bool,
+    /// How much there is to run, at first.
     pub size: fn(Choice) -> Result<Size>,
     /// Runs what was chosen, draws the figures and judges the claims.
     pub reproduce: fn(Choice, Runner<'_>) -> Result<Reproduction>,
@@ -111,6 +119,39 @@ impl Paper {
                 "Leave it out to reproduce the whole paper.",
             ),
         })
+    }
+
+    /// Time to spend on it, from the text of `--budget`.
+    ///
+    /// # Errors
+    /// A text that is no time, no time at all, or a paper whose seeds are fixed.
+    pub fn budget(&self, text: &str) -> Result<Duration> {
+        let refused = |what: String, mend: &str| Error::Config {
+            field: "--budget".into(),
+            what,
+            mend: mend.into(),
+        };
+        let mend = "Write for example --budget 10m, 90s or 1h 30m.";
+        let text = sentence(text);
+        let time = humantime::parse_duration(&text)
+            .map_err(|_| refused(format!("got `{text}`, expected a time"), mend))?;
+        if time.is_zero() {
+            return Err(refused("got no time, expected some".into(), mend));
+        }
+        if !self.in_turn {
+            let in_turn = PAPERS.iter().filter(|paper| paper.in_turn);
+            let keys: Vec<&str> = in_turn.map(|paper| paper.key).collect();
+            let what = format!(
+                "expected a paper whose rows are judged in turn ({}): {} has a fixed number of seeds",
+                keys.join(", "),
+                self.key
+            );
+            return Err(refused(
+                what,
+                "Leave --budget out; what is stopped by Ctrl-C goes on by --resume.",
+            ));
+        }
+        Ok(time)
     }
 
     /// The command line that reproduces it.
@@ -198,7 +239,7 @@ pub struct Reproduction {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// File name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it shows.
     pub title: String,
     /// Whether it belongs on a screen, beside the claims.

@@ -14,7 +14,7 @@ mod rules;
 
 use std::process::Command;
 
-use apical::credit::{DendriticSpec, JacobianSpec, Regressors};
+use apical::credit::{DendriticSpec, JacobianSpec, JacobianStart, Regressors};
 use apical::kernel::{Simd, padded};
 use apical::network::NetworkSpec;
 use apical::rule::RuleSpec;
@@ -85,6 +85,7 @@ fn learner<T: Scalar>(kind: Kind, units: usize) -> Learner<T> {
             let jacobian = JacobianSpec::Learned {
                 rate,
                 regressors: Regressors::Rates,
+                start: JacobianStart::Weights,
             };
             RuleSpec::Dendritic(DendriticSpec {
                 rate,

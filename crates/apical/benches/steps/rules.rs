@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use apical::constraint::TypesSpec;
-use apical::credit::{DendriticSpec, JacobianSpec, Regressors};
+use apical::credit::{DendriticSpec, JacobianSpec, JacobianStart, Regressors};
 use apical::eligibility::{SnapSpec, UoroSpec};
 use apical::kernel::{Simd, padded};
 use apical::network::{Network, NetworkSpec};
@@ -99,6 +99,7 @@ fn learned(n: usize) -> JacobianSpec {
     JacobianSpec::Learned {
         rate: peer::distal_rate(n),
         regressors: Regressors::Rates,
+        start: JacobianStart::Weights,
     }
 }
 

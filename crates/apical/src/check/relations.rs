@@ -5,7 +5,9 @@
 
 use super::case::{Case, Data, Kind, Shape, difference, flat};
 use super::relation::{Concerns, Expect, Relation};
-use crate::credit::{DendriticSpec, JacobianSpec, LabelActivation, Regressors, Timing};
+use crate::credit::{
+    DendriticSpec, JacobianSpec, JacobianStart, LabelActivation, Regressors, Timing,
+};
 use crate::eligibility::{InputTrace, KernlSpec, Order, SnapSpec, TraceSpec};
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
@@ -460,6 +462,7 @@ pub const RELATIONS: &[Relation] = &[
                 JacobianSpec::Learned {
                     rate: 0.0,
                     regressors: Regressors::Rates,
+                    start: JacobianStart::Weights,
                 },
             )
         },

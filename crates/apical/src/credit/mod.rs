@@ -7,8 +7,8 @@ mod future;
 mod immediate;
 
 pub use dendritic::{
-    Dendritic, DendriticSpec, JacobianSpec, LabelActivation, Normalize, Phases, Regressors, Start,
-    Timing,
+    Dendritic, DendriticSpec, JacobianSpec, JacobianStart, LabelActivation, Normalize, Phases,
+    Regressors, Start, Timing,
 };
 pub use future::{Entry, FutureCredit};
 pub use immediate::Immediate;

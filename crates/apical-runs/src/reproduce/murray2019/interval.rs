@@ -310,7 +310,7 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Vec<Section>> {
     ];
     let seeds = all.first().map_or(0, |e| e.seeds);
     let report = Report {
-        name: "intervals-tried",
+        name: "intervals-tried".into(),
         title: format!(
             "Figure 3 up to 15 tau with what the paper leaves unstated, one thing at a time and some together: medians over {seeds} networks (seeds from \
              {SEARCH}); in bold the one taken for RFLO"

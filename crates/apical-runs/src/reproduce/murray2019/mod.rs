@@ -36,6 +36,7 @@ pub(super) const THIS: Paper = Paper {
         "4",
         "reference",
     ],
+    in_turn: false,
     size,
     reproduce,
 };

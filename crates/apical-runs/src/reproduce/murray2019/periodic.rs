@@ -10,7 +10,7 @@ use apical::task::TaskSpec;
 
 use super::lab::{Lab, OneTrial, Outcome, WORST};
 use super::{Part, Section, decimal, logarithms, quartiles_text};
-use crate::claims::{Claim, Verdict, measured};
+use crate::claims::{Claim, Takes, Verdict, measured};
 use crate::figure::{Band, Colour, Curve, Level, Panel, Weight};
 use crate::reproduce::{Choice, Report};
 use crate::statistics::{Spread, paired, permutation_p, quantile, rank_correlation};
@@ -365,7 +365,7 @@ impl Study {
         );
         Section {
             reports: vec![Report {
-                name: "grid",
+                name: "grid".into(),
                 title: format!(
                     "Search over the published grid; chosen: least median over {seeds} networks (seeds from {SEARCH}, none of \
                      them judged) of the mean loss of the last hundredth of the trials, losses above 1 counting as 1"
@@ -448,7 +448,7 @@ impl Study {
                 decimal(medians[1])
             ),
             verdict: if idle {
-                Verdict::Inconclusive
+                Verdict::NotTestable(Takes::Training)
             } else {
                 judged.verdict
             },
@@ -853,7 +853,7 @@ impl Study {
             let verdict = match (p < 0.05, rho < 0.0) {
                 (true, true) => Verdict::Reproduced,
                 (true, false) => Verdict::NotReproduced,
-                _ => Verdict::Inconclusive,
+                _ => Verdict::NotTestable(Takes::More),
             };
             claims.push(Claim {
                 id: format!("2s3.{id}"),
@@ -945,7 +945,7 @@ impl Study {
                     n: last.len(),
                     verdict: match within {
                         // A few trials have nothing to say about ten thousand.
-                        _ if self.choice.quick => Verdict::Inconclusive,
+                        _ if self.choice.quick => Verdict::NotTestable(Takes::Training),
                         true => Verdict::Reproduced,
                         false => Verdict::NotReproduced,
                     },
@@ -966,7 +966,7 @@ impl Study {
         Ok(Section {
             claims,
             reports: vec![Report {
-                name: "reference",
+                name: "reference".into(),
                 title: "The same protocol in an independent implementation (double precision, other seeds), and here".into(),
                 on_screen: false,
                 header: header.map(String::from).into(),

@@ -206,7 +206,7 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Section> {
             .map(|e| format!("loss at {}", decimal(e.optimizer.rate))),
     );
     let report = Report {
-        name: "sequence-rates",
+        name: "sequence-rates".into(),
         title: format!(
             "Rates of figure 4, none of which the paper prints; chosen: least median over {} networks (seeds from {SEARCH}) of the \
              late loss, whole sequences after a tenth of their trials",

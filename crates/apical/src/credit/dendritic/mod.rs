@@ -30,7 +30,8 @@ mod spec;
 mod truth;
 
 pub use spec::{
-    DendriticSpec, JacobianSpec, LabelActivation, Normalize, Phases, Regressors, Start, Timing,
+    DendriticSpec, JacobianSpec, JacobianStart, LabelActivation, Normalize, Phases, Regressors,
+    Start, Timing,
 };
 
 use predictor::Predictor;
@@ -543,5 +544,6 @@ fn draw_apical<T: Scalar>(
             init.fill("rule.start", apical, rows.clone(), 0..n, stream)?;
             init.fill("rule.start", apical, rows, n..n + z, stream)
         }
+        Start::Zero => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! J learned as a predictor of the next rate, and the synapses K that carry credit back where J is strictly local.
 
-use super::{JacobianSpec, Normalize, Regressors};
+use super::{JacobianSpec, JacobianStart, Normalize, Regressors};
 use crate::kernel::{
     Buffer, Matrix, Simd, add_outer, add_transposed, padded, product, squared_norm,
 };
@@ -69,14 +69,18 @@ impl<T: Scalar> Predictor<T> {
         network: &Network<T>,
         streams: &Streams,
     ) -> Result<Option<Self>> {
-        let (rate, regressors, decay) = match *spec {
+        let (rate, regressors, decay, start) = match *spec {
             JacobianSpec::Exact {} => return Ok(None),
-            JacobianSpec::Learned { rate, regressors } => (rate, regressors, None),
+            JacobianSpec::Learned {
+                rate,
+                regressors,
+                start,
+            } => (rate, regressors, None, start),
             JacobianSpec::Local {
                 rate,
                 decay,
                 regressors,
-            } => (rate, regressors, Some(decay)),
+            } => (rate, regressors, Some(decay), JacobianStart::Weights),
         };
         let dims = network.dims();
         let (n, batch) = (dims.units, dims.batch);
@@ -91,6 +95,10 @@ impl<T: Scalar> Predictor<T> {
                 feedback,
             });
         }
+        let mut weights = columns(network, 0..n);
+        if start == JacobianStart::Shuffled {
+            shuffle(&mut weights, streams);
+        }
         let context = (regressors == Regressors::All).then(|| Context {
             weights: columns(network, n..dims.pre()),
             inputs: Matrix::zeros(batch, dims.inputs + 1),
@@ -100,7 +108,7 @@ impl<T: Scalar> Predictor<T> {
             dims,
             rate: T::of(rate),
             normalize,
-            weights: columns(network, 0..n),
+            weights,
             context,
             local,
             rate_before: Matrix::zeros(batch, n),
@@ -278,6 +286,18 @@ impl<T: Scalar> Context<T> {
 }
 
 /// Columns of the weights of the first current.
+/// Puts the numbers of J in random places, all orders alike (Fisher & Yates).
+fn shuffle<T: Scalar>(weights: &mut Matrix<T>, streams: &Streams) {
+    let mut stream = streams.stream("jacobian", 1);
+    let n = weights.columns();
+    for k in (1..n * n).rev() {
+        let other = ((stream.uniform() * (k + 1) as f64) as usize).min(k);
+        let value = weights.row(k / n)[k % n];
+        weights.row_mut(k / n)[k % n] = weights.row(other / n)[other % n];
+        weights.row_mut(other / n)[other % n] = value;
+    }
+}
+
 fn columns<T: Scalar>(network: &Network<T>, columns: std::ops::Range<usize>) -> Matrix<T> {
     let n = network.dims().units;
     let mut matrix = Matrix::zeros(n, columns.len());

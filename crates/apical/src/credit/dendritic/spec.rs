@@ -77,6 +77,8 @@ pub enum JacobianSpec {
         rate: f64,
         /// From what the next rate is predicted.
         regressors: Regressors,
+        /// What J is at the start; it stays so at rate 0.
+        start: JacobianStart,
     },
     /// A predictor P and a feedback array K of its own, each with decay: strictly local.
     Local {
@@ -87,6 +89,17 @@ pub enum JacobianSpec {
         /// From what the next rate is predicted.
         regressors: Regressors,
     },
+}
+
+/// What a learned J is at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JacobianStart {
+    /// W_rec, as published.
+    #[default]
+    Weights,
+    /// The numbers of W_rec in random places: a control.
+    Shuffled,
 }
 
 /// From what J predicts the next rate.
@@ -104,6 +117,7 @@ impl Default for JacobianSpec {
         JacobianText::Learned {
             rate: None,
             regressors: None,
+            start: JacobianStart::Weights,
         }
         .read(Normalize::Power)
     }
@@ -170,6 +184,8 @@ pub enum Start {
     Joint,
     /// N(0, 1/n) from rates, N(0, 1/n_out) from labels, no bias (scripts of 2018).
     Split,
+    /// 0 throughout: no credit until A has learned, and none ever at rate 0.
+    Zero,
 }
 
 /// The settings as a text gives them; those that came later are written only where they say something new.
@@ -207,9 +223,14 @@ impl From<DendriticSpec> for Text {
             horizon: Some(spec.horizon),
             jacobian: Some(match spec.jacobian {
                 JacobianSpec::Exact {} => JacobianText::Exact {},
-                JacobianSpec::Learned { rate, regressors } => JacobianText::Learned {
+                JacobianSpec::Learned {
+                    rate,
+                    regressors,
+                    start,
+                } => JacobianText::Learned {
                     rate: Some(rate),
                     regressors: said(regressors),
+                    start,
                 },
                 JacobianSpec::Local {
                     rate,
@@ -258,6 +279,8 @@ enum JacobianText {
         rate: Option<f64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         regressors: Option<Regressors>,
+        #[serde(default, skip_serializing_if = "is_published")]
+        start: JacobianStart,
     },
     Local {
         rate: Option<f64>,
@@ -265,6 +288,10 @@ enum JacobianText {
         #[serde(skip_serializing_if = "Option::is_none")]
         regressors: Option<Regressors>,
     },
+}
+
+fn is_published(start: &JacobianStart) -> bool {
+    *start == JacobianStart::Weights
 }
 
 impl JacobianText {
@@ -287,9 +314,14 @@ impl JacobianText {
         };
         match self {
             Self::Exact {} => JacobianSpec::Exact {},
-            Self::Learned { rate, regressors } => JacobianSpec::Learned {
+            Self::Learned {
+                rate,
+                regressors,
+                start,
+            } => JacobianSpec::Learned {
                 rate: or(rate, LEARNED_RATE),
                 regressors: from(regressors),
+                start,
             },
             Self::Local {
                 rate,
@@ -314,6 +346,7 @@ impl DendriticSpec {
             jacobian: JacobianSpec::Learned {
                 rate: PUBLISHED,
                 regressors: Regressors::Rates,
+                start: JacobianStart::Weights,
             },
             label_activation: LabelActivation::Tanh,
             refresh: 5,

@@ -1,46 +1,90 @@
 //! A paper's claims as rows: what was claimed, by whom, what was measured, and whether the numbers bear it out.
 //!
-//! Verdicts follow from the numbers alone. A claim says that some quantity, measured once a seed, lies below or above
-//! a threshold; it is reproduced if the mean does so by more than two standard errors, not reproduced if it lies on the
-//! other side by more than two, and inconclusive in between.
+//! Verdicts follow from the numbers alone. Claims of a [`sheet`] are judged by how many seeds do what is claimed, look
+//! after look until that is decided ([`sequential`], [`study`]). Others say that some quantity, measured once a seed, lies
+//! below or above a threshold: reproduced if the mean does so by more than two standard errors, not reproduced if it lies
+//! on the other side by more than two. What is decided by neither says what deciding it would take.
+
+mod measure;
+pub mod sequential;
+pub mod sheet;
+pub mod study;
+
+pub use measure::Measure;
 
 use serde::Serialize;
 
 use crate::statistics::Spread;
 
 /// What the numbers say of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The numbers bear the claim out.
     Reproduced,
     /// The numbers contradict the claim.
     NotReproduced,
     /// The numbers do not decide.
-    Inconclusive,
+    NotTestable(Takes),
 }
+
+/// What it would take to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// So many seeds in all, for nine chances in ten.
+    Seeds(u64),
+    /// So many times the seeds.
+    Times(u64),
+    /// Time: no seed was done.
+    Time,
+    /// Longer training, or larger networks: what is compared has not learned.
+    Training,
+    /// More than can be said: what was seen lies on the threshold, or a single value tells no spread.
+    More,
+}
+
+/// Of chances to decide a second time: 2 standard errors, and what a normal exceeds with a tenth.
+const REACH: f64 = 2.0 + 1.282;
 
 impl Verdict {
     /// As it is printed.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Reproduced => "reproduced",
-            Self::NotReproduced => "not reproduced",
-            Self::Inconclusive => "inconclusive",
+    pub fn text(self) -> String {
+        let takes = match self {
+            Self::Reproduced => return "reproduced".into(),
+            Self::NotReproduced => return "not reproduced".into(),
+            Self::NotTestable(takes) => takes,
+        };
+        match takes {
+            Takes::Seeds(seeds) => format!("not testable here (about {seeds} seeds)"),
+            Takes::Times(times) => format!("not testable here (about {times} times the seeds)"),
+            Takes::Time => "not testable here (more time)".into(),
+            Takes::Training => "not testable here (longer training)".into(),
+            Takes::More => "not testable here (more seeds than can be said)".into(),
         }
+    }
+
+    /// Whether the numbers decide.
+    pub fn is_decided(self) -> bool {
+        !matches!(self, Self::NotTestable(_))
+    }
+
+    /// Of a mean that is `apart` from its threshold, by its standard error.
+    fn open(apart: f64, error: f64) -> Self {
+        let times = (REACH * error / apart).powi(2).ceil();
+        Self::NotTestable(match times.is_finite() && times < 1e4 {
+            true => Takes::Times((times as u64).max(2)),
+            false => Takes::More,
+        })
     }
 
     /// Of a quantity that is claimed to lie below `threshold`.
     pub fn below(spread: &Spread, threshold: f64) -> Self {
         let margin = 2.0 * spread.error;
-        if !margin.is_finite() || !spread.mean.is_finite() {
-            Self::Inconclusive
-        } else if spread.mean + margin < threshold {
+        if spread.mean + margin < threshold {
             Self::Reproduced
         } else if spread.mean - margin > threshold {
             Self::NotReproduced
         } else {
-            Self::Inconclusive
+            Self::open(spread.mean - threshold, spread.error)
         }
     }
 
@@ -51,7 +95,7 @@ impl Verdict {
         } else if low > 0.0 {
             Self::NotReproduced
         } else {
-            Self::Inconclusive
+            Self::open(0.5 * (low + high), 0.25 * (high - low))
         }
     }
 
@@ -62,7 +106,8 @@ impl Verdict {
         } else if low > margin || high < -margin {
             Self::NotReproduced
         } else {
-            Self::Inconclusive
+            let apart = margin - (0.5 * (low + high)).abs();
+            Self::open(apart, 0.25 * (high - low))
         }
     }
 
@@ -82,7 +127,7 @@ impl Verdict {
         } else if share <= 0.05 {
             Self::NotReproduced
         } else {
-            Self::Inconclusive
+            Self::NotTestable(Takes::More)
         }
     }
 }
@@ -112,7 +157,7 @@ pub struct Claim {
 }
 
 fn verdict_text<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(verdict.text())
+    serializer.serialize_str(&verdict.text())
 }
 
 /// All claims of a paper.
@@ -127,6 +172,12 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// How many rows the numbers decide.
+    pub fn decided(&self) -> usize {
+        let rows = self.claims.iter();
+        rows.filter(|claim| claim.verdict.is_decided()).count()
+    }
+
     /// A Markdown table of the claims.
     pub fn to_markdown(&self) -> String {
         let mut text =
@@ -173,7 +224,7 @@ pub(crate) fn measured(spread: &Spread) -> Claim {
             spread.deviation, spread.error, spread.median
         ),
         n: spread.n,
-        verdict: Verdict::Inconclusive,
+        verdict: Verdict::NotTestable(Takes::More),
     }
 }
 
@@ -201,9 +252,10 @@ mod tests {
             Verdict::below(&spread(0.60, 0.04), 0.5),
             Verdict::NotReproduced
         );
+        // 3.282 · 0.04 / 0.05, squared.
         assert_eq!(
             Verdict::below(&spread(0.45, 0.04), 0.5),
-            Verdict::Inconclusive
+            Verdict::NotTestable(Takes::Times(7))
         );
         assert_eq!(
             Verdict::above(&spread(0.60, 0.04), 0.5),
@@ -215,14 +267,14 @@ mod tests {
         );
         assert_eq!(
             Verdict::below(&Spread::of(&[0.1]), 0.5),
-            Verdict::Inconclusive
+            Verdict::NotTestable(Takes::More)
         );
         let shares = [0.96, 0.5, 0.01].map(Verdict::share);
         assert_eq!(
             shares,
             [
                 Verdict::Reproduced,
-                Verdict::Inconclusive,
+                Verdict::NotTestable(Takes::More),
                 Verdict::NotReproduced
             ]
         );
