@@ -75,6 +75,9 @@ fn condition_table(name: &str, records: &[SeedRecord]) -> Table {
     table
 }
 
+/// Seeds of a figure: those of the first look.
+const SHOWN: usize = 20;
+
 /// What is known of the past, by its least cross-entropy on Add.
 const BOUNDS: [(f64, &str); 3] = [
     (0.6616, "nothing known"),
@@ -99,7 +102,7 @@ fn figure(study: &Study) -> Figure {
     };
     let mut seeds = usize::MAX;
     for (name, label, colour) in conditions {
-        let records = study.records(name);
+        let records = shown(study, name);
         seeds = seeds.min(records.len());
         let tests = records.iter().map(|record| record.tests.column(TRUE_LOSS));
         let steps = records
@@ -138,7 +141,7 @@ fn traces(study: &Study) -> Figure {
                 (format!("{name}-frozen"), "W frozen", Colour::Vermilion),
                 (name.into(), "published rule", Colour::Blue),
             ] {
-                let curves = study.records(&condition).iter();
+                let curves = shown(study, &condition).iter();
                 let curves: Vec<_> = curves.filter_map(|record| record.curve(quantity)).collect();
                 let steps = curves.first().map_or(&[][..], |curve| &curve.steps);
                 let values: Vec<_> = curves.iter().map(|curve| curve.values.clone()).collect();
@@ -149,7 +152,7 @@ fn traces(study: &Study) -> Figure {
             }
         }
     }
-    let seeds = study.records("lags46").len();
+    let seeds = shown(study, "lags46").len();
     Figure {
         title: format!(
             "Marschall, Cho & Savin 2019, Figure 1D, with a control ({seeds} seeds: median, middle half)"
@@ -157,6 +160,11 @@ fn traces(study: &Study) -> Figure {
         panels,
         columns: 3,
     }
+}
+
+fn shown<'a>(study: &'a Study, name: &str) -> &'a [SeedRecord] {
+    let records = study.records(name);
+    &records[..records.len().min(SHOWN)]
 }
 
 /// Place of `held_out_true_loss` in a test.
