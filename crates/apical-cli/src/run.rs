@@ -82,17 +82,17 @@ impl Arguments {
 
     fn go_on(&self, out: &Path) -> Result<(RunDir, Experiment)> {
         let (dir, kept) = RunDir::open(out, &command_line())?;
-        let experiment = match &self.experiment {
-            Some(name) => experiment::load(name, &self.all_changes())?,
+        let experiment = self.told(match &self.experiment {
+            Some(name) => experiment::load_with_warning(name, &self.all_changes())?,
             None => kept.experiment(&self.all_changes())?,
-        };
+        });
         dir.go_on(&kept, &experiment)?;
         Ok((dir, experiment))
     }
 
     fn begin(&self) -> Result<(RunDir, Experiment)> {
         let name = self.experiment.as_deref().unwrap_or_default();
-        let experiment = experiment::load(name, &self.all_changes())?;
+        let experiment = self.told(experiment::load_with_warning(name, &self.all_changes())?);
         let folder = self.claim(name)?;
         let dir = RunDir::create(folder, &experiment, &self.environment(&experiment))?;
         Ok((dir, experiment))
@@ -102,10 +102,10 @@ impl Arguments {
         let origin = Origin::open(from)?;
         let mut changes = origin.changes();
         changes.extend(self.all_changes());
-        let experiment = match &self.experiment {
-            Some(name) => experiment::load(name, &changes)?,
+        let experiment = self.told(match &self.experiment {
+            Some(name) => experiment::load_with_warning(name, &changes)?,
             None => origin.settings().experiment(&changes)?,
-        };
+        });
         let start = origin.start(&experiment)?;
         let folder = self.claim(&format!("{}-on", origin.name()))?;
         let environment = self.environment(&experiment);
@@ -120,6 +120,14 @@ impl Arguments {
             ));
         }
         Ok((dir, experiment))
+    }
+
+    /// The experiment, once its warning is told.
+    fn told(&self, (experiment, warning): (Experiment, Option<String>)) -> Experiment {
+        if let (false, Some(warning)) = (self.quiet, warning) {
+            tell(&format!("warning: {warning}"));
+        }
+        experiment
     }
 
     /// The folder asked for, or a new one called after `name`.
