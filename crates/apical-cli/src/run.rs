@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use apical::Experiment;
+use apical_runs::chance::{Part, chance};
 use apical_runs::experiment;
 use apical_runs::folder::RunFolder;
 use apical_runs::record::{Curve, Ending, SeedRecord};
@@ -223,15 +224,24 @@ fn warn(records: &[SeedRecord]) {
 
 fn summary(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) -> String {
     let mut text = String::new();
+    let seeds: Vec<u64> = records.iter().map(|record| record.seed).collect();
     let mut line = |name: &str, values: Vec<f64>| {
         let spread = Spread::of(&values);
+        let part = match name {
+            "accuracy" => Some(Part::Train),
+            "held-out accuracy" => Some(Part::Test),
+            _ => None,
+        };
+        // A task that was built for the run is built again.
+        let chance = part.and_then(|part| chance(experiment, &seeds, part).ok().flatten());
+        let chance = chance.map_or(String::new(), |chance| format!("; chance {chance:.4}"));
         if spread.n > 1 {
             text.push_str(&format!(
-                "{name:<28} {:.4} (sd {:.4}, {} seeds)\n",
+                "{name:<28} {:.4} (sd {:.4}, {} seeds){chance}\n",
                 spread.mean, spread.deviation, spread.n
             ));
         } else if spread.mean.is_finite() {
-            text.push_str(&format!("{name:<28} {:.4}\n", spread.mean));
+            text.push_str(&format!("{name:<28} {:.4}{chance}\n", spread.mean));
         }
     };
     let recorded = records.first().map_or(&[][..], |record| &record.curves);

@@ -274,6 +274,31 @@ fn progress_goes_to_standard_error_and_the_summary_to_standard_output() {
 }
 
 #[test]
+fn an_accuracy_is_printed_with_its_chance_level() {
+    let folder = tempdir().unwrap();
+    let line = |out: &str, name: &str| {
+        let found = out.lines().find(|line| line.starts_with(name));
+        found
+            .unwrap_or_else(|| panic!("no {name} in {out}"))
+            .to_string()
+    };
+    let ran = apical(folder.path(), &format!("{SHORT} --out a")).ok();
+    let held_out = line(&ran.out, "held-out accuracy");
+    assert!(held_out.ends_with("2 seeds); chance 0.6250"), "{held_out}");
+    let xor = "run liu2022/xor --seeds 1 --steps 4000 --set network.units=8 --set batch=2 --set evaluate.steps=4000";
+    let recorded = "--set monitor=[{quantity=loss},{quantity=accuracy}]";
+    let ran = apical(folder.path(), &format!("{xor} {recorded} --out b")).ok();
+    for name in ["held-out accuracy", "accuracy"] {
+        let line = line(&ran.out, name);
+        let (_, chance) = line.split_once("; chance ").expect("a chance level");
+        let chance: f64 = chance.parse().unwrap();
+        assert!((0.5..0.9).contains(&chance), "{line}");
+    }
+    let squared = format!("{SHORT} --set loss.kind=mean_squared_error --out c");
+    assert!(!apical(folder.path(), &squared).ok().out.contains("chance"));
+}
+
+#[test]
 fn a_squared_error_is_not_compared_with_bounds_in_nats() {
     let folder = tempdir().unwrap();
     let loss = "--set loss.kind=mean_squared_error";
