@@ -232,7 +232,7 @@ fn summary(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) -> Str
             "held-out accuracy" => Some(Part::Test),
             _ => None,
         };
-        // A task that was built for the run is built again.
+        // No error is hidden: the run has built the same task.
         let chance = part.and_then(|part| chance(experiment, &seeds, part).ok().flatten());
         let chance = chance.map_or(String::new(), |chance| format!("; chance {chance:.4}"));
         if spread.n > 1 {

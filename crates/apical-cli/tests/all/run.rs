@@ -285,8 +285,8 @@ fn an_accuracy_is_printed_with_its_chance_level() {
     let ran = apical(folder.path(), &format!("{SHORT} --out a")).ok();
     let held_out = line(&ran.out, "held-out accuracy");
     assert!(held_out.ends_with("2 seeds); chance 0.6250"), "{held_out}");
-    let xor = "run liu2022/xor --seeds 1 --steps 4000 --set network.units=8 --set batch=2 --set evaluate.steps=4000";
-    let recorded = "--set monitor=[{quantity=loss},{quantity=accuracy}]";
+    let xor = "run liu2022/xor --seeds 1 --steps 3600 --set network.units=8 --set batch=8 --set evaluate.steps=3600";
+    let recorded = "--set monitor=[{quantity=loss},{quantity=accuracy,every=900}]";
     let ran = apical(folder.path(), &format!("{xor} {recorded} --out b")).ok();
     for name in ["held-out accuracy", "accuracy"] {
         let line = line(&ran.out, name);
