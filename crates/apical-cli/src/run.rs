@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use apical::Experiment;
+use apical_runs::chance::{Part, chance};
 use apical_runs::experiment;
 use apical_runs::folder::RunFolder;
 use apical_runs::record::{Curve, Ending, SeedRecord};
@@ -82,17 +83,17 @@ impl Arguments {
 
     fn go_on(&self, out: &Path) -> Result<(RunDir, Experiment)> {
         let (dir, kept) = RunDir::open(out, &command_line())?;
-        let experiment = match &self.experiment {
-            Some(name) => experiment::load(name, &self.all_changes())?,
+        let experiment = self.told(match &self.experiment {
+            Some(name) => experiment::load_with_warning(name, &self.all_changes())?,
             None => kept.experiment(&self.all_changes())?,
-        };
+        });
         dir.go_on(&kept, &experiment)?;
         Ok((dir, experiment))
     }
 
     fn begin(&self) -> Result<(RunDir, Experiment)> {
         let name = self.experiment.as_deref().unwrap_or_default();
-        let experiment = experiment::load(name, &self.all_changes())?;
+        let experiment = self.told(experiment::load_with_warning(name, &self.all_changes())?);
         let folder = self.claim(name)?;
         let dir = RunDir::create(folder, &experiment, &self.environment(&experiment))?;
         Ok((dir, experiment))
@@ -102,10 +103,10 @@ impl Arguments {
         let origin = Origin::open(from)?;
         let mut changes = origin.changes();
         changes.extend(self.all_changes());
-        let experiment = match &self.experiment {
-            Some(name) => experiment::load(name, &changes)?,
+        let experiment = self.told(match &self.experiment {
+            Some(name) => experiment::load_with_warning(name, &changes)?,
             None => origin.settings().experiment(&changes)?,
-        };
+        });
         let start = origin.start(&experiment)?;
         let folder = self.claim(&format!("{}-on", origin.name()))?;
         let environment = self.environment(&experiment);
@@ -120,6 +121,14 @@ impl Arguments {
             ));
         }
         Ok((dir, experiment))
+    }
+
+    /// The experiment, once its warning is told.
+    fn told(&self, (experiment, warning): (Experiment, Option<String>)) -> Experiment {
+        if let (false, Some(warning)) = (self.quiet, warning) {
+            tell(&format!("warning: {warning}"));
+        }
+        experiment
     }
 
     /// The folder asked for, or a new one called after `name`.
@@ -215,15 +224,24 @@ fn warn(records: &[SeedRecord]) {
 
 fn summary(experiment: &Experiment, records: &[SeedRecord], dir: &RunDir) -> String {
     let mut text = String::new();
+    let seeds: Vec<u64> = records.iter().map(|record| record.seed).collect();
     let mut line = |name: &str, values: Vec<f64>| {
         let spread = Spread::of(&values);
+        let part = match name {
+            "accuracy" => Some(Part::Train),
+            "held-out accuracy" => Some(Part::Test),
+            _ => None,
+        };
+        // No error is hidden: the run has built the same task.
+        let chance = part.and_then(|part| chance(experiment, &seeds, part).ok().flatten());
+        let chance = chance.map_or(String::new(), |chance| format!("; chance {chance:.4}"));
         if spread.n > 1 {
             text.push_str(&format!(
-                "{name:<28} {:.4} (sd {:.4}, {} seeds)\n",
+                "{name:<28} {:.4} (sd {:.4}, {} seeds){chance}\n",
                 spread.mean, spread.deviation, spread.n
             ));
         } else if spread.mean.is_finite() {
-            text.push_str(&format!("{name:<28} {:.4}\n", spread.mean));
+            text.push_str(&format!("{name:<28} {:.4}{chance}\n", spread.mean));
         }
     };
     let recorded = records.first().map_or(&[][..], |record| &record.curves);

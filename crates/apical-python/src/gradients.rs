@@ -301,12 +301,12 @@ fn compute<'py, T: Number + Default>(
         noise.inject(values);
     }
 
-    let numbered = |rule: &dyn Rule<T>| -> Vec<usize> {
+    let per_step = |rule: &dyn Rule<T>| -> Vec<usize> {
         let all = 0..rule.probes().len();
-        all.filter(|k| matches!(rule.probe(*k), Probe::Number(_)))
+        all.filter(|k| !matches!(rule.probe(*k), Probe::Matrix(_)))
             .collect()
     };
-    let probes = numbered(&*rule);
+    let probes = per_step(&*rule);
     let mut records = Records::<T> {
         probes: vec![Vec::new(); probes.len()],
         ..Records::default()
@@ -347,8 +347,10 @@ fn compute<'py, T: Number + Default>(
             records.predictions.extend_from_slice(&prediction);
             records.signals.extend_from_slice(&signal[..n]);
             for (values, k) in records.probes.iter_mut().zip(&probes) {
-                if let Probe::Number(value) = rule.probe(*k) {
-                    values.push(value);
+                match rule.probe(*k) {
+                    Probe::Number(value) => values.push(value),
+                    Probe::Vector(vector) => values.extend(vector.iter().map(|v| v.f64())),
+                    Probe::Matrix(_) => {}
                 }
             }
         }
@@ -374,7 +376,13 @@ fn compute<'py, T: Number + Default>(
         result.set_item(name, array(py, values, &[steps, width])?)?;
     }
     for (values, k) in records.probes.into_iter().zip(probes) {
-        result.set_item(rule.probes()[k], PyArray1::from_vec(py, values))?;
+        let name = rule.probes()[k];
+        match rule.probe(k) {
+            Probe::Vector(vector) => {
+                result.set_item(name, array(py, &values, &[steps, vector.len()])?)?;
+            }
+            _ => result.set_item(name, PyArray1::from_vec(py, values))?,
+        }
     }
     Ok(result)
 }

@@ -88,6 +88,20 @@ def test_per_step_gradients(file, key):
             np.testing.assert_allclose(got[name], golden[f"{key}/{name}"], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("key", ["dni_a", "dni_b"])
+def test_the_distal_voltage_its_target_and_rate_are_shown(file, key):
+    golden = load(file)
+    rule, given = arguments(golden, key)
+    got = apical.gradients(network(golden), rule, golden["x"], golden["y"], loss=loss(file), **given)
+    error = got["V_A"][:-1] - got["V_A_target"][1:]
+    np.testing.assert_allclose(0.5 * (error**2).mean(1), golden[f"{key}/A_loss"][1:], rtol=1e-10, atol=1e-10)
+    # A_slow is refreshed after the fifth step: until then it is the start.
+    label = np.hstack([got["rates"], golden["y"], np.ones((len(golden["y"]), 1))])[:5]
+    distal = label @ golden["dni/A0"].T
+    np.testing.assert_allclose(got["r_distal"][:5], np.tanh(distal) if key == "dni_b" else distal, rtol=1e-10)
+
+
 def test_the_comparison_can_fail():
     golden = load(FILES[0])
     got = apical.gradients(network(golden), "rtrl", golden["x"], golden["y"], feedback=golden["W_FB"].T)

@@ -352,3 +352,19 @@ def test_predictions_have_the_axes_of_targets(rng):
     one = apical.Learner(apical.Network(2, 1, 4), loss=MSE, batch=3)
     assert one.predict(rng.normal(size=(2, 5, 3, 2))).shape == (2, 5, 3, 1)
     assert one.predict(rng.normal(size=(5, 3, 2))).shape == (5, 3, 1)
+
+
+def test_two_compartments_have_states_currents_and_a_record_of_their_own():
+    neuron = apical.neurons.two_compartment(coupling=0.2, phase=3)
+    network = apical.Network(2, 2, units=4, neuron=neuron, seed=1)
+    assert network.W_rec.shape == (8, 4)
+    learner = apical.Learner(network, "dendritic")
+    names = ["state[0]", "state[7]", "V_A[3]", "V_A_target[3]", "r_distal.norm"]
+    history = learner.run(apical.tasks.add(lags=[1, 2]), steps=50, monitors=names, every=1, progress=False)
+    assert learner.state.shape == (2, 4)
+    assert history["state[7]"][-1] == learner.state[1, 3]
+    for name in names:
+        values = history[name]
+        assert len(values) == 50 and np.isfinite(values).all() and np.ptp(values) > 0
+    with pytest.raises(ValueError, match="network.neuron.coupling: got 2, expected a number in"):
+        apical.Network(2, 2, neuron=apical.neurons.two_compartment(coupling=2.0))

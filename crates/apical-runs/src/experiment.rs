@@ -1,13 +1,13 @@
 //! Find an experiment by name or file, change it from the command line, and say what was mistyped.
 
 mod explain;
+mod recorded;
 mod set;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use apical::Experiment;
-use apical::monitor::MonitorSpec;
 use apical::shown::{around, sentence};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -105,10 +105,20 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
 /// experiment, with the data its task names.
 ///
+/// A quantity that the file records and the changed settings lack, such as `J_loss` of another rule, is left out.
+///
 /// # Errors
 /// A name that is neither, a file that cannot be read, a syntax error, an unknown key or value (the nearest
 /// known one is suggested), or a setting that cannot work.
 pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
+    Ok(load_with_warning(name, changes)?.0)
+}
+
+/// As [`load`], with a warning that names the quantities left out, if there are any.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_warning(name: &str, changes: &[String]) -> Result<(Experiment, Option<String>)> {
     let built_in = BUILT_IN.iter().any(|known| known.name == name);
     // A file is the place from which the files it names may be found.
     let folder = Path::new(name).parent().filter(|_| !built_in);
@@ -127,10 +137,10 @@ pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, changes: &[String]) -> Result<Experiment> {
-    parse_in(text, changes, None)
+    Ok(parse_in(text, changes, None)?.0)
 }
 
-/// As [`parse`], where the files that `text` names may be found from `folder` too.
+/// As [`load_with_warning`] from TOML text, where the files that it names may be found from `folder` too.
 ///
 /// # Errors
 /// As [`load`].
@@ -138,25 +148,19 @@ pub(crate) fn parse_in(
     text: &str,
     changes: &[String],
     folder: Option<&Path>,
-) -> Result<Experiment> {
+) -> Result<(Experiment, Option<String>)> {
     let mut experiment = parse_unchecked(text, changes)?;
     if let Some(folder) = folder {
         data_paths::complete(&mut experiment.task, text, folder);
     }
     data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
-    // What one rule lets record means nothing to another.
-    if !changes.is_empty()
-        && let Ok(before) = toml::from_str::<Experiment>(text)
-        && before.rule.info().name != experiment.rule.info().name
-        && before.monitor == experiment.monitor
-    {
-        let learner = experiment.learner_without_start::<f32>(experiment.seed)?;
-        let known = |monitor: &MonitorSpec| learner.find(&monitor.quantity).is_ok();
-        experiment.monitor.retain(known);
-    }
+    let warning = match changes {
+        [] => None,
+        _ => recorded::leave_out(&mut experiment, text),
+    };
     experiment.check()?;
-    Ok(experiment)
+    Ok((experiment, warning))
 }
 
 /// As [`parse`], without looking whether the settings can work together; a task of one's own data has none yet.

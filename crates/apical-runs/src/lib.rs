@@ -1,6 +1,7 @@
 //! Run experiments and keep what they give: folders, tables, checkpoints, figures and reproductions.
 #![deny(missing_docs)]
 
+pub mod chance;
 pub mod checkpoint_file;
 mod checkpoints;
 pub mod claims;

@@ -115,11 +115,11 @@ impl Settings {
         Self { text, folder }
     }
 
-    /// The experiment, with `key = value` changes and the data its task names.
+    /// The experiment, with `key = value` changes and the data its task names, and what [`experiment::load_with_warning`] warns of.
     ///
     /// # Errors
     /// As [`experiment::load`].
-    pub fn experiment(&self, changes: &[String]) -> Result<Experiment> {
+    pub fn experiment(&self, changes: &[String]) -> Result<(Experiment, Option<String>)> {
         experiment::parse_in(&self.text, changes, Some(&self.folder))
     }
 }

@@ -142,6 +142,20 @@ fn every_rule_has_its_page_with_the_table_of_the_program_and_its_commands_run() 
 }
 
 #[test]
+fn the_page_of_the_neurons_lists_them_and_its_commands_run() {
+    assert!(run_all("docs/neurons.md") >= 3);
+    let text = std::fs::read_to_string(root().join("docs/neurons.md")).unwrap();
+    for info in apical::neuron::NEURONS {
+        let row = format!("| `{}` | {}, {} |", info.name, info.states, info.currents);
+        assert!(text.contains(&row), "{row}");
+        for option in info.options.split(", ") {
+            let option = option.split(" = ").next().unwrap();
+            assert!(text.contains(&format!("`{option} = ")), "{option}");
+        }
+    }
+}
+
+#[test]
 fn results_of_2020_run() {
     assert!(run_all("docs/results/marschall2020.md") >= 3);
 }
@@ -201,6 +215,7 @@ fn links_lead_somewhere() {
         "docs/results/liu2022.md",
         "docs/speed.md",
         "docs/python.md",
+        "docs/neurons.md",
     ];
     let documents = documents.into_iter().map(String::from);
     for document in documents

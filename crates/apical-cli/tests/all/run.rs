@@ -142,16 +142,99 @@ fn options_take_effect() {
 }
 
 #[test]
-fn another_rule_drops_the_quantities_it_does_not_have() {
+fn a_changed_rule_leaves_out_what_it_cannot_record_and_says_so() {
     let folder = tempdir().unwrap();
-    let header = |rule: &str| {
-        let line = format!("{SHORT} --set rule.kind={rule} --set network.units=4 --out {rule}");
-        apical(folder.path(), &line).ok();
-        csv(folder.path().join(rule).join("metrics.csv"))[0][2..].join(" ")
-    };
-    assert!(header("dendritic").starts_with("loss A_loss J_loss held_out_loss"));
-    for rule in ["rtrl", "readout_only"] {
-        assert!(header(rule).starts_with("loss held_out_loss"), "{rule}");
+    let small = format!("{SHORT} --set network.units=4");
+    let header = |out: &str| csv(folder.path().join(out).join("metrics.csv"))[0][2..].join(" ");
+    let exact = "--set rule.jacobian.kind=exact";
+    for (set, columns, left_out) in [
+        (
+            "--set rule.rate=0.02",
+            "loss A_loss J_loss held_out_loss",
+            "",
+        ),
+        (
+            exact,
+            "loss A_loss held_out_loss",
+            "`J_loss` of the experiment is",
+        ),
+        (
+            "--set rule.kind=rtrl",
+            "loss held_out_loss",
+            "`A_loss`, `J_loss` of the experiment are",
+        ),
+        (
+            "--set rule.kind=readout_only",
+            "loss held_out_loss",
+            "`A_loss`, `J_loss` of the experiment are",
+        ),
+    ] {
+        let ran = apical(folder.path(), &format!("{small} {set} --out r")).ok();
+        assert!(header("r").starts_with(columns), "{set}: {}", header("r"));
+        let warning = format!("warning: monitor.quantity: {left_out} not recorded");
+        assert_eq!(
+            ran.err.contains("monitor"),
+            !left_out.is_empty(),
+            "{}",
+            ran.err
+        );
+        assert!(
+            left_out.is_empty() || ran.err.contains(&warning),
+            "{}",
+            ran.err
+        );
+        let silent = apical(folder.path(), &format!("{small} {set} --out q --quiet")).ok();
+        assert_eq!(silent.err, "");
+        assert_eq!(header("q"), header("r"));
+        for out in ["r", "q"] {
+            std::fs::remove_dir_all(folder.path().join(out)).unwrap();
+        }
+    }
+
+    // A run from the checkpoints of another, and one that goes on, warn in the same way.
+    apical(folder.path(), &format!("{small} --out a")).ok();
+    let on = "run --from a --steps 1200 --set rule.jacobian.kind=exact --out b";
+    let ran = apical(folder.path(), on).ok();
+    assert!(
+        ran.err.contains("warning: monitor.quantity: `J_loss`"),
+        "{}",
+        ran.err
+    );
+    assert!(header("b").starts_with("loss A_loss held_out_loss"));
+    apical(folder.path(), &format!("{small} {exact} --out c")).ok();
+    let longer = small.replace("--steps 1000", "--steps 1500");
+    let ran = apical(folder.path(), &format!("{longer} {exact} --out c --resume")).ok();
+    assert!(
+        ran.err.contains("warning: monitor.quantity: `J_loss`"),
+        "{}",
+        ran.err
+    );
+
+    let compare = "compare marschall2019/lags46 --steps 100 --seeds 1 --rules rflo,uoro --out d";
+    apical(folder.path(), &format!("{compare} {exact}")).ok();
+}
+
+#[test]
+fn what_was_asked_for_and_does_not_exist_stays_an_error() {
+    let folder = tempdir().unwrap();
+    let exact = "--set rule.jacobian.kind=exact";
+    let asked = format!("{SHORT} {exact} --set monitor=[{{quantity=J_loss}}] --out r");
+    let parts = [
+        "monitor.quantity: got `J_loss`, expected one of loss,",
+        "A_loss",
+    ];
+    apical(folder.path(), &asked).fails(1, &parts);
+
+    let text = apical(folder.path(), "list marschall2019/lags46").ok().out;
+    let text = text.replace("\"A_loss\"", "\"A_los\"");
+    std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+    for set in ["", exact, "--set rule.kind=rtrl"] {
+        let ran = apical(
+            folder.path(),
+            &format!("run mine.toml --steps 100 {set} --out r"),
+        );
+        ran.fails(1, &["monitor.quantity: got `A_los`, expected one of loss,"]);
+        assert!(!folder.path().join("r").exists());
     }
 }
 
@@ -188,6 +271,31 @@ fn progress_goes_to_standard_error_and_the_summary_to_standard_output() {
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
     let (loud, silent) = (folder.path().join("loud"), folder.path().join("silent"));
     crate::common::assert_same(&results(&loud), &results(&silent));
+}
+
+#[test]
+fn an_accuracy_is_printed_with_its_chance_level() {
+    let folder = tempdir().unwrap();
+    let line = |out: &str, name: &str| {
+        let found = out.lines().find(|line| line.starts_with(name));
+        found
+            .unwrap_or_else(|| panic!("no {name} in {out}"))
+            .to_string()
+    };
+    let ran = apical(folder.path(), &format!("{SHORT} --out a")).ok();
+    let held_out = line(&ran.out, "held-out accuracy");
+    assert!(held_out.ends_with("2 seeds); chance 0.6250"), "{held_out}");
+    let xor = "run liu2022/xor --seeds 1 --steps 3600 --set network.units=8 --set batch=8 --set evaluate.steps=3600";
+    let recorded = "--set monitor=[{quantity=loss},{quantity=accuracy,every=900}]";
+    let ran = apical(folder.path(), &format!("{xor} {recorded} --out b")).ok();
+    for name in ["held-out accuracy", "accuracy"] {
+        let line = line(&ran.out, name);
+        let (_, chance) = line.split_once("; chance ").expect("a chance level");
+        let chance: f64 = chance.parse().unwrap();
+        assert!((0.5..0.9).contains(&chance), "{line}");
+    }
+    let squared = format!("{SHORT} --set loss.kind=mean_squared_error --out c");
+    assert!(!apical(folder.path(), &squared).ok().out.contains("chance"));
 }
 
 #[test]

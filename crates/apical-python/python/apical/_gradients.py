@@ -60,7 +60,8 @@ def gradients(
         everything then; `f_bptt` answers `horizon` - 1 steps late and owes the last ones. The gradient of the trial is
         always rec.sum(0) + rest;
         `loss` (T,), `rates` (T, n), `outputs` (T, outputs), `predictions` (T, outputs), `signals` (T, n): q;
-        and the numbers the rule shows (`A_loss`, `J_loss`), if any.
+        and what the rule shows of each step, if anything: `A_loss`, `J_loss` (T,), and of `dendritic` also `V_A` (T, n): V^A(t),
+        `V_A_target` (T, n): T, of V^A(t - 1), `r_distal` (T, n): f(A_slow [r(t); y*(t); 1]).
 
     Raises
     ------

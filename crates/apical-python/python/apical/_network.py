@@ -29,7 +29,7 @@ class Network:
     units : int
         Recurrent units, n.
     neuron : str or settings of `apical.neurons`
-        "rate" leaks on the rate, "voltage" on the voltage.
+        "rate" leaks on the rate, "voltage" on the voltage, "two_compartment" has a soma and a distal compartment.
     recurrent, input, bias, readout, readout_bias : settings of `apical.init`
         How W_rec, W_in, b_rec, W_out and b_out start.
     output_feedback : settings of `apical.init`, optional

@@ -51,7 +51,7 @@ impl Plan {
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error::io(&path, "read the rules of the comparison", &error))?;
-        let experiment = settings.experiment(&data_paths::among(changes))?;
+        let (experiment, _) = settings.experiment(&data_paths::among(changes))?;
         let Rules { rules } = experiment::read(&text, &path.display().to_string())?;
         let plan = Self { experiment, rules };
         plan.check()?;

@@ -7,7 +7,9 @@ use crate::feedback::FeedbackSpec;
 use crate::kernel::{Matrix, Simd};
 use crate::loss::{Loss, Outputs};
 use crate::network::Network;
-use crate::neuron::{Activation, Layer, Neuron, NeuronSpec, RateSpec, VoltageSpec};
+use crate::neuron::{
+    Activation, Layer, Neuron, NeuronSpec, RateSpec, TwoCompartmentSpec, VoltageSpec,
+};
 use crate::rule::{RuleSpec, Site};
 use crate::stream::{Stream, Streams};
 use crate::synapse::Init;
@@ -288,10 +290,20 @@ impl Case {
             activation,
         });
         let plain = [&rate, &voltage][up_to(2)].clone();
-        let gated = up_to(3) == 0;
+        let (tau_soma, tau_apical) = if alpha < 1.0 { (1.5, 2.5) } else { (0.0, 1.0) };
+        let two_compartment = NeuronSpec::TwoCompartment(TwoCompartmentSpec {
+            tau_soma,
+            tau_apical,
+            phase: 2,
+            coupling: 0.4,
+            inhibition: 0.8,
+            activation,
+        });
+        let kind = up_to(6);
         let neuron = match shape.kind {
             Kind::Gated => None,
-            Kind::Any if gated => None,
+            Kind::Any if kind < 2 => None,
+            Kind::Any if kind == 2 => Some(two_compartment),
             Kind::Any | Kind::Plain => Some(plain),
             Kind::Rate => Some(rate.clone()),
         };
@@ -576,6 +588,12 @@ impl fmt::Display for Case {
                 "voltage ({}, leak {})",
                 word(&format!("{:?}", spec.activation)),
                 spec.leak
+            ),
+            Some(NeuronSpec::TwoCompartment(spec)) => format!(
+                "two_compartment ({}, tau {} and {})",
+                word(&format!("{:?}", spec.activation)),
+                spec.tau_soma,
+                spec.tau_apical
             ),
         };
         let ((inputs, outputs), steps) = (self.sizes, self.data.steps());

@@ -847,6 +847,7 @@ fn linear(case: &Case) -> Case {
     match &mut case.neuron {
         Some(NeuronSpec::Rate(spec)) => spec.activation = Activation::Identity,
         Some(NeuronSpec::Voltage(spec)) => spec.activation = Activation::Identity,
+        Some(NeuronSpec::TwoCompartment(spec)) => spec.activation = Activation::Identity,
         None => {}
     }
     case

@@ -1,6 +1,6 @@
 //! A trace at each synapse: e_ij(t) = own_i(t) e_ij(t−1) + gain_i(t) a_j(t).
 //!
-//! Source: RFLO on a rate unit (Murray 2019, Eqs. 5–6), e-prop on a rate or spiking unit (Bellec et al. 2020), the
+//! Source: RFLO on a rate unit (Murray 2019, Eqs. 5–6), e-prop on units that send a rate (Bellec et al. 2020), the
 //! three-factor rule on a voltage unit (Liu et al. 2022): one rule, three names. Drops: the influence of a synapse
 //! that travels through other units. Exact without recurrent weights.
 //! With S state variables e has S numbers a synapse and `own` is S × S. Shapes: S G n × m for each sample.

@@ -57,7 +57,7 @@ const NAMED: [(&str, Source); 13] = [
 impl Quantity {
     /// Reads a name: a number (`loss`, `accuracy`, `alignment` of W_out with B, or one of the rule's, such as `A_loss`) or an array followed by
     /// `.norm`, `.mean`, `.max` or `[index]`; `rate`, `state`, `output`, `signal`, `gradient`, `W_rec`, `W_in`,
-    /// `b_rec`, `W_out`, `b_out`, or one of the rule's, such as `A`. Activity is that of the first sample.
+    /// `b_rec`, `W_out`, `b_out`, or one of the rule's, such as `A`. Activity is that of the first sample; the states of a unit lie n apart in `state`.
     ///
     /// # Errors
     /// An unknown name; the known ones are listed.
@@ -118,7 +118,8 @@ impl Quantity {
         let of = |matrix: &crate::kernel::Matrix<T>| matrix.rows() * matrix.columns();
         let len = match &self.source {
             Source::Loss | Source::Accuracy | Source::Alignment => 0,
-            Source::Rate | Source::State | Source::Signal => dims.units,
+            Source::Rate | Source::Signal => dims.units,
+            Source::State => dims.states * dims.units,
             Source::Output => dims.outputs,
             Source::Gradient => of(learner.gradient()),
             Source::Parameter(name) => {
@@ -156,7 +157,10 @@ impl Quantity {
             Source::Accuracy => learner.scalars().1,
             Source::Alignment => learner.alignment(),
             Source::Rate => of(&activity.rate[..dims.units]),
-            Source::State => of(&activity.state[..dims.units]),
+            Source::State => {
+                let plane = |s: usize| &activity.state[s * dims.plane()..][..dims.units];
+                self.summarise((0..dims.states).map(plane), dims.units)
+            }
             Source::Output => of(activity.output.row(0)),
             Source::Signal => of(learner.signal()),
             Source::Gradient => self.matrix(learner.gradient()),

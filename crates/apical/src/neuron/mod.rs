@@ -6,12 +6,14 @@
 
 pub(crate) mod activation;
 mod rate;
+mod two_compartment;
 mod voltage;
 
 use serde::{Deserialize, Serialize};
 
 pub use activation::Activation;
 pub use rate::{Rate, RateSpec};
+pub use two_compartment::{TwoCompartment, TwoCompartmentSpec};
 pub use voltage::{Voltage, VoltageSpec};
 
 use crate::kernel::{Buffer, Simd};
@@ -111,6 +113,8 @@ pub enum NeuronSpec {
     Rate(RateSpec),
     /// Leak on the voltage.
     Voltage(VoltageSpec),
+    /// Soma and distal compartment, in two phases.
+    TwoCompartment(TwoCompartmentSpec),
 }
 
 impl NeuronSpec {
@@ -119,18 +123,20 @@ impl NeuronSpec {
         match self {
             Self::Rate(spec) => 1.0 / spec.alpha,
             Self::Voltage(spec) => 1.0 / (1.0 - spec.leak),
+            Self::TwoCompartment(spec) => spec.time_constant(),
         }
     }
 
     /// Builds the neuron.
     ///
     /// # Errors
-    /// A leak outside its range.
+    /// A setting outside its range.
     #[inline(never)]
     pub fn build<T: Scalar>(&self) -> Result<Box<dyn Neuron<T>>> {
         Ok(match self {
             Self::Rate(spec) => Box::new(Rate::new(spec)?),
             Self::Voltage(spec) => Box::new(Voltage::new(spec)?),
+            Self::TwoCompartment(spec) => Box::new(TwoCompartment::new(spec)?),
         })
     }
 }
@@ -153,4 +159,4 @@ pub struct NeuronInfo {
 }
 
 /// Every neuron there is.
-pub const NEURONS: &[NeuronInfo] = &[rate::INFO, voltage::INFO];
+pub const NEURONS: &[NeuronInfo] = &[rate::INFO, voltage::INFO, two_compartment::INFO];

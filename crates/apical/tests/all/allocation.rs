@@ -149,7 +149,7 @@ fn a_recorded_run_allocates_nothing_once_it_goes() {
             "signal",
         ];
         if rule.contains("dendritic") {
-            quantities.extend(["A_loss", "A.norm"]);
+            quantities.extend(["A_loss", "A.norm", "V_A", "V_A_target[3]", "r_distal.max"]);
         }
         let spec = |quantity: &&str| MonitorSpec {
             every: 3,

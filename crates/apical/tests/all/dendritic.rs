@@ -220,14 +220,14 @@ impl Setting {
                 learn_jacobian(&mut p, &mut k);
             }
             // T = slope(t−1) ∘ q(t−1) + J(t)ᵀ f(A⁻ ã(t))
-            let mut carried = times(&slow, &now.label);
+            let mut distal = times(&slow, &now.label);
             if self.label == "tanh" {
-                carried.iter_mut().for_each(|v| *v = v.tanh());
+                distal.iter_mut().for_each(|v| *v = v.tanh());
             }
             let carried = match self.jacobian {
-                "exact" => times(&transposed(&jacobian), &carried),
-                "learned" => times(&transposed(&p)[..UNITS].to_vec(), &carried),
-                _ => times(&k, &carried),
+                "exact" => times(&transposed(&jacobian), &distal),
+                "learned" => times(&transposed(&p)[..UNITS].to_vec(), &distal),
+                _ => times(&k, &distal),
             };
             let signal = if corrected {
                 &before.signal
@@ -235,9 +235,10 @@ impl Setting {
                 &now.signal
             };
             let voltage = times(&a, &before.label);
-            let error: Vec<f64> = (0..UNITS)
-                .map(|i| voltage[i] - slope[i] * signal[i] - carried[i])
+            let target: Vec<f64> = (0..UNITS)
+                .map(|i| slope[i] * signal[i] + carried[i])
                 .collect();
+            let error: Vec<f64> = (0..UNITS).map(|i| voltage[i] - target[i]).collect();
             let loss = 0.5 * error.iter().map(|e| e * e).sum::<f64>() / UNITS as f64;
             let old = a.clone();
             for (row, old) in a.iter_mut().zip(&old) {
@@ -282,6 +283,13 @@ impl Setting {
                 (read - loss).abs() < 1e-12 * loss,
                 "A_loss, {what}: {read} {loss}"
             );
+            let shown = |name: &str| -> Vec<f64> {
+                let element = |i| learner.read(&learner.find(&format!("{name}[{i}]")).unwrap());
+                (0..UNITS).map(element).collect()
+            };
+            same("V_A", &shown("V_A"), &vec![credit.clone()]);
+            same("V_A_target", &shown("V_A_target"), &vec![target]);
+            same("r_distal", &shown("r_distal"), &vec![distal]);
             same("A", &of_rule(&mut learner, "A"), &a);
             same("A_slow", &of_rule(&mut learner, "A_slow"), &slow);
             if learned {

@@ -29,3 +29,4 @@ mod rflo;
 mod rules;
 mod tampered;
 mod tasks;
+mod two_compartment;

@@ -1,8 +1,10 @@
 //! own, gain and slope of every neuron and activation against finite differences of its own step.
 
+use apical::Streams;
 use apical::kernel::{Simd, padded};
-use apical::neuron::{Activation, Layer, Neuron, NeuronSpec, Partials, RateSpec, VoltageSpec};
-use apical::{Stream, Streams};
+use apical::neuron::{
+    Activation, Layer, Neuron, NeuronSpec, Partials, RateSpec, TwoCompartmentSpec, VoltageSpec,
+};
 
 const ACTIVATIONS: [Activation; 5] = [
     Activation::Tanh,
@@ -34,6 +36,18 @@ fn neurons() -> Vec<Box<dyn Neuron<f64>>> {
                 leak: 0.0,
                 activation,
             }),
+            NeuronSpec::TwoCompartment(TwoCompartmentSpec {
+                activation,
+                ..TwoCompartmentSpec::default()
+            }),
+            NeuronSpec::TwoCompartment(TwoCompartmentSpec {
+                tau_soma: 3.0,
+                tau_apical: 0.7,
+                phase: 1,
+                coupling: 0.6,
+                inhibition: 0.25,
+                activation,
+            }),
         ]
     };
     let specs = ACTIVATIONS.into_iter().flat_map(of);
@@ -48,10 +62,11 @@ fn step(
     currents: &[f64],
     partials: Option<&mut Partials<f64>>,
 ) -> (Vec<f64>, Vec<f64>) {
-    let (mut state, mut rate) = (state.to_vec(), vec![0.0; state.len()]);
+    let plane = state.len() / neuron.states();
+    let (mut state, mut rate) = (state.to_vec(), vec![0.0; plane]);
     neuron.step(Layer {
         simd,
-        plane: state.len(),
+        plane,
         currents,
         state: &mut state,
         rate: &mut rate,
@@ -69,12 +84,6 @@ fn close(what: &str, neuron: &dyn Neuron<f64>, slope: f64, partial: f64) {
     );
 }
 
-/// Far enough from 0 that no difference straddles the kink of relu; both signs occur.
-fn away_from_zero(stream: &mut Stream) -> f64 {
-    let magnitude = 0.1 + 2.0 * stream.uniform();
-    if stream.coin() { magnitude } else { -magnitude }
-}
-
 #[test]
 fn partials_are_the_derivatives_of_the_step() {
     let mut stream = Streams::new(2).stream("partials", 0);
@@ -82,63 +91,64 @@ fn partials_are_the_derivatives_of_the_step() {
         for simd in [Simd::detect(), Simd::portable()] {
             for (units, batch) in [(1, 1), (5, 3), (16, 1), (33, 2)] {
                 let plane = batch * padded(units);
-                let currents: Vec<f64> = (0..plane).map(|_| away_from_zero(&mut stream)).collect();
-                // Of the sign of the current, so that a leaky voltage stays away from 0 too.
-                let state: Vec<f64> = currents
-                    .iter()
-                    .map(|u| u.signum() * (0.1 + stream.uniform()))
-                    .collect();
-                let mut partials = Partials::zeros(1, 1, plane);
                 let neuron = &*neuron;
-                let (after, rate) = step(neuron, simd, &state, &currents, Some(&mut partials));
+                let (states, currents) = (neuron.states(), neuron.currents());
+                // A unit's numbers share a sign, so that a leaky voltage stays away from 0 too.
+                let signs: Vec<f64> = (0..plane)
+                    .map(|_| if stream.coin() { 1.0 } else { -1.0 })
+                    .collect();
+                let mut signed = |planes: usize, spread: f64| -> Vec<f64> {
+                    let sign = |k: usize| signs[k % plane] * (0.1 + spread * stream.uniform());
+                    (0..planes * plane).map(sign).collect()
+                };
+                let (drive, state) = (signed(currents, 2.0), signed(states, 1.0));
+                let mut partials = Partials::zeros(states, currents, plane);
+                let (after, rate) = step(neuron, simd, &state, &drive, Some(&mut partials));
                 assert_eq!(
                     (&after, &rate),
                     (
-                        &step(neuron, simd, &state, &currents, None).0,
-                        &step(neuron, simd, &state, &currents, None).1
+                        &step(neuron, simd, &state, &drive, None).0,
+                        &step(neuron, simd, &state, &drive, None).1
                     )
                 );
+                // One number at a time: a partial must not hide an effect on another unit.
+                let moved = |values: &[f64], at: usize, by: f64| {
+                    let mut values = values.to_vec();
+                    values[at] += by;
+                    values
+                };
+                let alone = |other: &[f64], k: usize| {
+                    (0..states * plane).all(|l| l % plane == k || other[l] == after[l])
+                };
                 for k in 0..plane {
-                    // One unit at a time: a partial must not hide an effect on another unit.
-                    let moved = |values: &[f64], by: f64| {
-                        let mut values = values.to_vec();
-                        values[k] += by;
-                        values
-                    };
-                    let others = |other: &[f64]| (0..plane).all(|l| l == k || other[l] == after[l]);
-                    let up = step(neuron, simd, &moved(&state, STEP), &currents, None).0;
-                    let down = step(neuron, simd, &moved(&state, -STEP), &currents, None).0;
-                    assert!(others(&up) && others(&down));
-                    close(
-                        "own",
-                        neuron,
-                        (up[k] - down[k]) / (2.0 * STEP),
-                        partials.own[k],
-                    );
-                    let up = step(neuron, simd, &state, &moved(&currents, STEP), None).0;
-                    let down = step(neuron, simd, &state, &moved(&currents, -STEP), None).0;
-                    assert!(others(&up) && others(&down));
-                    close(
-                        "gain",
-                        neuron,
-                        (up[k] - down[k]) / (2.0 * STEP),
-                        partials.gain[k],
-                    );
+                    for (before, s) in (0..states).flat_map(|b| (0..states).map(move |s| (b, s))) {
+                        let at = |by| moved(&state, before * plane + k, by);
+                        let up = step(neuron, simd, &at(STEP), &drive, None).0;
+                        let down = step(neuron, simd, &at(-STEP), &drive, None).0;
+                        assert!(alone(&up, k) && alone(&down, k));
+                        let slope = (up[s * plane + k] - down[s * plane + k]) / (2.0 * STEP);
+                        let own = partials.own[(s * states + before) * plane + k];
+                        close("own", neuron, slope, own);
+                    }
+                    for (g, s) in (0..currents).flat_map(|g| (0..states).map(move |s| (g, s))) {
+                        let at = |by| moved(&drive, g * plane + k, by);
+                        let up = step(neuron, simd, &state, &at(STEP), None).0;
+                        let down = step(neuron, simd, &state, &at(-STEP), None).0;
+                        assert!(alone(&up, k) && alone(&down, k));
+                        let slope = (up[s * plane + k] - down[s * plane + k]) / (2.0 * STEP);
+                        let gain = partials.gain[(s * currents + g) * plane + k];
+                        close("gain", neuron, slope, gain);
+                    }
                 }
                 let read = |state: &[f64]| {
-                    let (mut rate, mut slope) = (vec![0.0; plane], vec![0.0; plane]);
+                    let (mut rate, mut slope) = (vec![0.0; plane], vec![0.0; states * plane]);
                     neuron.read(simd, plane, state, &mut rate, &mut slope);
                     (rate, slope)
                 };
-                let shifted = |by: f64| after.iter().map(|s| s + by).collect::<Vec<_>>();
-                let (up, down) = (read(&shifted(STEP)).0, read(&shifted(-STEP)).0);
-                for k in 0..plane {
-                    close(
-                        "slope",
-                        neuron,
-                        (up[k] - down[k]) / (2.0 * STEP),
-                        partials.slope[k],
-                    );
+                for k in 0..states * plane {
+                    let rate = |by| read(&moved(&after, k, by)).0[k % plane];
+                    let slope = (rate(STEP) - rate(-STEP)) / (2.0 * STEP);
+                    close("slope", neuron, slope, partials.slope[k]);
                 }
                 // A trial that began at this state would see the same rate and slope.
                 assert_eq!(read(&after), (rate, partials.slope.to_vec()));

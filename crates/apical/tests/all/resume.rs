@@ -76,6 +76,8 @@ impl<T: Scalar> Run<T> {
         ];
         if learner.find("A_loss").is_ok() {
             specs.extend([monitor("A_loss", 4, None), monitor("A.norm", 4, None)]);
+            specs.extend([monitor("V_A[2]", 3, None), monitor("V_A_target", 4, None)]);
+            specs.push(monitor("r_distal.max", 1, None));
         }
         Self {
             recorder: Recorder::new(&specs, &learner).unwrap(),

@@ -422,20 +422,34 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
     }
 
     fn probes(&self) -> &'static [&'static str] {
-        match self.predictor.as_ref().map(Predictor::feedback) {
-            None => &["A_loss", "A"],
-            Some(None) => &["A_loss", "A", "J_loss", "J"],
-            Some(Some(_)) => &["A_loss", "A", "J_loss", "J", "K"],
-        }
+        const SHOWN: &[&str] = &[
+            "A_loss",
+            "A",
+            "V_A",
+            "V_A_target",
+            "r_distal",
+            "J_loss",
+            "J",
+            "K",
+        ];
+        let count = match self.predictor.as_ref().map(Predictor::feedback) {
+            None => 5,
+            Some(None) => 7,
+            Some(Some(_)) => 8,
+        };
+        &SHOWN[..count]
     }
 
     fn probe(&self, index: usize) -> Probe<'_, T> {
         match (index, &self.predictor) {
             (0, _) => Probe::Number(self.apical_loss),
             (1, _) => Probe::Matrix(&self.apical),
-            (2, Some(predictor)) => Probe::Number(predictor.loss),
-            (3, Some(predictor)) => Probe::Matrix(&predictor.weights),
-            (4, Some(predictor)) => match predictor.feedback() {
+            (2, _) => Probe::Vector(self.voltage.row(0)),
+            (3, _) => Probe::Vector(self.target.row(0)),
+            (4, _) => Probe::Vector(self.bootstrap.row(0)),
+            (5, Some(predictor)) => Probe::Number(predictor.loss),
+            (6, Some(predictor)) => Probe::Matrix(&predictor.weights),
+            (7, Some(predictor)) => match predictor.feedback() {
                 Some(feedback) => Probe::Matrix(feedback),
                 None => Probe::Number(f64::NAN),
             },
@@ -502,6 +516,13 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
         self.apical_loss = losses[0];
         if let Some(predictor) = &mut self.predictor {
             predictor.loss = losses[1];
+        }
+        if io.is_restoring() {
+            // They belong to the step before, and the next one writes them before it reads them.
+            for b in 0..self.dims.batch {
+                self.target.row_mut(b).fill(T::of(f64::NAN));
+                self.bootstrap.row_mut(b).fill(T::of(f64::NAN));
+            }
         }
         Ok(())
     }
