@@ -10,7 +10,8 @@
 //! target and the loss, which are broadcast; the synapse's own weight; and of the rule's state what
 //! [`Rule::owner`](crate::rule::Rule::owner) declares to be at the synapse, in unit i, or broadcast. On the level of the dendrite also the
 //! rates of all units and the messages computed from rows declared [`Owner::Sender`]. Not the rows: columns that meet
-//! a rate of zero do not enter the message, and come from the second trajectory.
+//! a rate of zero do not enter the message, and come from the second trajectory. Where such rows meet the inputs as well
+//! (a dendrite with synapses from all that drives the rates), these stay, as the rates do.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
@@ -364,6 +365,10 @@ impl Exchange {
         if self.messages {
             activity.rate.copy_from_slice(&first.activity.rate);
         }
+        let inputs = before
+            .arrays
+            .keys()
+            .any(|name| first.rule.owner(name).meets_inputs(dims));
         activity.pre = from(Hidden::Presynaptic).activity.pre.clone();
         for b in 0..dims.batch {
             let firsts = first.activity.pre.row(b);
@@ -371,7 +376,8 @@ impl Exchange {
             pre[j] = firsts[j];
             pre[i] = firsts[i];
             if self.messages {
-                pre[..dims.units].copy_from_slice(&firsts[..dims.units]);
+                let heard = if inputs { dims.pre() } else { dims.units };
+                pre[..heard].copy_from_slice(&firsts[..heard]);
             }
             for k in 0..dims.units {
                 activity.post.row_mut(b)[k] = activity.rate[b * dims.sample() + k];
@@ -435,6 +441,11 @@ impl Owner {
             Self::Broadcast => true,
             Self::Network => false,
         }
+    }
+
+    /// Whether what is sent is computed from the inputs too.
+    fn meets_inputs(self, dims: Dims) -> bool {
+        matches!(self, Self::Sender { offset, .. } if offset >= dims.units)
     }
 
     /// Whether number `k` enters a message some unit sends: those that meet a rate of zero do not.

@@ -174,11 +174,14 @@ fn the_audit_names_what_a_rule_uses() {
     use Hidden::{Memory, Signals, Units, Weights};
     assert_eq!(rtrl.uses, [Weights, Units, Signals, Memory]);
     assert_eq!(rtrl.memory, ["eligibility.influence"]);
-    // The learned J is used transposed: the weights at other units, and nothing else.
+    // The learned J is used transposed: the weights at other units, which learn from all that they predict from.
     let learned = uses(&by_name("dendritic"));
     assert_eq!(
         (learned.uses.as_slice(), learned.memory.as_slice()),
-        (&[Memory][..], &["credit.J".into()][..])
+        (
+            &[Hidden::Presynaptic, Memory][..],
+            &["credit.J".into(), "credit.J_context".into()][..]
+        )
     );
     let exact = uses(&rule(
         r#"{"kind": "dendritic", "jacobian": {"kind": "exact"}}"#,
@@ -423,7 +426,7 @@ fn a_receipt_says_what_was_asked() {
         seed: 3,
     };
     let receipt = receipt(&by_name("dendritic"), &settings, &NEVER).unwrap();
-    assert_eq!(receipt.locality.len(), 3);
+    assert_eq!(receipt.locality.len(), 4);
     assert!(receipt.relations.iter().all(|r| r.cases == 12));
     assert!(receipt.relations.iter().any(|r| !r.holds));
     for (field, settings) in [

@@ -295,7 +295,7 @@ fn a_snapshot_of_something_else_is_refused() {
         with(&|s| s.rule = json("local")),
         with(&|s| {
             s.rule = rule(
-                r#"{"kind": "dendritic", "jacobian": {"kind": "learned", "regressors": "all"}}"#,
+                r#"{"kind": "dendritic", "jacobian": {"kind": "learned", "regressors": "rates"}}"#,
             );
         }),
         with(&|s| s.optimizer.kind = Method::Momentum),

@@ -285,7 +285,6 @@ impl<T: Scalar> Context<T> {
     }
 }
 
-/// Columns of the weights of the first current.
 /// Puts the numbers of J in random places, all orders alike (Fisher & Yates).
 fn shuffle<T: Scalar>(weights: &mut Matrix<T>, streams: &Streams) {
     let mut stream = streams.stream("jacobian", 1);
@@ -298,6 +297,7 @@ fn shuffle<T: Scalar>(weights: &mut Matrix<T>, streams: &Streams) {
     }
 }
 
+/// Columns of the weights of the first current.
 fn columns<T: Scalar>(network: &Network<T>, columns: std::ops::Range<usize>) -> Matrix<T> {
     let n = network.dims().units;
     let mut matrix = Matrix::zeros(n, columns.len());
