@@ -160,9 +160,10 @@ impl Task {
     fn changes(self, quick: bool) -> &'static [&'static str] {
         match self {
             Self::Mu if !quick => &["steps=900000"],
-            Self::Taps if !quick => COARSE_LONG,
+            Self::Types => &[],
+            Self::Taps => COARSE,
             _ if !quick => &[],
-            Self::Xor | Self::Mu | Self::Types | Self::Taps => COARSE,
+            Self::Xor | Self::Mu => COARSE,
             Self::Pattern => &[
                 "task.length=200",
                 "network.neuron.leak=0.846481724890614",
@@ -194,17 +195,6 @@ const COARSE: &[&str] = &[
     "steps=40000",
     "evaluate.steps=400",
     "monitor=[{quantity=\"loss\",every=1000,window=1},{quantity=\"accuracy\",every=1000,window=1}]",
-];
-
-/// The same, 1,000 iterations on 16 seeds.
-const COARSE_LONG: &[&str] = &[
-    "task.cue=11",
-    "task.delay=78",
-    "network.neuron.leak=0.9139311852712282",
-    "steps=100000",
-    "seeds=16",
-    "evaluate.steps=400",
-    "monitor=[{quantity=\"loss\",every=2000,window=1},{quantity=\"accuracy\",every=2000,window=1}]",
 ];
 
 /// One rule with its settings.
@@ -319,8 +309,10 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
             for rate in task.rates(quick) {
                 let mut changes = rule.clone();
                 changes.push(format!("optimizer.rate={rate:?}"));
-                if quick {
-                    changes.push("seeds=3".into());
+                match task {
+                    _ if quick => changes.push("seeds=3".into()),
+                    Task::Types | Task::Taps => changes.push("seeds=16".into()),
+                    _ => {}
                 }
                 changes.extend(task.changes(quick).iter().map(|c| (*c).to_string()));
                 if task == Task::Smnist {
