@@ -164,7 +164,7 @@ fn report(all: &[Agreement]) -> Report {
         row
     };
     Report {
-        name: "alignment",
+        name: "alignment".into(),
         title: format!(
             "delayed XOR at steps of 9 ms: cosine of each rule's gradient of W_rec with the exact one, along training by BPTT ({} seeds)",
             all.first().map_or(0, |agreement| agreement.cosines.len())

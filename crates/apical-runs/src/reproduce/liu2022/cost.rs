@@ -273,7 +273,7 @@ fn costs(quick: bool, times: &[Vec<f64>]) -> Result<Report> {
         }
     }
     Ok(Report {
-        name: "cost-table",
+        name: "cost-table".into(),
         title: "what rules keep (counted) and take (this machine), one sample, f32, two types"
             .into(),
         on_screen: true,
@@ -296,7 +296,7 @@ fn crossings() -> Result<Report> {
         rows.push(row);
     }
     Ok(Report {
-        name: "cost-wins",
+        name: "cost-wins".into(),
         title:
             "steps of a trial from which a rule keeps less than BPTT, whose tape grows with them"
                 .into(),

@@ -204,7 +204,7 @@ mod tests {
             let before = "types.modprop_typed_paper types=16_before_three_factor types=16";
             assert_eq!(claim(study, before).verdict, Verdict::Reproduced);
             let before = "types.modprop_typed_paper types=8_before_mdgl_typed types=8";
-            assert_eq!(claim(study, before).verdict, Verdict::Inconclusive);
+            assert!(!claim(study, before).verdict.is_decided());
             let figure = figure(study, Task::Types);
             let typed = &figure.panels[0].curves[1];
             assert_eq!(typed.x, [2.0, 4.0, 8.0, 16.0]);
