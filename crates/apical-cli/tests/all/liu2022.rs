@@ -123,7 +123,7 @@ fn files_of_mnist_beside_the_program_are_found_and_judged() {
     apical(folder.path(), line).ok();
     let claims = read(folder.path().join("bars/claims.md"));
     assert!(
-        claims.contains("ModProp, W, paper, adaptive mu (ours) learns better than MDGL, W"),
+        claims.contains("ModProp, W, paper ends more accurate than MDGL, W"),
         "{claims}"
     );
     // Bars are easy: chance is ln 10 = 2.30.

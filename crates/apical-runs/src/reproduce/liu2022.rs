@@ -136,12 +136,7 @@ impl Task {
         if matches!(self, Self::Types | Self::Taps) {
             return grids::rules(self);
         }
-        // With the published mu only the filter without a leak becomes unstable.
-        let compared = |c: &Condition| match self {
-            Self::Mu => YARDSTICKS.contains(&c.key),
-            Self::Smnist => true,
-            _ => c.is_published(),
-        };
+        let compared = |c: &Condition| self != Self::Mu || YARDSTICKS.contains(&c.key);
         let mut rules: Vec<(String, Vec<String>)> = CONDITIONS
             .iter()
             .filter(|c| compared(c))
@@ -205,14 +200,7 @@ struct Condition {
     rule: &'static str,
 }
 
-impl Condition {
-    /// Whether the rule is one of the paper or of its code, or of those they compare with.
-    fn is_published(&self) -> bool {
-        !self.key.ends_with("adaptive")
-    }
-}
-
-const CONDITIONS: [Condition; 11] = [
+const CONDITIONS: [Condition; 9] = [
     Condition {
         key: "bptt",
         label: "BPTT",
@@ -242,18 +230,6 @@ const CONDITIONS: [Condition; 11] = [
         label: "ModProp, types, paper",
         colour: Colour::Vermilion,
         rule: r#"{kind="modprop", drive="paper", feedback_weights="typed"}"#,
-    },
-    Condition {
-        key: "modprop_cell_adaptive",
-        label: "ModProp, W, paper, adaptive mu (ours)",
-        colour: Colour::SkyBlue,
-        rule: r#"{kind="modprop", drive="paper", feedback_weights="cell", adaptive_mu=true}"#,
-    },
-    Condition {
-        key: "modprop_typed_adaptive",
-        label: "ModProp, types, paper, adaptive mu (ours)",
-        colour: Colour::Vermilion,
-        rule: r#"{kind="modprop", drive="paper", feedback_weights="typed", adaptive_mu=true}"#,
     },
     Condition {
         key: "mdgl_cell",
