@@ -361,13 +361,13 @@ mod tests {
             let at = |n| bytes(named(key), n, 1_000).unwrap();
             (at(1_024) / at(256)).log(4.0)
         };
-        // What is printed as n² m, n m and m; eigenvalues of W itself are complex.
+        // n² m numbers, n m, or m.
         for (key, expected) in [
             ("rtrl", 3.0),
             ("modprop_cell_code", 2.0),
             ("modprop_typed_paper", 2.0),
             ("modprop_typed_code", 1.0),
-            ("three_factor", 1.0),
+            ("three_factor", 2.0),
         ] {
             let found = power(key);
             assert!((found - expected).abs() < 0.25, "{key}: {found}");
@@ -389,7 +389,7 @@ mod tests {
         // RTRL keeps n² m numbers: with more units its trials must be longer.
         let at = |n| crossing(named("rtrl"), n).unwrap().unwrap();
         assert!(
-            at(64) > 1_000 && at(256) > 10 * at(64),
+            at(64) > 100 && at(256) > 10 * at(64),
             "{} {}",
             at(64),
             at(256)
