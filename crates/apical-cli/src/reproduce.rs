@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Only this figure: murray2019 has 2 (all of 2a, 2b, 2c, 2d, 2s1, 2s2, 2s3), 3, 4 and reference.
     #[arg(long, value_name = "FIGURE")]
     figure: Option<String>,
-    /// Only this task: liu2022 has xor, mu, pattern and smnist.
+    /// Only this task: liu2022 has xor, mu, types, taps, pattern, smnist, alignment and cost.
     #[arg(long, value_name = "TASK", conflicts_with = "figure")]
     task: Option<String>,
     /// Fewer seeds and steps, in seconds; verdicts are weaker.
@@ -119,12 +119,16 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.quiet {
         let claims = &reproduction.claims;
         let quick = if arguments.quick { "quick: " } else { "" };
-        let mut text = claims_table(claims);
-        text.push_str(&format!(
-            "{quick}{} of {} rows decided\n",
-            claims.decided(),
-            claims.claims.len()
-        ));
+        let mut text = String::new();
+        // A part may only report.
+        if !claims.claims.is_empty() {
+            text.push_str(&claims_table(claims));
+            text.push_str(&format!(
+                "{quick}{} of {} rows decided\n",
+                claims.decided(),
+                claims.claims.len()
+            ));
+        }
         for report in reproduction
             .reports
             .iter()

@@ -45,7 +45,7 @@ pub fn list(experiment: Option<&str>) -> Result<ExitCode> {
     }
     let mut table = table(&["experiment", "what it is", "steps", "seeds", "rule"]);
     for built_in in BUILT_IN {
-        let e = load(built_in.name, &[])?;
+        let e = built_in.settings()?;
         let rule = e.rule.info().name;
         let cells = [
             built_in.name,

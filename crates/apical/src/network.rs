@@ -14,7 +14,7 @@ use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
 use crate::rule::{Empty, RuleSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
-use crate::synapse::{Init, Synapses, fill_balanced};
+use crate::synapse::{Blocks, Init, Synapses, fill_balanced, fill_typed};
 use crate::{Error, Result, Scalar};
 
 /// Sizes of a network.
@@ -168,25 +168,40 @@ impl<T: Scalar> Network<T> {
         let mut readout = Matrix::zeros(outputs, dims.units + 1);
         let (n, z) = (dims.units, outputs);
         let balanced = |init: &Init| matches!(init, Init::Balanced {});
-        let drawn = |init: &Init| {
-            if balanced(init) {
-                Init::Zero {}
-            } else {
-                init.clone()
-            }
+        // What signs and types decide is drawn after the rest.
+        let drawn = |init: &Init, later: bool| {
+            if later { Init::Zero {} } else { init.clone() }
         };
+        let typed = matches!(spec.recurrent, Init::Typed { .. });
         synapses.draw(
-            &drawn(&spec.recurrent),
+            &drawn(&spec.recurrent, typed || balanced(&spec.recurrent)),
             &spec.input,
             &spec.bias,
             &mut stream,
         )?;
-        let readout_init = drawn(&spec.readout);
+        let readout_init = drawn(&spec.readout, balanced(&spec.readout));
         readout_init.fill("network.readout", &mut readout, 0..z, 0..n, &mut stream)?;
         let signs = constraints.excitatory();
-        for g in 0..dims.currents * usize::from(balanced(&spec.recurrent)) {
+        for g in 0..dims.currents {
             let (weights, rows) = (synapses.weights_mut(), g * n..(g + 1) * n);
-            fill_balanced("network.recurrent", weights, rows, signs, &mut stream)?;
+            let field = "network.recurrent";
+            match spec.recurrent {
+                Init::Balanced {} => fill_balanced(field, weights, rows, signs, &mut stream)?,
+                Init::Typed {
+                    between,
+                    within,
+                    zeroed,
+                } => {
+                    let blocks = Blocks {
+                        between,
+                        within,
+                        zeroed,
+                    };
+                    let units = (constraints.types(), signs);
+                    fill_typed(field, &blocks, weights, rows, units, &mut stream)?;
+                }
+                _ => {}
+            }
         }
         if balanced(&spec.readout) {
             fill_balanced("network.readout", &mut readout, 0..z, signs, &mut stream)?;

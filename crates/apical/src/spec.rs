@@ -186,7 +186,7 @@ impl Experiment {
                 self.network.units,
                 orthogonal(self.network.units),
             ),
-            Init::Balanced {} => (
+            Init::Balanced {} | Init::Typed { .. } => (
                 "network.recurrent",
                 self.network.units,
                 2e-8 * cubed(self.network.units),

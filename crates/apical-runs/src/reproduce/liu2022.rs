@@ -2,11 +2,15 @@
 //!
 //! Released are one condition of one task and ten curves of it (`reference`); the paper's own numbers are not available to us. Conditions
 //! are the experiments `liu2022/*` with one rule after another: BPTT, ModProp with the cells' weights and with their means over types,
-//! either drive, MDGL, the three-factor rule, and the frozen control; on delayed XOR with both learning rates of the released script and, as a part of its own, a small
-//! grid of μ. Curves are shown by the authors' protocol (moving mean over 15 records, best and worst run dropped, the better learning rate of each rule) and
+//! either drive, MDGL, the three-factor rule, and the frozen control; on delayed XOR with both learning rates of the released script and, as parts of their own, small
+//! grids of μ, of types of weights that have structure, and of the length of the filter; and what rules cost. Curves are shown by the authors' protocol (moving mean over 15 records, best and worst run dropped, the better learning rate of each rule) and
 //! whole. The quick version plays delayed XOR nine times as fast: the same trial at steps of 9 ms.
 
+mod accuracy;
+mod alignment;
+mod cost;
 mod credit;
+mod grids;
 mod judge;
 mod reference;
 
@@ -20,17 +24,22 @@ use crate::figure::Colour;
 use crate::record::metrics_table;
 use crate::runner::Runner;
 use crate::table::Column;
-use crate::{Error, Result, experiment};
+use crate::{Error, Result, data, experiment};
 use judge::Study;
 
 const PAPER: &str = "liu2022";
+/// Parts that train no rule of the comparison.
+const ALIGNMENT: &str = "alignment";
+const COST: &str = "cost";
 
 /// The paper; without the files of MNIST, the tasks there are data for.
 pub(super) const THIS: Paper = Paper {
     key: PAPER,
     title: "Liu et al. 2022: ModProp beside BPTT, MDGL and the three-factor rule, on three tasks",
     part: "task",
-    parts: &["xor", "mu", "pattern", "smnist"],
+    parts: &[
+        "xor", "mu", "types", "taps", "pattern", "smnist", ALIGNMENT, COST,
+    ],
     in_turn: false,
     size,
     reproduce,
@@ -42,16 +51,27 @@ enum Task {
     Xor,
     /// Delayed XOR over a grid of μ, the first 1,000 of its 3,000 iterations: rules differ in how soon they learn.
     Mu,
+    /// Delayed XOR at steps of 9 ms over the number of types, of weights whose blocks differ.
+    Types,
+    /// Delayed XOR at steps of 9 ms over the length of the filter.
+    Taps,
     Pattern,
     Smnist,
 }
 
 /// Those that are asked for, and where none is, those that can be run here.
 fn tasks(choice: Choice) -> Vec<Task> {
-    let mut tasks = vec![Task::Xor, Task::Mu, Task::Pattern, Task::Smnist];
+    let mut tasks = vec![
+        Task::Xor,
+        Task::Mu,
+        Task::Types,
+        Task::Taps,
+        Task::Pattern,
+        Task::Smnist,
+    ];
     tasks.retain(|task| choice.has(task.name()));
     if choice.part.is_none() && mnist().is_err() {
-        tasks.pop();
+        tasks.retain(|task| *task != Task::Smnist);
     }
     tasks
 }
@@ -61,6 +81,8 @@ impl Task {
         match self {
             Self::Xor => "xor",
             Self::Mu => "mu",
+            Self::Types => "types",
+            Self::Taps => "taps",
             Self::Pattern => "pattern",
             Self::Smnist => "smnist",
         }
@@ -70,6 +92,8 @@ impl Task {
         match self {
             Self::Xor => "delayed XOR",
             Self::Mu => "delayed XOR over mu",
+            Self::Types => "delayed XOR between types with structure",
+            Self::Taps => "delayed XOR over taps",
             Self::Pattern => "pattern generation",
             Self::Smnist => "sequential MNIST",
         }
@@ -77,7 +101,10 @@ impl Task {
 
     fn toml(self) -> &'static str {
         match self {
-            Self::Xor | Self::Mu => include_str!("../../../../experiments/liu2022/xor.toml"),
+            Self::Xor | Self::Mu | Self::Taps => {
+                include_str!("../../../../experiments/liu2022/xor.toml")
+            }
+            Self::Types => include_str!("../../../../experiments/liu2022/xor-types.toml"),
             Self::Pattern => include_str!("../../../../experiments/liu2022/pattern.toml"),
             Self::Smnist => include_str!("../../../../experiments/liu2022/smnist.toml"),
         }
@@ -86,33 +113,39 @@ impl Task {
     /// Learning rates tried: the released script has two for delayed XOR.
     fn rates(self, quick: bool) -> &'static [f64] {
         match (self, quick) {
-            (_, false) => &[5e-4, 1e-3],
-            (_, true) => &[1e-3],
+            (Self::Xor | Self::Mu | Self::Pattern, false) => &[5e-4, 1e-3],
+            _ => &[1e-3],
         }
     }
 
     /// Whether it is delayed XOR.
     fn is_xor(self) -> bool {
-        matches!(self, Self::Xor | Self::Mu)
+        matches!(self, Self::Xor | Self::Mu | Self::Types | Self::Taps)
     }
 
-    /// Keys of its rules, and the rules.
-    fn rules(self) -> Vec<(String, String)> {
-        // With the published mu only the filter without a leak becomes unstable.
-        let compared = |c: &Condition| match self {
-            Self::Mu => YARDSTICKS.contains(&c.key),
-            Self::Smnist => true,
-            _ => c.is_published(),
-        };
-        let mut rules: Vec<(String, String)> = CONDITIONS
+    /// Whether the trial is played at steps of 9 ms.
+    fn is_coarse(self, quick: bool) -> bool {
+        match self {
+            Self::Types | Self::Taps => true,
+            task => quick && task.is_xor(),
+        }
+    }
+
+    /// Keys of its rules, and the changes that make them.
+    fn rules(self) -> Vec<(String, Vec<String>)> {
+        if matches!(self, Self::Types | Self::Taps) {
+            return grids::rules(self);
+        }
+        let compared = |c: &Condition| self != Self::Mu || YARDSTICKS.contains(&c.key);
+        let mut rules: Vec<(String, Vec<String>)> = CONDITIONS
             .iter()
             .filter(|c| compared(c))
-            .map(|c| (c.key.to_string(), c.rule.to_string()))
+            .map(|c| (c.key.to_string(), vec![format!("rule={}", c.rule)]))
             .collect();
         if self == Self::Mu {
             for (drive, mu) in MUS {
-                let rule = format!(r#"{{kind="modprop", drive="{drive}", mu={mu:?}}}"#);
-                rules.push((format!("modprop_typed_{drive} mu={mu}"), rule));
+                let rule = format!(r#"rule={{kind="modprop", drive="{drive}", mu={mu:?}}}"#);
+                rules.push((format!("modprop_typed_{drive} mu={mu}"), vec![rule]));
             }
         }
         rules
@@ -122,16 +155,10 @@ impl Task {
     fn changes(self, quick: bool) -> &'static [&'static str] {
         match self {
             Self::Mu if !quick => &["steps=900000"],
+            Self::Types => &[],
+            Self::Taps => COARSE,
             _ if !quick => &[],
-            // exp(−9 ms / 100 ms).
-            Self::Xor | Self::Mu => &[
-                "task.cue=11",
-                "task.delay=78",
-                "network.neuron.leak=0.9139311852712282",
-                "steps=40000",
-                "evaluate.steps=400",
-                "monitor=[{quantity=\"loss\",every=1000,window=1},{quantity=\"accuracy\",every=1000,window=1}]",
-            ],
+            Self::Xor | Self::Mu => COARSE,
             Self::Pattern => &[
                 "task.length=200",
                 "network.neuron.leak=0.846481724890614",
@@ -145,15 +172,25 @@ impl Task {
 
     /// Steps of a trial.
     fn trial(self, quick: bool) -> u64 {
-        match (self, quick) {
-            (Self::Xor | Self::Mu, false) => 900,
-            (Self::Xor | Self::Mu, true) => 100,
-            (Self::Pattern, false) => 1000,
-            (Self::Pattern, true) => 200,
-            (Self::Smnist, _) => 28,
+        match self {
+            task if task.is_coarse(quick) => 100,
+            task if task.is_xor() => 900,
+            Self::Pattern if quick => 200,
+            Self::Pattern => 1000,
+            _ => 28,
         }
     }
 }
+
+/// Delayed XOR at steps of 9 ms, 400 iterations; the leak is exp(−9 ms / 100 ms).
+const COARSE: &[&str] = &[
+    "task.cue=11",
+    "task.delay=78",
+    "network.neuron.leak=0.9139311852712282",
+    "steps=40000",
+    "evaluate.steps=400",
+    "monitor=[{quantity=\"loss\",every=1000,window=1},{quantity=\"accuracy\",every=1000,window=1}]",
+];
 
 /// One rule with its settings.
 struct Condition {
@@ -163,14 +200,7 @@ struct Condition {
     rule: &'static str,
 }
 
-impl Condition {
-    /// Whether the rule is one of the paper or of its code, or of those they compare with.
-    fn is_published(&self) -> bool {
-        !self.key.ends_with("adaptive")
-    }
-}
-
-const CONDITIONS: [Condition; 11] = [
+const CONDITIONS: [Condition; 9] = [
     Condition {
         key: "bptt",
         label: "BPTT",
@@ -200,18 +230,6 @@ const CONDITIONS: [Condition; 11] = [
         label: "ModProp, types, paper",
         colour: Colour::Vermilion,
         rule: r#"{kind="modprop", drive="paper", feedback_weights="typed"}"#,
-    },
-    Condition {
-        key: "modprop_cell_adaptive",
-        label: "ModProp, W, paper, adaptive mu (ours)",
-        colour: Colour::SkyBlue,
-        rule: r#"{kind="modprop", drive="paper", feedback_weights="cell", adaptive_mu=true}"#,
-    },
-    Condition {
-        key: "modprop_typed_adaptive",
-        label: "ModProp, types, paper, adaptive mu (ours)",
-        colour: Colour::Vermilion,
-        rule: r#"{kind="modprop", drive="paper", feedback_weights="typed", adaptive_mu=true}"#,
     },
     Condition {
         key: "mdgl_cell",
@@ -265,9 +283,12 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
     for task in tasks.iter().copied() {
         for (key, rule) in task.rules() {
             for rate in task.rates(quick) {
-                let mut changes = vec![format!("rule={rule}"), format!("optimizer.rate={rate:?}")];
-                if quick {
-                    changes.push("seeds=3".into());
+                let mut changes = rule.clone();
+                changes.push(format!("optimizer.rate={rate:?}"));
+                match task {
+                    _ if quick => changes.push("seeds=3".into()),
+                    Task::Types | Task::Taps => changes.push("seeds=16".into()),
+                    _ => {}
                 }
                 changes.extend(task.changes(quick).iter().map(|c| (*c).to_string()));
                 if task == Task::Smnist {
@@ -288,54 +309,25 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
     Ok(plan)
 }
 
-/// The files of MNIST, plain or gzipped, of which 8,000 images are to train on and 2,000 for tests: any file of 10,000 or more will do. They are
-/// looked for in the folder that the variable APICAL_MNIST names, else in `mnist` and `../shared/data/mnist`.
+/// The files of MNIST, of which 8,000 images are to train on and 2,000 for tests: any file of 10,000 or more will do.
 fn mnist() -> Result<(PathBuf, PathBuf)> {
-    let named = std::env::var_os("APICAL_MNIST").map(PathBuf::from);
-    let folders = named.map_or_else(
-        || vec!["mnist".into(), "../shared/data/mnist".into()],
-        |folder| vec![folder],
-    );
-    let missing = |what: String| {
-        Error::Config {
+    data::mnist::find().map_err(|what| Error::Config {
         field: "task".into(),
         what: format!("got smnist, but {what}"),
         mend: "Fetch them from https://storage.googleapis.com/cvdf-datasets/mnist/ into the folder mnist or one that the variable \
                APICAL_MNIST names, or reproduce another task with --task xor or --task pattern."
             .into(),
-    }
-    };
-    for folder in &folders {
-        for name in ["train", "t10k"] {
-            let file = |kind: &str| {
-                let path = folder.join(format!("{name}-{kind}-ubyte"));
-                let zipped = path.with_extension("gz");
-                [zipped, path].into_iter().find(|path| path.exists())
-            };
-            match (file("images-idx3"), file("labels-idx1")) {
-                (Some(images), Some(labels)) => return Ok((images, labels)),
-                (Some(images), None) => {
-                    let images = images.display();
-                    return Err(missing(format!(
-                        "beside {images} there are no labels, expected {name}-labels-idx1-ubyte.gz"
-                    )));
-                }
-                _ => {}
-            }
-        }
-    }
-    let places: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
-    Err(missing(format!(
-        "there are no files of MNIST in {}, expected train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz (or t10k)",
-        places.join(" or ")
-    )))
+    })
 }
 
 fn size(choice: Choice) -> Result<Size> {
     let plan = plan(&tasks(choice), choice.quick)?;
     let steps = different(&plan).iter().map(|e| e.steps * e.seeds).sum();
-    let first = &plan[0].experiment;
-    Ok(((first.seed, first.seeds), steps))
+    // Costs are those of seed 0, and the exact gradient is followed beside.
+    let seeds = plan
+        .first()
+        .map_or((0, 1), |cell| (cell.experiment.seed, cell.experiment.seeds));
+    Ok((seeds, steps))
 }
 
 /// The experiments of a plan, each once: in the quick version the grid of μ shares some with the comparison of rules.
@@ -383,6 +375,17 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
         figures.push(("filter", credit::figure(quick)?));
     }
     let mut tables = Vec::new();
+    if choice.has(ALIGNMENT) {
+        let (report, claim) = alignment::measure(quick, runner)?;
+        reports.push(report);
+        claims.push(claim);
+    }
+    if choice.has(COST) {
+        let cost = cost::measure(quick, runner)?;
+        figures.push((COST, cost.figure));
+        reports.extend(cost.reports);
+        tables.push((COST.to_string(), cost.table));
+    }
     for (cell, records) in plan.iter().zip(&records) {
         let mut table = metrics_table(records);
         let rows = table

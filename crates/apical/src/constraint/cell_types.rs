@@ -85,7 +85,7 @@ impl CellTypes {
         })
     }
 
-    pub(super) fn new(
+    pub(crate) fn new(
         spec: Option<&TypesSpec>,
         excitatory: Option<&[bool]>,
         units: usize,
@@ -177,7 +177,7 @@ fn check_count(field: &str, count: usize, most: usize, what: &str) -> Result<()>
         field,
         count,
         format!("between 1 and {most}, the number of {what}"),
-        "A type without a unit has no mean weight.",
+        "Use fewer types or more units: a type without a unit has no mean weight.",
     ))
 }
 

@@ -353,7 +353,7 @@ impl<'a> Plan<'a> {
         let of = |init: &Init, rows: f64, columns: f64| match init {
             Init::Orthogonal { .. } => 2.0 * sizes.matrix(rows.min(columns), rows.max(columns)),
             // Weights, and the complex matrix whose eigenvalues are sought.
-            Init::Balanced {} => 24.0 * sizes.units * (sizes.units + 4.0),
+            Init::Balanced {} | Init::Typed { .. } => 24.0 * sizes.units * (sizes.units + 4.0),
             _ => 0.0,
         };
         let (n, network) = (sizes.units, self.network);

@@ -35,18 +35,24 @@ fn balanced(field: &str, excitatory: &[bool], stream: &mut Stream) -> Result<Vec
             *w -= if *excitatory == taken_by { share } else { 0.0 };
         }
     }
-    let values = eigenvalues(&weights, n).unwrap_or_default();
+    to_radius_one(field, "balanced", &mut weights, n)?;
+    Ok(weights)
+}
+
+/// Divides n × n weights of this kind by their spectral radius.
+pub(super) fn to_radius_one(field: &str, kind: &str, weights: &mut [f64], n: usize) -> Result<()> {
+    let values = eigenvalues(weights, n).unwrap_or_default();
     let radius = values.iter().map(|z| z.magnitude()).fold(0.0, f64::max);
     if radius.is_nan() || radius <= 1e-12 {
         return Err(Error::invalid(
             field,
-            format!("balanced weights between {n} units whose spectral radius is {radius}"),
+            format!("{kind} weights between {n} units whose spectral radius is {radius}"),
             "a matrix that can be scaled to spectral radius 1",
             "Use more units, or another kind of start.",
         ));
     }
     weights.iter_mut().for_each(|w| *w /= radius);
-    Ok(weights)
+    Ok(())
 }
 
 /// Fills `rows` of `matrix`, columns from 0 on, with the first rows of balanced weights.
@@ -58,7 +64,7 @@ pub(crate) fn fill_balanced<T: Scalar>(
     stream: &mut Stream,
 ) -> Result<()> {
     let Some(excitatory) = excitatory else {
-        return Err(without_signs(field));
+        return Err(without_signs(field, "balanced"));
     };
     let n = excitatory.len();
     if rows.len() > n {
@@ -77,13 +83,17 @@ pub(crate) fn fill_balanced<T: Scalar>(
     Ok(())
 }
 
-pub(super) fn without_signs(field: &str) -> Error {
-    Error::invalid(
-        field,
-        "balanced",
-        "a start that needs no signs, or Dale's law, which gives the units theirs",
-        "Add [network.dale], or use another kind; only recurrent and readout weights can be balanced.",
-    )
+pub(super) fn without_signs(field: &str, kind: &str) -> Error {
+    let mend = match kind {
+        "typed" => {
+            "Add [network.dale], or use another kind; only recurrent weights join units of types."
+        }
+        _ => {
+            "Add [network.dale], or use another kind; only recurrent and readout weights can be balanced."
+        }
+    };
+    let expected = "a start that needs no signs, or Dale's law, which gives the units theirs";
+    Error::invalid(field, kind, expected, mend)
 }
 
 #[cfg(test)]

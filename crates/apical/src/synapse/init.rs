@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::balanced::without_signs;
 use super::orthonormal::orthonormal;
 use crate::kernel::Matrix;
 use crate::stream::Stream;
@@ -69,6 +70,19 @@ pub enum Init {
     },
     /// Excitation and inhibition in balance, spectral radius 1 (Liu et al. 2022, code); needs Dale's law; recurrent or readout weights.
     Balanced {},
+    /// Blocks between types of units that differ in their means and in whether they exist, in balance, spectral radius 1; needs Dale's law;
+    /// recurrent weights alone.
+    Typed {
+        /// Standard deviation of the logarithms of the blocks' means.
+        #[serde(default = "one")]
+        between: f64,
+        /// Standard deviation of the logarithms of the weights of a block.
+        #[serde(default = "half")]
+        within: f64,
+        /// Probability that a block is 0; one of each sign onto each type stays.
+        #[serde(default = "half")]
+        zeroed: f64,
+    },
 }
 
 /// Which orthogonal factor of a Gaussian matrix is taken: Q is unique up to the signs of its columns.
@@ -85,6 +99,10 @@ pub enum Signs {
 
 fn one() -> f64 {
     1.0
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 impl Init {
@@ -147,7 +165,8 @@ impl Init {
         self.check(field)?;
         let (post, pre) = (rows.len(), columns.len());
         match *self {
-            Self::Balanced {} => return Err(super::balanced::without_signs(field)),
+            Self::Balanced {} => return Err(without_signs(field, "balanced")),
+            Self::Typed { .. } => return Err(without_signs(field, "typed")),
             Self::Zero {} => each(matrix, rows, columns, || 0.0),
             Self::Gaussian { gain, fan } => {
                 let deviation = gain / root(fan, post, pre);

@@ -3,6 +3,7 @@
 mod balanced;
 mod init;
 mod orthonormal;
+mod typed;
 
 use crate::kernel::{
     Matrix, Rows, Simd, add_transposed, add_transposed_products, pooled_product, product, products,
@@ -12,6 +13,7 @@ use crate::{Result, Scalar};
 
 pub(crate) use balanced::fill_balanced;
 pub use init::{Fan, Init, Signs};
+pub(crate) use typed::{Blocks, fill_typed};
 
 /// W = [W_rec, W_in, b]: row `g * units + i` holds the synapses of current g of unit i, from the
 /// presynaptic vector a(t) = [r(t−1); x(t); 1].

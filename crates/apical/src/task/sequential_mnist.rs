@@ -135,6 +135,15 @@ impl Digits {
     pub fn counts(&self) -> (usize, usize) {
         (self.train.len(), self.test.len())
     }
+
+    /// Share of the most frequent label among the images for tests: the accuracy of always naming it. 0 of none.
+    pub fn most_frequent(&self) -> f64 {
+        let mut counts = [0usize; Self::CLASSES];
+        let labels = &self.labels[self.test.clone()];
+        labels.iter().for_each(|l| counts[usize::from(*l)] += 1);
+        let most = counts.into_iter().max().unwrap_or(0);
+        most as f64 / labels.len().max(1) as f64
+    }
 }
 
 impl SequentialMnistSpec {

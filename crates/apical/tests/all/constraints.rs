@@ -440,7 +440,7 @@ fn bad_constraints_are_named() {
             n.types = Some(TypesSpec::BySign { each: 6 });
             n.dale = share(0.6);
         },
-        "network.types.each: got 6, expected between 1 and 4, the number of inhibitory units",
+        "network.types.each: got 6, expected between 1 and 4, the number of inhibitory units. Use fewer types or more units",
     );
 }
 
@@ -473,6 +473,78 @@ fn a_balanced_start_needs_signs() {
             assert!(row.iter().enumerate().all(|(j, w)| w * sign(j) > 0.0));
         }
     }
+}
+
+#[test]
+fn a_typed_start_needs_signs_and_keeps_its_blocks_in_training() {
+    let typed = |zeroed: f64| apical::synapse::Init::Typed {
+        between: 1.0,
+        within: 0.5,
+        zeroed,
+    };
+    let text = "got typed, expected a start that needs no signs, or Dale's law";
+    refused(
+        |n| n.recurrent = typed(0.5),
+        &format!("network.recurrent: {text}"),
+    );
+    refused(
+        |n| {
+            n.dale = dale(DaleMethod::Clip, false);
+            n.readout = typed(0.5);
+        },
+        &format!("network.readout: {text}"),
+    );
+    refused(
+        |n| {
+            n.dale = dale(DaleMethod::Clip, false);
+            n.recurrent = typed(1.0);
+        },
+        "network.recurrent.zeroed: got 1, expected a probability in [0, 1)",
+    );
+    refused(
+        |n| {
+            n.dale = dale(DaleMethod::Clip, false);
+            n.recurrent = apical::synapse::Init::Typed {
+                between: -1.0,
+                within: 0.5,
+                zeroed: 0.0,
+            };
+        },
+        "network.recurrent.between: got -1, expected a standard deviation of logarithms between 0 and 4",
+    );
+    // Three excitatory units a type, two inhibitory ones.
+    let spec = spec(|s| {
+        s.network.dale = dale(DaleMethod::Magnitude, false);
+        s.network.types = Some(TypesSpec::BySign { each: 2 });
+        s.network.recurrent = typed(0.6);
+        s.network.sparsity = Some(SparsitySpec {
+            density: 1.0,
+            rewiring: Some(RewiringSpec {
+                connected: 1.0,
+                shrink: 0.5,
+            }),
+        });
+    });
+    let mut start: Vec<bool> = Vec::new();
+    let mut looks = 0;
+    train(&spec, 300, |rec, _| {
+        let there = rec.iter().map(|w| *w != 0.0);
+        if start.is_empty() {
+            start = there.collect();
+            let gone = start.iter().filter(|there| !**there).count();
+            assert!(gone > 0 && gone < UNITS * UNITS, "{gone}");
+        } else {
+            let grown = there.zip(&start).any(|(there, was)| there && !was);
+            assert!(!grown, "a synapse of a zeroed block");
+        }
+        assert!(
+            rec.iter()
+                .enumerate()
+                .all(|(k, w)| w * sign(k % UNITS) >= 0.0)
+        );
+        looks += 1;
+    });
+    assert_eq!(looks, 301);
 }
 
 #[test]

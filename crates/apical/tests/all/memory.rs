@@ -98,6 +98,7 @@ fn starts_and_constraints_take_what_was_foretold() {
         r#"{"units": 300, "recurrent": {"kind": "orthogonal"}}"#,
         r#"{"units": 200, "recurrent": {"kind": "orthogonal"}, "readout": {"kind": "orthogonal"}}"#,
         r#"{"units": 100, "dale": {}, "recurrent": {"kind": "balanced"}}"#,
+        r#"{"units": 100, "dale": {}, "types": {"kind": "by_sign", "each": 8}, "recurrent": {"kind": "typed"}}"#,
         r#"{"units": 200, "sparsity": {"density": 0.1}}"#,
         r#"{"units": 200, "dale": {"method": "magnitude"}, "recurrent": {"kind": "gaussian"},
             "sparsity": {"density": 0.1, "rewiring": {}}}"#,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apical::task::Sample;
 use apical::{Experiment, Streams};
 
-use super::{CONDITIONS, Cell, Condition, Task, reference};
+use super::{CONDITIONS, Cell, Condition, Task, accuracy, grids, reference};
 use crate::Result;
 use crate::claims::{Claim, Verdict, counted, measured};
 use crate::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
@@ -72,6 +72,25 @@ impl<'a> Study<'a> {
         })
     }
 
+    /// One of its experiments: its task is that of all.
+    pub fn experiment(&self) -> Option<&'a Experiment> {
+        self.cells.first().map(|(cell, _)| &cell.experiment)
+    }
+
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        self.task.name()
+    }
+
+    pub fn title(&self) -> &'static str {
+        self.task.title()
+    }
+
+    /// Seeds of each rule.
+    pub fn seeds(&self) -> usize {
+        self.cells.first().map_or(0, |(_, records)| records.len())
+    }
+
     fn iterations(&self, step: u64) -> f64 {
         step as f64 / self.task.trial(self.quick) as f64
     }
@@ -116,7 +135,7 @@ impl<'a> Study<'a> {
     }
 
     /// The learning rate with the lower mean of the last points of the curves as the authors plot them, as they choose it.
-    fn better_rate(&self, rule: &str) -> f64 {
+    pub fn better_rate(&self, rule: &str) -> f64 {
         let last = |rate: f64| {
             let runs: Vec<_> = self.at(rule, rate).iter().map(|r| self.losses(r)).collect();
             let (_, kept) = published(&runs);
@@ -133,12 +152,12 @@ impl<'a> Study<'a> {
             .map_or(f64::NAN, |(_, rate)| rate)
     }
 
-    fn best(&self, rule: &str) -> &'a [SeedRecord] {
+    pub fn best(&self, rule: &str) -> &'a [SeedRecord] {
         self.at(rule, self.better_rate(rule))
     }
 
     /// The loss averaged over training, one number a seed: how fast and how far, in one.
-    fn areas(&self, records: &[SeedRecord]) -> Vec<f64> {
+    pub fn areas(&self, records: &[SeedRecord]) -> Vec<f64> {
         records.iter().map(|r| mean(&self.losses(r).1)).collect()
     }
 
@@ -162,7 +181,7 @@ impl<'a> Study<'a> {
         found.map_or(f64::INFINITY, |k| self.iterations(curve.steps[k]))
     }
 
-    fn accuracies(&self, records: &[SeedRecord]) -> Vec<f64> {
+    pub fn accuracies(&self, records: &[SeedRecord]) -> Vec<f64> {
         let last = |record: &SeedRecord| match record.curve("accuracy") {
             _ if matches!(record.ending, Ending::Diverged(_)) => 0.0,
             Some(curve) => mean(&curve.values[curve.values.len().saturating_sub(WINDOW)..]),
@@ -174,6 +193,9 @@ impl<'a> Study<'a> {
     pub fn claims(&self) -> Vec<Claim> {
         if self.task == Task::Mu {
             return DRIVES.map(|drive| self.best_mu(drive)).into();
+        }
+        if matches!(self.task, Task::Types | Task::Taps) {
+            return grids::claims(self, self.task);
         }
         let order =
             "paper, as far as it could be read: BPTT < ModProp < MDGL < three-factor in loss";
@@ -209,11 +231,7 @@ impl<'a> Study<'a> {
             }
         }
         if self.task == Task::Smnist {
-            let ours = "ours: mu kept below what makes the filter unstable, which the paper leaves to future work";
-            for way in ["cell", "typed"] {
-                let (rule, worse) = (format!("modprop_{way}_adaptive"), format!("mdgl_{way}"));
-                claims.push(self.order(&rule, &worse, ours));
-            }
+            claims.extend(accuracy::claims(self));
         }
         if self.task == Task::Xor && !self.quick {
             claims.extend(self.released());
@@ -221,7 +239,7 @@ impl<'a> Study<'a> {
         claims
     }
 
-    fn order(&self, better: &str, worse: &str, source: &str) -> Claim {
+    pub fn order(&self, better: &str, worse: &str, source: &str) -> Claim {
         let areas = |rule| -> Vec<f64> {
             let areas = self.areas(self.best(rule)).into_iter();
             areas.map(|area| self.scaled(area)).collect()
@@ -391,7 +409,7 @@ impl<'a> Study<'a> {
             title: format!(
                 "{}: mean and standard error of {} seeds",
                 self.task.title(),
-                self.cells.first().map_or(0, |(_, records)| records.len())
+                self.seeds()
             ),
             columns: panels.len(),
             panels,
@@ -507,10 +525,9 @@ impl<'a> Study<'a> {
 
     /// How many examples there are, where they are a fixed set, and how many of them a test shows.
     fn split(&self) -> String {
-        let Some((cell, _)) = self.cells.first() else {
+        let Some(e) = self.experiment() else {
             return String::new();
         };
-        let e = &cell.experiment;
         let shown = e.evaluate.steps / self.task.trial(self.quick) * e.batch as u64;
         e.task.split().map_or_else(String::new, |(train, test)| {
             let shown = shown.min(test as u64);
@@ -524,12 +541,15 @@ impl<'a> Study<'a> {
             Task::Pattern => "normalised squared error",
             _ => "cross-entropy",
         };
+        let chance =
+            accuracy::chance(self).map_or_else(String::new, |c| format!(" (chance {c:.3})"));
+        let accuracy = format!("accuracy at the end{chance}: median; worst");
         let mut header = vec!["rule", "rate", "seeds"];
         if self.task.is_xor() {
             header.extend(["iterations to 0.95, sorted", "median"]);
         }
         if self.task != Task::Pattern {
-            header.push("accuracy at the end: median; worst");
+            header.push(&accuracy);
         }
         header.extend([
             "loss over training: mean ± sd; median",
@@ -589,6 +609,8 @@ impl<'a> Study<'a> {
             name: match self.task {
                 Task::Xor => "xor-table",
                 Task::Mu => "mu-table",
+                Task::Types => "types-table",
+                Task::Taps => "taps-table",
                 Task::Pattern => "pattern-table",
                 Task::Smnist => "smnist-table",
             }
@@ -609,6 +631,9 @@ impl<'a> Study<'a> {
         if self.task == Task::Mu {
             return self.mu_figure();
         }
+        if matches!(self.task, Task::Types | Task::Taps) {
+            return grids::figure(self, self.task);
+        }
         let mut published = Panel {
             title: format!("{}, as the authors plot", self.task.title()),
             ..self.panel()
@@ -617,7 +642,7 @@ impl<'a> Study<'a> {
             title: format!("every run (losses above {:.2} as that)", self.ceiling),
             ..self.panel()
         };
-        for condition in CONDITIONS.iter().filter(|c| c.is_published()) {
+        for condition in &CONDITIONS {
             let runs: Vec<(Vec<f64>, Vec<f64>)> = self
                 .best(condition.key)
                 .iter()
@@ -631,7 +656,7 @@ impl<'a> Study<'a> {
             self.add_published(&mut published, condition, &name, &runs);
             add_whole(&mut whole, condition, &name, &runs);
         }
-        let seeds = self.cells.first().map_or(0, |(_, records)| records.len());
+        let seeds = self.seeds();
         Figure {
             title: format!(
                 "Liu et al. 2022: {} ({seeds} seeds a rule)",
@@ -747,7 +772,7 @@ fn add_whole(panel: &mut Panel, condition: &Condition, name: &str, runs: &[(Vec<
     });
 }
 
-fn label(rule: &str) -> String {
+pub(super) fn label(rule: &str) -> String {
     let (key, rest) = rule.split_once(' ').unwrap_or((rule, ""));
     let label = CONDITIONS
         .iter()
@@ -769,7 +794,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// A claim that differences, seed by seed, are below 0.
-fn compared(source: &str, differences: &[f64]) -> Claim {
+pub(super) fn compared(source: &str, differences: &[f64]) -> Claim {
     let spread = Spread::of(differences);
     let (low, high) = spread.interval();
     // Where all seeds differ alike, or there is one, there is no effect in deviations.
@@ -808,7 +833,7 @@ fn power(experiment: &Experiment, seed: u64) -> Result<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -853,7 +878,7 @@ mod tests {
     }
 
     /// The whole study of `task` with the losses of each rule, rate and seed.
-    fn judged<R>(
+    pub fn judged<R>(
         task: Task,
         losses: impl Fn(&str, f64, u64) -> Vec<f64>,
         look: impl Fn(&Study<'_>) -> R,
@@ -868,7 +893,7 @@ mod tests {
         look(&Study::new(task, false, &plan, &records).unwrap())
     }
 
-    fn claim(study: &Study<'_>, id: &str) -> Claim {
+    pub fn claim(study: &Study<'_>, id: &str) -> Claim {
         let found = study.claims().into_iter().find(|claim| claim.id == id);
         found.unwrap_or_else(|| panic!("{id}"))
     }
