@@ -123,12 +123,12 @@ fn alike(study: &Study<'_>, first: &str, second: &str, source: &str) -> Claim {
 
 /// The loss over training along the grid, a curve a rule.
 pub(super) fn figure(study: &Study<'_>, task: Task) -> Figure {
-    let (x_label, mark, log_x) = match task {
-        Task::Types => ("types", " types=", true),
+    let (title, x_label, mark) = match task {
+        Task::Types => ("Types with structure", "types", " types="),
         _ => (
-            "steps the filter reaches back (9 ms each; 100 is the whole trial)",
+            "Filters of fixed length",
+            "steps back (of 9 ms; a trial has 100)",
             " taps=",
-            true,
         ),
     };
     let keys: &[&str] = match task {
@@ -138,7 +138,7 @@ pub(super) fn figure(study: &Study<'_>, task: Task) -> Figure {
     let mut panel = Panel {
         x_label: x_label.into(),
         y_label: "loss over training: mean ± s.e.".into(),
-        log_x,
+        log_x: true,
         ..Panel::default()
     };
     for key in keys {
@@ -169,7 +169,8 @@ pub(super) fn figure(study: &Study<'_>, task: Task) -> Figure {
         });
     }
     Figure {
-        title: format!("{} ({} seeds)", study.title(), study.seeds()),
+        // One panel is narrow.
+        title: format!("{title} ({} seeds)", study.seeds()),
         columns: 1,
         panels: vec![panel],
     }
