@@ -45,7 +45,7 @@ class Learner(_core.Learner):
     network : Network
         Its weights are copied.
     rule : str, settings of `apical.rules`, or an object with a method `step(view, credit)`
-        How the recurrent layer learns; two-compartment neurons by default, at rates that serve every number of units.
+        How the recurrent layer learns; two-compartment neurons by default, at rates divided by the power of what arrives.
         See `apical.LocalView` for rules written in Python.
     loss : str or settings of `apical.losses`
     feedback : str, settings of `apical.feedback`, or an array of shape (units, outputs)
