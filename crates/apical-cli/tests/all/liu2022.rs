@@ -89,9 +89,9 @@ fn digits_are_learned_and_their_split_is_told() {
         let losses: Vec<f64> = rows
             .filter_map(|row| row[column("loss")].parse().ok())
             .collect();
-        // Mean of the last five records: 1.36 ± 0.20 over seeds 0 to 19; ln 10 = 2.30 by chance, 2.29 by the readout alone.
+        // Mean of the last five records: 0.24 ± 0.17, at most 0.77, over seeds 0 to 19; ln 10 = 2.30 by chance.
         let last = losses[losses.len() - 5..].iter().sum::<f64>() / 5.0;
-        assert!(last < 2.0, "{seed}: {last}");
+        assert!(last < 1.2, "{seed}: {last}");
     }
 }
 
