@@ -52,8 +52,8 @@ fn listed<'py>(settings: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
 }
 
 /// A refusal of data with what Python calls settings that a learner here has under other names, or not at all.
-fn in_words_of_python(error: Error) -> Error {
-    let translate = |text: String| {
+fn in_words_of_python(mut error: Error) -> Error {
+    let translate = |text: &str| {
         text.replace("precision = \"f32\"", "dtype=\"float32\"")
             .replace(
                 "set precision = \"f64\"",
@@ -62,20 +62,11 @@ fn in_words_of_python(error: Error) -> Error {
             .replace(", or set evaluate.steps = 0 to run without tests", "")
             .replace(", or set evaluate.steps = 0", "")
     };
-    match error {
-        Error::Invalid {
-            field,
-            value,
-            expected,
-            mend,
-        } => Error::Invalid {
-            field,
-            value,
-            expected: translate(expected),
-            mend: translate(mend),
-        },
-        other => other,
+    if let Error::Invalid { expected, mend, .. } = &mut error {
+        *expected = translate(expected);
+        *mend = translate(mend);
     }
+    error
 }
 
 /// What is known of a task before it is built: inputs, outputs, whether it has trials, its bounds as JSON.

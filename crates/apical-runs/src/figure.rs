@@ -34,6 +34,7 @@ mod text;
 
 use kuva::backend::svg::SvgBackend;
 
+use crate::statistics::quantile;
 use crate::{Error, Result};
 
 /// A title over a grid of panels.
@@ -76,6 +77,64 @@ pub struct Panel {
     pub direct: bool,
     /// Coloured cells instead of axes; everything above but title and labels is then left out.
     pub heat: Option<Heat>,
+}
+
+impl Panel {
+    /// A curve in the middle of a band, from the low edge over the middle to the high one.
+    pub fn add_banded(
+        &mut self,
+        label: impl Into<String>,
+        x: Vec<f64>,
+        [low, y, high]: [Vec<f64>; 3],
+        (colour, weight): (Colour, Weight),
+    ) {
+        self.bands.push(Band {
+            label: None,
+            x: x.clone(),
+            low,
+            high,
+            colour,
+        });
+        self.curves.push(Curve {
+            label: Some(label.into()),
+            x,
+            y,
+            colour,
+            weight,
+        });
+    }
+
+    /// Median and quartiles of `values`, one list a place.
+    pub fn add_spread(
+        &mut self,
+        x: Vec<f64>,
+        values: &[Vec<f64>],
+        label: impl Into<String>,
+        colour: Colour,
+    ) {
+        let at = |share: f64| values.iter().map(|v| quantile(v, share)).collect();
+        let edges = [0.25, 0.5, 0.75].map(at);
+        self.add_banded(label, x, edges, (colour, Weight::Dark));
+    }
+
+    /// Median and quartiles over runs recorded at the same steps; one that ended early stays where it was.
+    pub fn add_runs(
+        &mut self,
+        runs: &[(Vec<u64>, Vec<f64>)],
+        label: impl Into<String>,
+        colour: Colour,
+    ) {
+        let longest = runs.iter().max_by_key(|(steps, _)| steps.len());
+        let Some((steps, _)) = longest else { return };
+        let value = |(_, values): &(Vec<u64>, Vec<f64>), k: usize| {
+            let last = values.get(k).or(values.last());
+            last.copied().unwrap_or(f64::NAN)
+        };
+        let at = |k: usize| runs.iter().map(|run| value(run, k)).collect();
+        let values: Vec<Vec<f64>> = (0..steps.len()).map(at).collect();
+        let x = steps.iter().map(|step| *step as f64).collect();
+        self.add_spread(x, &values, label, colour);
+    }
 }
 
 /// A point with a name beside it.

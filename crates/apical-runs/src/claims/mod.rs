@@ -1,14 +1,13 @@
 //! A paper's claims as rows: what was claimed, by whom, what was measured, and whether the numbers bear it out.
 //!
 //! Verdicts follow from the numbers alone. Claims of a [`sheet`] are judged by how many seeds do what is claimed, look
-//! after look until that is decided ([`sequential`], [`study`]). Others say that some quantity, measured once a seed, lies
+//! after look until that is decided ([`sequential`]). Others say that some quantity, measured once a seed, lies
 //! below or above a threshold: reproduced if the mean does so by more than two standard errors, not reproduced if it lies
 //! on the other side by more than two. What is decided by neither says what deciding it would take.
 
 mod measure;
 pub mod sequential;
 pub mod sheet;
-pub mod study;
 
 pub use measure::Measure;
 

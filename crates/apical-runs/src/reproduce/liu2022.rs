@@ -200,7 +200,12 @@ struct Condition {
     rule: &'static str,
 }
 
-const CONDITIONS: [Condition; 9] = [
+/// The condition with this key.
+fn condition(key: &str) -> Option<&'static Condition> {
+    CONDITIONS.iter().find(|condition| condition.key == key)
+}
+
+static CONDITIONS: [Condition; 9] = [
     Condition {
         key: "bptt",
         label: "BPTT",

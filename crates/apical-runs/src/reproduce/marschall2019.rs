@@ -5,15 +5,16 @@
 //! start W_rec as the Q of a Householder QR, which is not uniform over orthogonal matrices and remembers longer; further
 //! conditions take a uniform start, and the target timing of the 2018 scripts.
 
+use apical::task::Bound;
+
+use super::study::Study;
 use super::{Choice, Paper, Reproduction, Size};
 use crate::Result;
 use crate::claims::Claims;
 use crate::claims::sheet::Sheet;
-use crate::claims::study::{Limits, Study};
-use crate::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
+use crate::figure::{Colour, Figure, Level, Panel};
 use crate::record::{SeedRecord, metrics_table};
 use crate::runner::Runner;
-use crate::statistics::{median, quantile};
 use crate::table::{Column, Table};
 
 /// The paper.
@@ -30,23 +31,17 @@ pub(super) const THIS: Paper = Paper {
 const PAPER: &str = "marschall2019";
 const SHEET: &str = include_str!("../../../../papers/marschall2019.toml");
 
-fn study(choice: Choice) -> Result<(Study, Limits, u64)> {
-    let sheet = Sheet::read(PAPER, SHEET)?;
-    let limits = Limits {
-        quick: choice.quick,
-        budget: choice.budget,
-    };
-    Ok((Study::new(&sheet, limits)?, limits, sheet.seed))
+fn study(choice: Choice) -> Result<Study> {
+    Study::new(&Sheet::read(PAPER, SHEET)?, choice)
 }
 
 fn size(choice: Choice) -> Result<Size> {
-    let (study, limits, seed) = study(choice)?;
-    Ok(((seed, limits.most_seeds()), study.first_steps(limits)))
+    Ok(study(choice)?.size())
 }
 
 fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
-    let (mut study, limits, _) = study(choice)?;
-    study.run(limits, runner)?;
+    let mut study = study(choice)?;
+    study.run(runner)?;
     let named = study
         .conditions()
         .filter(|(.., records)| !records.is_empty());
@@ -78,13 +73,6 @@ fn condition_table(name: &str, records: &[SeedRecord]) -> Table {
 /// Seeds of a figure: those of the first look.
 const SHOWN: usize = 20;
 
-/// What is known of the past, by its least cross-entropy on Add.
-const BOUNDS: [(f64, &str); 3] = [
-    (0.6616, "nothing known"),
-    (0.5192, "first lag known"),
-    (0.4545, "both known"),
-];
-
 /// The same learning rule without and with what a synapse cannot know, beside its control, in one panel.
 fn figure(study: &Study) -> Figure {
     let conditions = [
@@ -96,7 +84,7 @@ fn figure(study: &Study) -> Figure {
         x_label: "step".into(),
         y_label: "held-out cross-entropy (nats)".into(),
         y_range: Some((0.44, 0.68)),
-        levels: levels(),
+        levels: levels(study, "default"),
         direct: true,
         ..Panel::default()
     };
@@ -104,11 +92,12 @@ fn figure(study: &Study) -> Figure {
     for (name, label, colour) in conditions {
         let records = shown(study, name);
         seeds = seeds.min(records.len());
-        let tests = records.iter().map(|record| record.tests.column(TRUE_LOSS));
-        let steps = records
-            .first()
-            .map_or(&[][..], |record| record.tests.steps());
-        draw(&mut panel, label, colour, steps, &tests.collect::<Vec<_>>());
+        let test = |record: &SeedRecord| {
+            let tests = &record.tests;
+            (tests.steps().to_vec(), tests.column(TRUE_LOSS))
+        };
+        let runs: Vec<_> = records.iter().map(test).collect();
+        panel.add_runs(&runs, label, colour);
     }
     Figure {
         title: format!("Add(4,6), default rates: {seeds} seeds, median and middle half"),
@@ -135,19 +124,20 @@ fn traces(study: &Study) -> Figure {
             };
             if quantity == "loss" {
                 panel.y_range = Some((0.42, 0.75));
-                panel.levels = levels();
+                panel.levels = levels(study, name);
             }
             for (condition, label, colour) in [
                 (format!("{name}-frozen"), "W frozen", Colour::Vermilion),
                 (name.into(), "published rule", Colour::Blue),
             ] {
-                let curves = shown(study, &condition).iter();
-                let curves: Vec<_> = curves.filter_map(|record| record.curve(quantity)).collect();
-                let steps = curves.first().map_or(&[][..], |curve| &curve.steps);
-                let values: Vec<_> = curves.iter().map(|curve| curve.values.clone()).collect();
-                draw(&mut panel, label, colour, steps, &values);
+                let records = shown(study, &condition).iter();
+                let runs: Vec<_> = records
+                    .filter_map(|record| record.curve(quantity))
+                    .map(|curve| (curve.steps.clone(), curve.values.clone()))
+                    .collect();
+                panel.add_runs(&runs, label, colour);
             }
-            if panel.curves.iter().any(|curve| !curve.x.is_empty()) {
+            if !panel.curves.is_empty() {
                 panels.push(panel);
             }
         }
@@ -170,39 +160,25 @@ fn shown<'a>(study: &'a Study, name: &str) -> &'a [SeedRecord] {
 /// Place of `held_out_true_loss` in a test.
 const TRUE_LOSS: usize = 2;
 
-fn levels() -> Vec<Level> {
-    let level = |(y, label): (f64, &str)| Level {
-        y,
-        label: Some(label.into()),
-        colour: Colour::Grey,
+/// Least cross-entropies by what is known of the past.
+fn levels(study: &Study, condition: &str) -> Vec<Level> {
+    let mut conditions = study.conditions();
+    let found = conditions.find(|(name, ..)| *name == condition);
+    let bounds = found.map_or(Vec::new(), |(_, experiment, _)| experiment.task.bounds());
+    let level = |bound: Bound| {
+        let label = match bound.knowledge.as_str() {
+            "nothing" => "nothing known",
+            "first lag" => "first lag known",
+            "both lags" => "both known",
+            _ => return None,
+        };
+        Some(Level {
+            y: bound.cross_entropy,
+            label: Some(label.into()),
+            colour: Colour::Grey,
+        })
     };
-    BOUNDS.into_iter().map(level).collect()
-}
-
-/// Median and middle half over seeds.
-fn draw(panel: &mut Panel, label: &str, colour: Colour, steps: &[u64], seeds: &[Vec<f64>]) {
-    let shortest = seeds.iter().map(Vec::len).min().unwrap_or(0);
-    let x: Vec<f64> = steps
-        .iter()
-        .take(shortest)
-        .map(|step| *step as f64)
-        .collect();
-    let at = |k: usize| -> Vec<f64> { seeds.iter().map(|values| values[k]).collect() };
-    let over = |of: &dyn Fn(&[f64]) -> f64| (0..shortest).map(|k| of(&at(k))).collect();
-    panel.bands.push(Band {
-        label: None,
-        x: x.clone(),
-        low: over(&|values| quantile(values, 0.25)),
-        high: over(&|values| quantile(values, 0.75)),
-        colour,
-    });
-    panel.curves.push(Curve {
-        label: Some(label.into()),
-        x,
-        y: over(&median),
-        colour,
-        weight: Weight::Dark,
-    });
+    bounds.into_iter().filter_map(level).collect()
 }
 
 #[cfg(test)]
@@ -212,7 +188,7 @@ mod tests {
     /// A condition that cannot be built would be found after minutes.
     #[test]
     fn every_condition_and_every_cell_runs() {
-        let (study, ..) = study(Choice::default()).unwrap();
+        let study = study(Choice::default()).unwrap();
         for mut experiment in study.experiments().iter().cloned() {
             (experiment.steps, experiment.seeds) = (20, 1);
             experiment.evaluate.steps = 0;
@@ -228,12 +204,12 @@ mod tests {
 
     #[test]
     fn the_bounds_of_the_sheet_are_those_of_the_task() {
-        let (study, ..) = study(Choice::default()).unwrap();
+        let study = study(Choice::default()).unwrap();
         for (name, experiment, _) in study.conditions() {
             let bounds = experiment.task.bounds();
             let of = |k: usize| (bounds[k].cross_entropy * 1e4).round() / 1e4;
             let expected = [of(0), of(2), of(3)];
-            assert_eq!(expected, BOUNDS.map(|(bound, _)| bound), "{name}");
+            assert_eq!(expected, [0.6616, 0.5192, 0.4545], "{name}");
             assert!((bounds[3].accuracy - 0.75).abs() < 1e-12, "{name}");
         }
     }

@@ -14,7 +14,7 @@ use self::reference::{Reference, Rows};
 use super::{Choice, Paper, Report, Reproduction, Size};
 use crate::claims::{Claim, Claims, Verdict, counted, measured};
 use crate::compare::{Compared, Plan};
-use crate::figure::{Band, Colour, Curve, Figure, Level, Mark, Panel, Weight};
+use crate::figure::{Colour, Figure, Level, Mark, Panel, Weight};
 use crate::record::{Ending, SeedRecord};
 use crate::runner::{Runner, SAVE_EVERY};
 use crate::statistics::{
@@ -1306,22 +1306,9 @@ impl Study {
                 .iter()
                 .map(|curve| coarse(curve, 25))
                 .collect();
-            let (x, low, high) = quartiles(&curves);
-            panel.bands.push(Band {
-                label: None,
-                x,
-                low,
-                high,
-                colour: row.colour,
-            });
+            let (_, low, high) = quartiles(&curves);
             let (x, y) = mean_curve(&curves);
-            panel.curves.push(Curve {
-                label: Some(row.label.into()),
-                x,
-                y,
-                colour: row.colour,
-                weight: row.weight,
-            });
+            panel.add_banded(row.label, x, [low, y, high], (row.colour, row.weight));
         }
         if let Some(outcome) = self.outcome(setting.name, "rtrl") {
             let bounds = outcome.experiment.task.bounds();

@@ -4,6 +4,7 @@ pub mod liu2022;
 pub mod marschall2019;
 pub mod marschall2020;
 pub mod murray2019;
+mod study;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
+use crate::kernel::Kernel;
 
 /// φ, applied unit by unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,24 @@ pub enum Activation {
 pub(crate) trait Pointwise: Copy {
     /// φ(u) and φ'(u).
     fn both<T: Scalar, const FMA: bool>(self, u: T) -> (T, T);
+}
+
+/// Rates and slopes of voltages as they are: r = φ(s).
+pub(super) struct Read<'a, T, P> {
+    pub phi: P,
+    pub state: &'a [T],
+    pub rate: &'a mut [T],
+    pub slope: &'a mut [T],
+}
+
+impl<T: Scalar, P: Pointwise> Kernel for Read<'_, T, P> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for ((s, r), slope) in self.state.iter().zip(self.rate).zip(self.slope) {
+            (*r, *slope) = self.phi.both::<T, FMA>(*s);
+        }
+    }
 }
 
 /// Calls `$body` with `$phi` bound to the type of the activation `$kind`.

@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::{Pointwise, with_pointwise};
+use super::activation::{Pointwise, Read, with_pointwise};
 use super::{Activation, Layer, Neuron, NeuronInfo};
 use crate::kernel::{Kernel, Simd};
 use crate::{Error, Result, Scalar};
@@ -199,23 +199,6 @@ impl<T: Scalar, P: Pointwise> Kernel for Step<'_, T, P> {
     }
 }
 
-struct Read<'a, T, P> {
-    phi: P,
-    soma: &'a [T],
-    rate: &'a mut [T],
-    slope: &'a mut [T],
-}
-
-impl<T: Scalar, P: Pointwise> Kernel for Read<'_, T, P> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for ((s, r), slope) in self.soma.iter().zip(self.rate).zip(self.slope) {
-            (*r, *slope) = self.phi.both::<T, FMA>(*s);
-        }
-    }
-}
-
 impl<T: Scalar> Neuron<T> for TwoCompartment<T> {
     fn name(&self) -> &'static str {
         INFO.name
@@ -237,7 +220,7 @@ impl<T: Scalar> Neuron<T> for TwoCompartment<T> {
     fn read(&self, simd: Simd, plane: usize, state: &[T], rate: &mut [T], slope: &mut [T]) {
         let (slope, none) = slope.split_at_mut(plane);
         none[..plane].fill(T::ZERO);
-        let (soma, rate) = (&state[..plane], &mut rate[..plane]);
-        with_pointwise!(self.activation, phi => simd.run(Read { phi, soma, rate, slope }));
+        let (state, rate) = (&state[..plane], &mut rate[..plane]);
+        with_pointwise!(self.activation, phi => simd.run(Read { phi, state, rate, slope }));
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::{Pointwise, with_pointwise};
+use super::activation::{Pointwise, Read, with_pointwise};
 use super::{Activation, ConstantPartials, Layer, Neuron, NeuronInfo};
 use crate::kernel::{Kernel, Simd};
 use crate::{Error, Result, Scalar};
@@ -91,23 +91,6 @@ impl<T: Scalar, P: Pointwise> Kernel for Step<'_, T, P> {
                 *s = leak.fma::<FMA>(*s, enter * *u);
                 *r = phi.both::<T, FMA>(*s).0;
             }
-        }
-    }
-}
-
-struct Read<'a, T, P> {
-    phi: P,
-    state: &'a [T],
-    rate: &'a mut [T],
-    slope: &'a mut [T],
-}
-
-impl<T: Scalar, P: Pointwise> Kernel for Read<'_, T, P> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for ((s, r), slope) in self.state.iter().zip(self.rate).zip(self.slope) {
-            (*r, *slope) = self.phi.both::<T, FMA>(*s);
         }
     }
 }

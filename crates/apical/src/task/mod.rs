@@ -430,24 +430,14 @@ fn needs_within(task: &TaskSpec, place: &str, batch: usize) -> Vec<Need> {
 }
 
 /// An error of a task inside of another, its field named from the outside.
-fn nested(error: Error, place: &str) -> Error {
-    match error {
-        Error::Invalid {
-            field,
-            value,
-            expected,
-            mend,
-        } => Error::Invalid {
-            field: match field.strip_prefix("task") {
-                Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("{place}{rest}"),
-                _ => field,
-            },
-            value,
-            expected,
-            mend,
-        },
-        other => other,
+fn nested(mut error: Error, place: &str) -> Error {
+    if let Error::Invalid { field, .. } = &mut error
+        && let Some(rest) = field.strip_prefix("task")
+        && (rest.is_empty() || rest.starts_with('.'))
+    {
+        *field = format!("{place}{rest}");
     }
+    error
 }
 
 /// The best a predictor with some knowledge of the inputs can do.

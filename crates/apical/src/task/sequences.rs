@@ -522,29 +522,14 @@ impl Sequences {
             }
             let zeros =
                 "A step without a label needs the weight 0, in a column that task.mask names.";
-            let error = loss.refusal(misfit, self.origin.place(row, &column), y, zeros);
-            return Err(match (error, classes) {
-                (
-                    Error::Invalid {
-                        field,
-                        value,
-                        expected,
-                        mend,
-                    },
-                    Some(classes),
-                ) => {
-                    let name = softmax.name();
-                    Error::Invalid {
-                        field,
-                        value,
-                        expected,
-                        mend: format!(
-                            "{mend} If these are labels, set task.classes = {classes} and loss.kind = \"{name}\"."
-                        ),
-                    }
-                }
-                (error, _) => error,
-            });
+            let mut error = loss.refusal(misfit, self.origin.place(row, &column), y, zeros);
+            if let (Error::Invalid { mend, .. }, Some(classes)) = (&mut error, classes) {
+                let name = softmax.name();
+                mend.push_str(&format!(
+                    " If these are labels, set task.classes = {classes} and loss.kind = \"{name}\"."
+                ));
+            }
+            return Err(error);
         }
         Ok(())
     }

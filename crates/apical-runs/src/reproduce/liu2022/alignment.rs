@@ -6,7 +6,7 @@ use apical::Streams;
 use apical::task::Sample;
 
 use super::judge::{compared, label};
-use super::{CONDITIONS, Task};
+use super::{CONDITIONS, Task, condition};
 use crate::claims::Claim;
 use crate::reproduce::Report;
 use crate::runner::Runner;
@@ -69,8 +69,7 @@ pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<(Report, Claim)
 }
 
 fn text(key: &str) -> &'static str {
-    let found = CONDITIONS.iter().find(|condition| condition.key == key);
-    found.map_or("", |condition| condition.rule)
+    condition(key).map_or("", |condition| condition.rule)
 }
 
 /// Rules of the table: all that have a gradient of W_rec but the exact one.

@@ -8,72 +8,42 @@ use std::time::{Duration, Instant};
 
 use apical::{Experiment, Learner, LearnerSpec, Streams, Update};
 
-use super::Task;
+use super::{Condition, Task, condition};
 use crate::figure::{Colour, Curve, Figure, Panel, Weight};
 use crate::reproduce::Report;
 use crate::runner::Runner;
 use crate::table::{Column, Table};
 use crate::{Error, Result, experiment};
 
-/// A rule whose cost is shown.
-struct Contender {
-    key: &'static str,
-    label: &'static str,
-    colour: Colour,
-    rule: &'static str,
-}
-
-impl Contender {
-    /// RTRL costs the same at every step and is not followed for whole trials.
-    fn is_steady(&self) -> bool {
-        self.key == "rtrl"
-    }
-}
-
-const CONTENDERS: [Contender; 7] = [
-    Contender {
-        key: "bptt",
-        label: "BPTT",
-        colour: Colour::Black,
-        rule: r#"{kind="bptt"}"#,
-    },
-    Contender {
-        key: "rtrl",
-        label: "RTRL",
-        colour: Colour::Grey,
-        rule: r#"{kind="rtrl"}"#,
-    },
-    Contender {
-        key: "modprop_cell_code",
-        label: "ModProp, W, code",
-        colour: Colour::Blue,
-        rule: r#"{kind="modprop", drive="code", feedback_weights="cell"}"#,
-    },
-    Contender {
-        key: "modprop_typed_paper",
-        label: "ModProp, types, paper",
-        colour: Colour::Vermilion,
-        rule: r#"{kind="modprop", drive="paper", feedback_weights="typed"}"#,
-    },
-    Contender {
-        key: "modprop_typed_code",
-        label: "ModProp, types, code",
-        colour: Colour::Orange,
-        rule: r#"{kind="modprop", drive="code", feedback_weights="typed"}"#,
-    },
-    Contender {
-        key: "mdgl_typed",
-        label: "MDGL, types",
-        colour: Colour::Purple,
-        rule: r#"{kind="mdgl", feedback_weights="typed"}"#,
-    },
-    Contender {
-        key: "three_factor",
-        label: "three-factor",
-        colour: Colour::Green,
-        rule: r#"{kind="rflo"}"#,
-    },
+/// The rules whose cost is shown, by keys of the conditions, BPTT first.
+const SHOWN: [&str; 6] = [
+    "bptt",
+    "modprop_cell_code",
+    "modprop_typed_paper",
+    "modprop_typed_code",
+    "mdgl_typed",
+    "three_factor",
 ];
+
+/// What none of the comparisons trains.
+static RTRL: Condition = Condition {
+    key: "rtrl",
+    label: "RTRL",
+    colour: Colour::Grey,
+    rule: r#"{kind="rtrl"}"#,
+};
+
+fn contenders() -> Vec<&'static Condition> {
+    let shown = SHOWN.iter().filter_map(|key| condition(key));
+    let mut all: Vec<_> = shown.collect();
+    all.insert(1, &RTRL);
+    all
+}
+
+/// RTRL costs the same at every step and is not followed for whole trials.
+fn is_steady(contender: &Condition) -> bool {
+    contender.key == RTRL.key
+}
 
 /// Steps of a trial, and units, over which memory is counted.
 const STEPS: [u64; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
@@ -103,7 +73,7 @@ pub(super) struct Cost {
 pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<Cost> {
     let (units, steps, least) = timed(quick);
     let mut times = Vec::new();
-    for contender in &CONTENDERS {
+    for contender in contenders() {
         let mut own = Vec::new();
         for n in units {
             if runner.stop.load(Ordering::Relaxed) {
@@ -121,7 +91,7 @@ pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<Cost> {
 }
 
 /// Delayed XOR with this rule, `units` and trials of `steps` steps, one sample at a time.
-fn setting(contender: &Contender, units: usize, steps: u64) -> Result<(Experiment, LearnerSpec)> {
+fn setting(contender: &Condition, units: usize, steps: u64) -> Result<(Experiment, LearnerSpec)> {
     let cue = (steps / 10).max(1);
     let changes = [
         format!("rule={}", contender.rule),
@@ -141,7 +111,7 @@ fn setting(contender: &Contender, units: usize, steps: u64) -> Result<(Experimen
 }
 
 /// Bytes that the rule itself keeps.
-fn bytes(contender: &Contender, units: usize, steps: u64) -> Result<f64> {
+fn bytes(contender: &Condition, units: usize, steps: u64) -> Result<f64> {
     let (experiment, learner) = setting(contender, units, steps)?;
     let (inputs, outputs) = experiment.task.sizes();
     let needs = learner.needs::<f32>(inputs, outputs, steps);
@@ -150,7 +120,7 @@ fn bytes(contender: &Contender, units: usize, steps: u64) -> Result<f64> {
 }
 
 /// Seconds of a step, the update of its trial included.
-fn seconds(contender: &Contender, units: usize, steps: u64, least: Duration) -> Result<f64> {
+fn seconds(contender: &Condition, units: usize, steps: u64, least: Duration) -> Result<f64> {
     let (experiment, spec) = setting(contender, units, steps)?;
     let (inputs, outputs) = experiment.task.sizes();
     let mut learner = Learner::<f32>::new(&spec, inputs, outputs, 0)?;
@@ -162,7 +132,7 @@ fn seconds(contender: &Contender, units: usize, steps: u64, least: Duration) -> 
     for done in 1.. {
         task.next(&mut sample);
         learner.learn_sample(&sample)?;
-        let is_whole = done % steps == 0 || contender.is_steady() && done >= 3;
+        let is_whole = done % steps == 0 || is_steady(contender) && done >= 3;
         if is_whole && begun.elapsed() >= least {
             return Ok(begun.elapsed().as_secs_f64() / done as f64);
         }
@@ -171,8 +141,8 @@ fn seconds(contender: &Contender, units: usize, steps: u64, least: Duration) -> 
 }
 
 /// The shortest trial whose tape under BPTT takes more than this rule keeps; none up to a billion steps.
-fn crossing(contender: &Contender, units: usize) -> Result<Option<u64>> {
-    let [bptt, ..] = &CONTENDERS;
+fn crossing(contender: &Condition, units: usize) -> Result<Option<u64>> {
+    let bptt = contenders()[0];
     let shortest = 3;
     let more = |steps| Ok::<_, Error>(bytes(bptt, units, steps)? > bytes(contender, units, steps)?);
     let (mut low, mut high) = (shortest, NEVER);
@@ -189,7 +159,7 @@ fn crossing(contender: &Contender, units: usize) -> Result<Option<u64>> {
     Ok(Some(high))
 }
 
-fn curve(contender: &Contender, x: Vec<f64>, y: Vec<f64>) -> Curve {
+fn curve(contender: &Condition, x: Vec<f64>, y: Vec<f64>) -> Curve {
     Curve {
         label: Some(contender.label.into()),
         x,
@@ -224,7 +194,7 @@ fn figure(quick: bool, times: &[Vec<f64>]) -> Result<Figure> {
         "units, N",
         "microseconds a step, as measured",
     );
-    for (contender, times) in CONTENDERS.iter().zip(times) {
+    for (contender, times) in contenders().into_iter().zip(times) {
         let kept = STEPS.iter().map(|steps| bytes(contender, AT_UNITS, *steps));
         let x = STEPS.iter().map(|steps| *steps as f64).collect();
         over_steps
@@ -262,7 +232,7 @@ fn costs(quick: bool, times: &[Vec<f64>]) -> Result<Report> {
     header.extend(lengths.map(|steps| format!("kept at T = {steps}")));
     header.push(format!("us a step at T = {steps}, as measured"));
     let mut rows = Vec::new();
-    for (contender, times) in CONTENDERS.iter().zip(times) {
+    for (contender, times) in contenders().into_iter().zip(times) {
         for (n, seconds) in units.iter().zip(times) {
             let mut row = vec![contender.label.to_string(), n.to_string()];
             for steps in lengths {
@@ -283,7 +253,7 @@ fn costs(quick: bool, times: &[Vec<f64>]) -> Result<Report> {
 }
 
 fn crossings() -> Result<Report> {
-    let rivals = &CONTENDERS[1..];
+    let rivals = &contenders()[1..];
     let mut header = vec!["units".to_string()];
     header.extend(rivals.iter().map(|rival| rival.label.to_string()));
     let mut rows = Vec::new();
@@ -310,7 +280,7 @@ fn table(quick: bool, times: &[Vec<f64>]) -> Result<Table> {
     let (timed_units, timed_steps, _) = timed(quick);
     let (mut rules, mut units, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     let (mut kept, mut taken) = (Vec::new(), Vec::new());
-    for (contender, times) in CONTENDERS.iter().zip(times) {
+    for (contender, times) in contenders().into_iter().zip(times) {
         let counted = UNITS
             .iter()
             .flat_map(|n| STEPS.map(|steps| (*n, steps, f64::NAN)));
@@ -339,13 +309,14 @@ fn table(quick: bool, times: &[Vec<f64>]) -> Result<Table> {
 mod tests {
     use super::*;
 
-    fn named(key: &str) -> &'static Contender {
-        CONTENDERS.iter().find(|c| c.key == key).unwrap()
+    fn named(key: &str) -> &'static Condition {
+        let mut all = contenders().into_iter();
+        all.find(|c| c.key == key).unwrap()
     }
 
     #[test]
     fn only_the_tape_grows_with_the_trial() {
-        for contender in &CONTENDERS {
+        for contender in contenders() {
             let at = |steps| bytes(contender, 64, steps).unwrap();
             let grows = at(10_000) / at(1_000);
             match contender.key {

@@ -3,10 +3,10 @@
 //! Both play the trial at steps of 9 ms. A grid is a list of values of one setting; its rules are the conditions with that setting, whose
 //! keys carry it: `modprop_typed_paper types=8`, `modprop_cell_paper taps=11`.
 
-use super::judge::{Study, compared, label};
-use super::{CONDITIONS, Task};
+use super::judge::{Study, add_means, compared, label};
+use super::{Task, condition};
 use crate::claims::{Claim, Verdict, counted};
-use crate::figure::{Band, Colour, Curve, Figure, Panel, Weight};
+use crate::figure::{Colour, Figure, Panel};
 use crate::statistics::{Spread, paired};
 
 /// Types of each sign; there are two signs.
@@ -30,8 +30,7 @@ const ALIKE: f64 = 0.05;
 /// Keys and changes of the rules of a grid.
 pub(super) fn rules(task: Task) -> Vec<(String, Vec<String>)> {
     let rule = |key: &str, more: &str| {
-        let found = CONDITIONS.iter().find(|condition| condition.key == key);
-        let rule = found.map_or("", |condition| condition.rule);
+        let rule = condition(key).map_or("", |condition| condition.rule);
         // Only ModProp has a filter.
         match rule.strip_suffix('}') {
             Some(open) if key.starts_with("modprop") => format!("rule={open}{more}}}"),
@@ -150,23 +149,9 @@ pub(super) fn figure(study: &Study<'_>, task: Task) -> Figure {
                 points.push((x, Spread::of(&study.areas(study.best(&rule)))));
             }
         }
-        let found = CONDITIONS.iter().find(|condition| condition.key == *key);
-        let colour = found.map_or(Colour::Grey, |condition| condition.colour);
-        let x: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
-        panel.bands.push(Band {
-            label: None,
-            x: x.clone(),
-            low: points.iter().map(|(_, s)| s.mean - s.error).collect(),
-            high: points.iter().map(|(_, s)| s.mean + s.error).collect(),
-            colour,
-        });
-        panel.curves.push(Curve {
-            label: Some(label(key)),
-            x,
-            y: points.iter().map(|(_, s)| s.mean).collect(),
-            colour,
-            weight: Weight::Dark,
-        });
+        let colour = condition(key).map_or(Colour::Grey, |condition| condition.colour);
+        let (x, all): (Vec<f64>, Vec<Spread>) = points.into_iter().unzip();
+        add_means(&mut panel, label(key), x, &all, colour);
     }
     Figure {
         // One panel is narrow.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apical::task::Sample;
 use apical::{Experiment, Streams};
 
-use super::{CONDITIONS, Cell, Condition, Task, accuracy, grids, reference};
+use super::{CONDITIONS, Cell, Condition, Task, accuracy, condition, grids, reference};
 use crate::Result;
 use crate::claims::{Claim, Verdict, counted, measured};
 use crate::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
@@ -379,20 +379,8 @@ impl<'a> Study<'a> {
                     .map(|(_, rule)| Spread::of(&self.areas(self.at(rule, *rate))))
                     .collect();
                 let x: Vec<f64> = grid.iter().map(|(mu, _)| *mu).collect();
-                panel.bands.push(Band {
-                    label: None,
-                    x: x.clone(),
-                    low: all.iter().map(|s| s.mean - s.error).collect(),
-                    high: all.iter().map(|s| s.mean + s.error).collect(),
-                    colour,
-                });
-                panel.curves.push(Curve {
-                    label: Some(label(&format!("modprop_typed_{drive}"))),
-                    x,
-                    y: all.iter().map(|s| s.mean).collect(),
-                    colour,
-                    weight: Weight::Dark,
-                });
+                let key = format!("modprop_typed_{drive}");
+                add_means(&mut panel, label(&key), x, &all, colour);
             }
             let yardstick = Spread::of(&self.areas(self.at("three_factor", *rate)));
             panel.levels.push(Level {
@@ -721,6 +709,19 @@ impl<'a> Study<'a> {
     }
 }
 
+/// Means and their standard errors.
+pub(super) fn add_means(
+    panel: &mut Panel,
+    label: String,
+    x: Vec<f64>,
+    all: &[Spread],
+    colour: Colour,
+) {
+    let at = |errors: f64| all.iter().map(|s| s.mean + errors * s.error).collect();
+    let edges = [-1.0, 0.0, 1.0].map(at);
+    panel.add_banded(label, x, edges, (colour, Weight::Dark));
+}
+
 /// The authors' plotting protocol: steps, and smoothed runs without the best and the worst.
 fn published(runs: &[(Vec<f64>, Vec<f64>)]) -> (Vec<f64>, Vec<Vec<f64>>) {
     let mut smooth: Vec<Vec<f64>> = runs
@@ -774,10 +775,7 @@ fn add_whole(panel: &mut Panel, condition: &Condition, name: &str, runs: &[(Vec<
 
 pub(super) fn label(rule: &str) -> String {
     let (key, rest) = rule.split_once(' ').unwrap_or((rule, ""));
-    let label = CONDITIONS
-        .iter()
-        .find(|condition| condition.key == key)
-        .map_or(key, |condition| condition.label);
+    let label = condition(key).map_or(key, |condition| condition.label);
     format!("{label} {rest}").trim_end().into()
 }
 

@@ -11,7 +11,7 @@ use apical::task::TaskSpec;
 use super::lab::{Lab, OneTrial, Outcome, WORST};
 use super::{Part, Section, decimal, logarithms, quartiles_text};
 use crate::claims::{Claim, Takes, Verdict, measured};
-use crate::figure::{Band, Colour, Curve, Level, Panel, Weight};
+use crate::figure::{Colour, Curve, Level, Panel, Weight};
 use crate::reproduce::{Choice, Report};
 use crate::statistics::{Spread, paired, permutation_p, quantile, rank_correlation};
 use crate::table::{Column, Table};
@@ -622,6 +622,7 @@ impl Study {
             log_y: true,
             ..Panel::default()
         };
+        let periods: Vec<f64> = PERIODS.map(|p| p as f64).into();
         let mut first = Vec::new();
         for kind in kinds {
             let mut values = Vec::new();
@@ -632,21 +633,9 @@ impl Study {
                     first.push(lab.each(&e, Outcome::first));
                 }
             }
-            add_spread(
-                &mut panel,
-                &PERIODS.map(|p| p as f64),
-                &values,
-                kind.text(),
-                kind.colour(),
-            );
+            panel.add_spread(periods.clone(), &values, kind.text(), kind.colour());
         }
-        add_spread(
-            &mut panel,
-            &PERIODS.map(|p| p as f64),
-            &first,
-            "untrained",
-            Colour::Grey,
-        );
+        panel.add_spread(periods, &first, "untrained", Colour::Grey);
         Ok(panel)
     }
 
@@ -694,12 +683,7 @@ impl Study {
                         (trials.collect(), o.alignments.1.clone())
                     })
                     .collect();
-                add_curves(
-                    &mut panel,
-                    &curves,
-                    format!("T = {period}"),
-                    Colour::series(k),
-                );
+                panel.add_runs(&curves, format!("T = {period}"), Colour::series(k));
             }
             panels.push(panel);
         }
@@ -874,7 +858,7 @@ impl Study {
                 log_y: true,
                 ..Panel::default()
             };
-            add_spread(&mut panel, &x, &values, "RFLO", Colour::Blue);
+            panel.add_spread(x, &values, "RFLO", Colour::Blue);
             panels.push(panel);
         }
         Ok(Section::new(Part::Supplement, panels, claims))
@@ -1106,58 +1090,7 @@ pub fn add_learning(panel: &mut Panel, outcomes: &[Outcome], label: String, colo
     let trials = outcomes.iter().map(|o| o.losses.len()).max();
     let trials = trials.unwrap_or(0);
     let curves: Vec<_> = outcomes.iter().map(|o| binned(&o.losses, trials)).collect();
-    add_curves(panel, &curves, label, colour);
-}
-
-fn add_curves(panel: &mut Panel, curves: &[(Vec<u64>, Vec<f64>)], label: String, colour: Colour) {
-    let longest = curves.iter().max_by_key(|(steps, _)| steps.len());
-    let Some((steps, _)) = longest else { return };
-    // A network that diverged stays where it is.
-    let at = |k: usize, share: f64| {
-        let value =
-            |(_, v): &(Vec<u64>, Vec<f64>)| v.get(k).or(v.last()).copied().unwrap_or(f64::NAN);
-        quantile(&curves.iter().map(value).collect::<Vec<_>>(), share)
-    };
-    let of = |share: f64| (0..steps.len()).map(|k| at(k, share)).collect::<Vec<f64>>();
-    let x: Vec<f64> = steps.iter().map(|s| *s as f64).collect();
-    panel.bands.push(Band {
-        label: None,
-        x: x.clone(),
-        low: of(0.25),
-        high: of(0.75),
-        colour,
-    });
-    panel.curves.push(Curve {
-        label: Some(label),
-        x,
-        y: of(0.5),
-        colour,
-        weight: Weight::Dark,
-    });
-}
-
-/// Median and quartiles of `values`, one list a place.
-pub fn add_spread(panel: &mut Panel, x: &[f64], values: &[Vec<f64>], label: &str, colour: Colour) {
-    let of = |share: f64| {
-        values
-            .iter()
-            .map(|v| quantile(v, share))
-            .collect::<Vec<f64>>()
-    };
-    panel.bands.push(Band {
-        label: None,
-        x: x.to_vec(),
-        low: of(0.25),
-        high: of(0.75),
-        colour,
-    });
-    panel.curves.push(Curve {
-        label: Some(label.into()),
-        x: x.to_vec(),
-        y: of(0.5),
-        colour,
-        weight: Weight::Dark,
-    });
+    panel.add_runs(&curves, label, colour);
 }
 
 /// A row of the reference.

@@ -8,7 +8,7 @@ use apical::task::{DIRECTIONS, ReachSpec, TaskSpec};
 use apical::{Experiment, Learner, Scalar, Streams};
 
 use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
-use super::periodic::{Bound, Judged, SEARCH, add_learning, add_spread};
+use super::periodic::{Bound, Judged, SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
 use crate::figure::{Colour, Curve, Panel, Weight};
@@ -440,7 +440,7 @@ impl Study<'_, '_> {
             let values: Vec<Vec<f64>> = (0..count)
                 .map(|k| shares.iter().map(|s| s[k]).collect())
                 .collect();
-            add_spread(&mut transitions, &x, &values, text, Colour::series(rule));
+            transitions.add_spread(x, &values, text, Colour::series(rule));
         }
         let target = self.target();
         let mut cursor = Panel {

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use apical::Experiment;
 
-use super::sequential::{self, decide, seeds_needed};
-use super::sheet::{Condition, Grid, Row, Sheet};
-use super::{Claim, Takes, Verdict};
+use super::{Choice, Report, Size};
+use crate::claims::sequential::{self, decide, seeds_needed};
+use crate::claims::sheet::{Condition, Grid, Row, Sheet};
+use crate::claims::{Claim, Takes, Verdict};
 use crate::record::SeedRecord;
-use crate::reproduce::Report;
 use crate::runner::Runner;
 use crate::statistics::{median, quantile};
 use crate::{Error, Result};
 
 /// The conditions of a sheet with the records of their seeds, and what its claims came to.
 pub struct Study {
+    choice: Choice,
+    seed: u64,
     conditions: Vec<Condition>,
     experiments: Vec<Experiment>,
     records: Vec<Vec<SeedRecord>>,
@@ -35,38 +37,15 @@ struct Judged {
     decided: Option<bool>,
 }
 
-/// How long a study may go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// A single look at few seeds, and no grids.
-    pub quick: bool,
-    /// Time for all of it.
-    pub budget: Option<Duration>,
-}
-
-impl Limits {
-    /// Seeds of a row that stays open.
-    pub fn most_seeds(&self) -> u64 {
-        self.looks().last().copied().unwrap_or(0)
-    }
-
-    fn looks(&self) -> &'static [u64] {
-        match self.quick {
-            true => &sequential::QUICK,
-            false => &sequential::LOOKS,
-        }
-    }
-}
-
 impl Study {
     /// What is to be run; nothing has been.
     ///
     /// # Errors
     /// A condition that is no experiment, or a claim on a condition that is not there.
-    pub fn new(sheet: &Sheet, limits: Limits) -> Result<Self> {
+    pub fn new(sheet: &Sheet, choice: Choice) -> Result<Self> {
         let mut conditions = sheet.conditions.clone();
         let mut judged = Vec::new();
-        let chosen = |row: &&Row| row.quick || !limits.quick;
+        let chosen = |row: &&Row| row.quick || !choice.quick;
         for row in sheet.claims.iter().filter(chosen) {
             let place = |name: &String| {
                 let found = conditions.iter().position(|known| known.name == *name);
@@ -85,7 +64,7 @@ impl Study {
         }
         let rows = judged.len();
         let mut grids = Vec::new();
-        for grid in sheet.grids.iter().filter(|_| !limits.quick) {
+        for grid in sheet.grids.iter().filter(|_| !choice.quick) {
             let mut names = Vec::new();
             for (place, condition) in grid.cells() {
                 judged.push(Judged {
@@ -100,7 +79,7 @@ impl Study {
             grids.push((grid.clone(), names));
         }
         let experiment = |condition: &Condition| {
-            let mut experiment = condition.experiment(limits.quick)?;
+            let mut experiment = condition.experiment(choice.quick)?;
             experiment.seed = sheet.seed;
             experiment.seeds = 0;
             Ok(experiment)
@@ -108,6 +87,8 @@ impl Study {
         let experiments: Vec<Experiment> =
             conditions.iter().map(experiment).collect::<Result<_>>()?;
         Ok(Self {
+            choice,
+            seed: sheet.seed,
             records: experiments.iter().map(|_| Vec::new()).collect(),
             conditions,
             experiments,
@@ -117,14 +98,22 @@ impl Study {
         })
     }
 
-    /// Steps of the first look.
-    pub fn first_steps(&self, limits: Limits) -> u64 {
-        let wanted = self.wanted();
-        let steps = self.experiments.iter().zip(wanted);
+    fn looks(&self) -> &'static [u64] {
+        match self.choice.quick {
+            true => &sequential::QUICK,
+            false => &sequential::LOOKS,
+        }
+    }
+
+    /// The seeds of a row that stays open, and the steps of the first look.
+    pub fn size(&self) -> Size {
+        let steps = self.experiments.iter().zip(self.wanted());
         let steps: u64 = steps
             .map(|(e, wanted)| if wanted { e.steps } else { 0 })
             .sum();
-        steps * limits.looks()[0]
+        let looks = self.looks();
+        let (first, most) = (looks[0], looks[looks.len() - 1]);
+        ((self.seed, most), steps * first)
     }
 
     /// Which conditions a claim that is open is on.
@@ -140,9 +129,9 @@ impl Study {
     ///
     /// # Errors
     /// The first error of any run; [`Error::Stopped`] if it was asked to stop.
-    pub fn run(&mut self, limits: Limits, runner: Runner<'_>) -> Result<()> {
-        let end = limits.budget.map(|budget| Instant::now() + budget);
-        for (k, look) in limits.looks().iter().enumerate() {
+    pub fn run(&mut self, runner: Runner<'_>) -> Result<()> {
+        let end = self.choice.budget.map(|budget| Instant::now() + budget);
+        for (k, look) in self.looks().iter().enumerate() {
             let wanted = self.wanted();
             let further = |(c, experiment): (usize, &Experiment)| {
                 let have = self.records[c].len() as u64;
@@ -224,6 +213,7 @@ impl Study {
     }
 
     /// What is run, cells of grids included.
+    #[cfg(test)]
     pub fn experiments(&self) -> &[Experiment] {
         &self.experiments
     }
