@@ -1,10 +1,10 @@
 //! The gradient of every step with frozen weights, for any rule: what others can hold against their own code.
 
 use apical::credit::Probe;
-use apical::kernel::{Buffer, Matrix};
-use apical::network::{Activity, Network, NetworkSpec};
+use apical::kernel::Matrix;
+use apical::network::{Network, NetworkSpec};
 use apical::rule::{Rule, Site};
-use apical::view::View;
+use apical::step::{Step, check_mask};
 use apical::{LearnerSpec, Streams};
 use numpy::{PyArray1, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -236,6 +236,7 @@ fn compute<'py, T: Number + Default>(
     if let Some(mask) = &mask {
         expect_shape("mask", mask.shape(), &[steps, outputs], "as Y")?;
         expect_finite("mask", slice(mask)?, outputs)?;
+        check_mask(slice(mask)?).map_err(raise_core)?;
     }
     let mask = mask.as_ref().map(slice).transpose()?;
     let (x, y) = (slice(&x)?, slice(&y)?);
@@ -274,8 +275,7 @@ fn compute<'py, T: Number + Default>(
             (rule, spec.rule.info().name.into())
         }
     };
-    let mut activity = Activity::new(dims);
-    network.reset(&mut activity);
+    let mut now = Step::new(&network, spec.loss, &*rule).map_err(raise_core)?;
     rule.reset();
     set_start(&mut *rule, &name, &request.start)?;
     if let Some(noise) = &request.noise {
@@ -312,9 +312,6 @@ fn compute<'py, T: Number + Default>(
         ..Records::default()
     };
     let mut gradient = Matrix::zeros(dims.currents * n, m);
-    let mut signal = Buffer::zeros(dims.plane());
-    let mut prediction = vec![T::ZERO; outputs];
-    let mut delta = vec![T::ZERO; outputs];
     let mut clock = Clock::new();
     py.detach(|| -> PyResult<()> {
         // A pathway may go to another thread but is not shared: borrowed alone.
@@ -322,30 +319,27 @@ fn compute<'py, T: Number + Default>(
         for t in 0..steps {
             let (x, y) = (&x[t * inputs..][..inputs], &y[t * outputs..][..outputs]);
             let mask = mask.map(|mask| &mask[t * outputs..][..outputs]);
-            let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
-            network.step_with::<true>(&mut activity, x, perturb);
-            let z = activity.output.row(0);
-            let loss = spec.loss.evaluate(z, y, mask, &mut prediction, &mut delta);
-            feedback.deliver(network.simd(), network.readout(), &delta, &mut signal[..n]);
-            let losses = [loss];
-            let view = View::new(&network, &activity, y, &losses, t == 0);
+            let judged = now.see(&network, spec.loss, &mut *rule, (x, y, mask));
+            now.feed_back(&network, &mut **feedback);
             gradient.clear();
-            rule.step(&view, &signal, &mut gradient);
+            now.learn(&network, &mut *rule, &mut gradient);
             if failure.is_there() {
                 return Ok(());
             }
             clock.interrupted()?;
             records.rec.extend(flat(&gradient));
-            for d in &delta {
+            for d in now.delta.row(0) {
                 let own = T::of(f64::from(u8::from(!rule.owns_readout())));
-                let row = activity.post.row(0).iter().map(|r| own * *d * *r);
+                let row = now.activity.post.row(0).iter().map(|r| own * *d * *r);
                 records.out.extend(row);
             }
-            records.loss.push(loss.f64());
-            records.rates.extend_from_slice(&activity.rate[..n]);
-            records.outputs.extend_from_slice(z);
-            records.predictions.extend_from_slice(&prediction);
-            records.signals.extend_from_slice(&signal[..n]);
+            records.loss.push(judged.loss.f64());
+            records.rates.extend_from_slice(&now.activity.rate[..n]);
+            records
+                .outputs
+                .extend_from_slice(now.activity.output.row(0));
+            records.predictions.extend_from_slice(now.prediction());
+            records.signals.extend_from_slice(&now.signal[..n]);
             for (values, k) in records.probes.iter_mut().zip(&probes) {
                 match rule.probe(*k) {
                     Probe::Number(value) => values.push(value),

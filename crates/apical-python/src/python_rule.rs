@@ -536,6 +536,7 @@ pub fn audit(py: Python<'_>, factory: Py<PyAny>, cases: u64, seed: u64) -> PyRes
         kinks: false,
         // Arrays of a view have one shape more where units have several states, which few rules in Python are written for.
         kind: Kind::Plain,
+        loops: false,
     };
     guarded(|| {
         let failure = Failure::default();

@@ -249,3 +249,18 @@ def test_what_is_no_task_is_refused(learner):
             apical.tasks.add().stream(**wrong)
     with pytest.raises(TypeError, match="W_rec: got a masked array"):
         learner.W_rec = np.ma.array(learner.W_rec, mask=learner.W_rec > 0)
+
+
+def test_a_rule_and_a_loss_are_admitted_alike_everywhere():
+    """What a learner refuses, gradients and comparisons refuse too: they would give wrong numbers."""
+    looped = apical.Network(inputs=2, outputs=2, units=4, output_feedback="gaussian")
+    X, Y = np.ones((3, 2)), np.full((3, 2), 0.5)
+    loop = "network.output_feedback: got a loop from the outputs, expected none, because `rtrl`"
+    refused(ValueError, loop, lambda: apical.Learner(looped, rule="rtrl"))
+    refused(ValueError, loop, lambda: apical.gradients(looped, "rtrl", X, Y, loss=MSE))
+    assert np.isfinite(apical.gradients(looped, "rflo", X, Y, loss=MSE)["rec"]).all()
+    single = apical.Network(inputs=2, outputs=1, units=4)
+    softmax = "loss.kind: got softmax_cross_entropy, expected at least 2 outputs"
+    refused(ValueError, softmax, lambda: apical.Learner(single))
+    refused(ValueError, softmax, lambda: apical.gradients(single, "rtrl", X, np.ones((3, 1))))
+    refused(ValueError, "mask: got -1", lambda: apical.gradients(single, "rtrl", X, np.ones((3, 1)), loss=MSE, mask=-np.ones(3)))

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::credit::Probe;
 use crate::error::heed;
 use crate::feedback::{Feedback, FeedbackSpec};
-use crate::kernel::{Buffer, Matrix, add_outer};
+use crate::kernel::{Matrix, add_outer};
 use crate::loss::Loss;
 use crate::monitor::{Health, Monitor, Quantity, Warning};
-use crate::network::{Activity, Dims, Network, NetworkSpec, TypeSums};
+use crate::network::{Activity, Dims, Network, NetworkSpec};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
 use crate::snapshot::{STEPS, Snapshot, StateIo};
+use crate::step::{self, drop_missing};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
-use crate::view::{Locality, View};
+use crate::view::View;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
@@ -117,17 +118,7 @@ pub struct Learner<T> {
     optimizer: Optimizer<T>,
     update: Update,
     reduction: Reduction,
-    activity: Activity<T>,
-    /// q(t), one plane.
-    signal: Buffer<T>,
-    prediction: Buffer<T>,
-    delta: Matrix<T>,
-    /// y*(t) and L(t) of each sample at the last step, and whether it was the first of a trial.
-    target: Vec<T>,
-    losses: Vec<T>,
-    first: bool,
-    /// Whether nothing has happened since the activity was reset.
-    starting: bool,
+    now: step::Step<T>,
     gradient: Matrix<T>,
     readout_gradient: Matrix<T>,
     /// Activity for evaluation, made when first needed.
@@ -171,14 +162,7 @@ impl<T: Scalar> Learner<T> {
         streams: &Streams,
     ) -> Result<Self> {
         let dims = network.dims();
-        if spec.loss == (Loss::SoftmaxCrossEntropy {}) && dims.outputs < 2 {
-            return Err(Error::invalid(
-                "loss.kind",
-                "softmax_cross_entropy",
-                "at least 2 outputs",
-                "The softmax of a single output is always 1: use sigmoid_cross_entropy.",
-            ));
-        }
+        spec.loss.check_outputs(dims.outputs)?;
         let rule = spec.rule.build(&Site {
             by_trial: matches!(spec.update, Update::Trial | Update::Trials(_)),
             ..Site::new(&network, streams)
@@ -193,14 +177,11 @@ impl<T: Scalar> Learner<T> {
                 "Set reduction = \"mean\", or update = \"trial\".",
             ));
         }
-        check_loop(&network, spec.rule.locality(), rule.owns_readout(), name)?;
         check_learned_feedback(&spec.feedback, &spec.optimizer)?;
         let health = Health::new(dims, &spec.optimizer, rule.is_frozen(), rule.owns_readout());
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
-        let mut activity = Activity::new(dims);
-        activity.type_sums = type_sums(&*rule, &network);
-        network.reset(&mut activity);
+        let now = step::Step::new(&network, spec.loss, &*rule)?;
         Ok(Self {
             loss: spec.loss,
             feedback,
@@ -208,14 +189,7 @@ impl<T: Scalar> Learner<T> {
             optimizer,
             update: spec.update,
             reduction: spec.reduction,
-            activity,
-            signal: Buffer::zeros(dims.plane()),
-            prediction: Buffer::zeros(dims.batch * dims.outputs),
-            delta: Matrix::zeros(dims.batch, dims.outputs),
-            target: vec![T::ZERO; dims.batch * dims.outputs],
-            losses: vec![T::ZERO; dims.batch],
-            first: false,
-            starting: true,
+            now,
             gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
             readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
             scratch: None,
@@ -326,9 +300,8 @@ impl<T: Scalar> Learner<T> {
     #[inline(never)]
     pub fn begin_trial(&mut self) {
         self.end_trial();
-        self.network.reset(&mut self.activity);
+        self.now.begin(&self.network);
         self.rule.reset();
-        self.starting = true;
         self.in_trial = true;
         self.trial_is_open = true;
     }
@@ -372,67 +345,35 @@ impl<T: Scalar> Learner<T> {
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         let dims = self.network.dims();
-        self.first = std::mem::take(&mut self.starting);
         self.in_trial = true;
-        self.target.copy_from_slice(y);
-        if mask.is_some() {
-            drop_missing(&mut self.target);
-        }
-        let rule = &mut self.rule;
-        let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
-        self.network
-            .step_with::<true>(&mut self.activity, x, perturb);
-        let simd = self.network.simd();
-        let outputs = dims.outputs;
-        let mut loss = T::ZERO;
-        let (mut correct, mut judged) = (0.0, 0.0);
-        for b in 0..dims.batch {
-            let part = b * outputs..(b + 1) * outputs;
-            let target = &self.target[part.clone()];
-            let prediction = &mut self.prediction[part.clone()];
-            let mask = mask.map(|mask| &mask[part]);
-            let (z, delta) = (self.activity.output.row(b), self.delta.row_mut(b));
-            self.losses[b] = self.loss.evaluate(z, target, mask, prediction, delta);
-            loss += self.losses[b];
-            // A step whose loss does not count at all does not count as right or wrong either.
-            if mask.is_none_or(|mask| mask.iter().any(|w| *w != T::ZERO)) {
-                let right = self.loss.is_correct(prediction, target, mask);
-                correct += right.map_or(f64::NAN, |right| f64::from(u8::from(right)));
-                judged += 1.0;
-            }
-        }
-        let loss = loss.f64() / dims.batch as f64;
+        let judged = self
+            .now
+            .see(&self.network, self.loss, &mut *self.rule, (x, y, mask));
+        let loss = judged.loss.f64() / dims.batch as f64;
         if !loss.is_finite() {
             return Err(self.diverged("loss"));
         }
         self.last_loss = loss;
-        self.accuracy = correct / judged;
-        self.counted = judged > 0.0;
-        let stride = self.readout_gradient.stride();
-        for b in 0..dims.batch {
-            let (delta, post) = (self.delta.row(b), self.activity.post.band(b, 1));
-            if !self.rule.owns_readout() {
+        self.accuracy = judged.correct / judged.counted;
+        self.counted = judged.counted > 0.0;
+        if !self.rule.owns_readout() {
+            let stride = self.readout_gradient.stride();
+            for b in 0..dims.batch {
+                let (delta, post) = (self.now.delta.row(b), self.now.activity.post.band(b, 1));
                 let readout = self.readout_gradient.data_mut();
-                add_outer(simd, readout, stride, T::ONE, delta, post);
+                add_outer(self.network.simd(), readout, stride, T::ONE, delta, post);
             }
-            let signal = &mut self.signal[b * dims.sample()..][..dims.units];
-            self.feedback
-                .deliver(simd, self.network.readout(), delta, signal);
         }
-        let view = View::new(
-            &self.network,
-            &self.activity,
-            &self.target,
-            &self.losses,
-            self.first,
-        );
-        self.rule.step(&view, &self.signal, &mut self.gradient);
+        self.now.feed_back(&self.network, &mut *self.feedback);
+        self.now
+            .learn(&self.network, &mut *self.rule, &mut self.gradient);
         if self.step.is_multiple_of(Health::EVERY) {
             // A loss that does not count at this step tells nothing of how it grows.
             let counted = self.counted.then_some(loss);
             let (gradient, readout) = (&self.gradient, &self.readout_gradient);
-            self.health.look(counted, &self.activity, gradient, readout);
-            self.health.look_at_signal(&self.signal);
+            self.health
+                .look(counted, &self.now.activity, gradient, readout);
+            self.health.look_at_signal(&self.now.signal);
         }
         self.step += 1;
         self.pending += 1;
@@ -465,7 +406,7 @@ impl<T: Scalar> Learner<T> {
             .update(&mut self.network, recurrent, readout, scale, feedback);
         if self.pending > 0 {
             self.rule
-                .teach(&mut self.network, &self.activity, &self.delta);
+                .teach(&mut self.network, &self.now.activity, &self.now.delta);
         }
         self.network.after_update(self.optimizer.last_rate());
         self.pending = 0;
@@ -521,14 +462,7 @@ impl<T: Scalar> Learner<T> {
                 });
             }
         }
-        if let Some(weight) = mask.and_then(|mask| mask.iter().find(|w| **w < T::ZERO)) {
-            return Err(Error::invalid(
-                "mask",
-                weight.f64(),
-                "weights of 0 or more",
-                "A negative weight would raise the loss; 0 leaves an output out.",
-            ));
-        }
+        step::check_mask(mask.unwrap_or(&[]))?;
         self.loss.check_targets(y, mask, outputs, step)
     }
 
@@ -659,18 +593,12 @@ impl<T: Scalar> Learner<T> {
 
     /// The last step as a rule sees it: for rules that watch without learning.
     pub fn view(&self) -> View<'_, T> {
-        View::new(
-            &self.network,
-            &self.activity,
-            &self.target,
-            &self.losses,
-            self.first,
-        )
+        self.now.view(&self.network)
     }
 
     /// δ = ∂L/∂z of the last step, one row a sample.
     pub fn output_error(&self) -> &Matrix<T> {
-        &self.delta
+        &self.now.delta
     }
 
     /// Puts a rule of one's own in the place of the configured one.
@@ -679,14 +607,14 @@ impl<T: Scalar> Learner<T> {
     /// A rule that looks back from each update in a learner that updates at every step.
     pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
         check_update(self.update, rule.needs_window(), name)?;
-        self.activity.type_sums = type_sums(&*rule, &self.network);
+        self.now.serve(&self.network, &*rule);
         self.rule = rule;
         Ok(())
     }
 
     /// q(t) of the last step as the feedback pathway told it, one plane.
     pub fn feedback_signal(&self) -> &[T] {
-        &self.signal
+        &self.now.signal
     }
 
     /// The rule, to look at or set what it has learned.
@@ -721,7 +649,7 @@ impl<T: Scalar> Learner<T> {
 
     /// Activity of the last step.
     pub fn activity(&self) -> &Activity<T> {
-        &self.activity
+        &self.now.activity
     }
 
     /// Gradient of the recurrent layer pending since the last update, (G n) × m, summed over the batch.
@@ -751,8 +679,7 @@ impl<T: Scalar> Learner<T> {
 
     /// Prediction at the last step, batch × outputs.
     pub fn prediction(&self) -> &[T] {
-        let dims = self.network.dims();
-        &self.prediction[..dims.batch * dims.outputs]
+        self.now.prediction()
     }
 
     /// Loss of the last step, averaged over the batch.
@@ -837,7 +764,7 @@ impl<T: Scalar> Learner<T> {
     }
 
     pub(crate) fn signal(&self) -> &[T] {
-        &self.signal[..self.network.dims().units]
+        &self.now.signal[..self.network.dims().units]
     }
 
     /// A parameter row by row: `W_rec`, `W_in`, `b_rec`, `W_out` or `b_out`.
@@ -903,7 +830,12 @@ impl<T: Scalar> Learner<T> {
         )?;
         io.values("readout", self.network.readout_mut().data_mut())?;
         io.values("initial", self.network.initial_mut().data_mut())?;
-        io.scope("activity", |io| self.activity.save_or_restore(io))?;
+        if let Some(back) = self.network.output_feedback_mut()
+            && io.holds("output_feedback")
+        {
+            io.values("output_feedback", back.data_mut())?;
+        }
+        io.scope("activity", |io| self.now.activity.save_or_restore(io))?;
         io.scope("constraints", |io| self.network.constraints_mut().state(io))?;
         io.scope("feedback", |io| self.feedback.state(io))?;
         io.scope("rule", |io| self.rule.state(io))?;
@@ -917,7 +849,7 @@ impl<T: Scalar> Learner<T> {
         io.counter("pending_trials", &mut self.pending_trials, 0..=self.trials)?;
         io.flag("in_trial", &mut self.in_trial)?;
         io.flag("trial_is_open", &mut self.trial_is_open)?;
-        io.flag("starting", &mut self.starting)?;
+        io.flag("starting", &mut self.now.starting)?;
         let mut losses = [self.last_loss, self.accuracy];
         io.measured("losses", &mut losses)?;
         [self.last_loss, self.accuracy] = losses;
@@ -971,31 +903,6 @@ impl<T: Scalar> Learner<T> {
     }
 }
 
-/// Puts 0 in the place of targets that are missing, which count for nothing.
-fn drop_missing<T: Scalar>(target: &mut [T]) {
-    for y in target.iter_mut().filter(|y| !y.finite()) {
-        *y = T::ZERO;
-    }
-}
-
-/// Rules that carry the influence of weights through the network do not know the way through the readout.
-fn check_loop<T: Scalar>(
-    network: &Network<T>,
-    locality: Locality,
-    owns_readout: bool,
-    rule: &str,
-) -> Result<()> {
-    if !network.hears_output() || locality == Locality::Synapse || owns_readout {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "network.output_feedback",
-        "a loop from the outputs",
-        format!("none, because `{rule}` would miss the influence that takes this way"),
-        "Remove it, or use the rule force or one with local traces.",
-    ))
-}
-
 /// Feedback that learns beside the readout agrees with it only if both change alike and forget how they began.
 fn check_learned_feedback(feedback: &FeedbackSpec, optimizer: &OptimizerSpec) -> Result<()> {
     if !matches!(feedback, FeedbackSpec::KolenPollack { .. }) {
@@ -1019,11 +926,6 @@ fn check_learned_feedback(feedback: &FeedbackSpec, optimizer: &OptimizerSpec) ->
         ));
     }
     Ok(())
-}
-
-/// Where the rule wants the network to sum its weights.
-fn type_sums<T: Scalar>(rule: &dyn Rule<T>, network: &Network<T>) -> Option<TypeSums<T>> {
-    rule.reads_type_sums().then(|| TypeSums::new(network))?
 }
 
 fn check_update(update: Update, needs_window: bool, rule: &str) -> Result<()> {

@@ -55,6 +55,7 @@ pub mod rule;
 pub mod shown;
 pub mod snapshot;
 pub mod spec;
+pub mod step;
 pub mod synapse;
 pub mod task;
 pub mod view;

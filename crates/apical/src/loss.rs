@@ -163,6 +163,22 @@ impl Loss {
         }
     }
 
+    /// Refuses a number of outputs the loss has no meaning for.
+    ///
+    /// # Errors
+    /// The softmax of a single output.
+    pub fn check_outputs(self, outputs: usize) -> Result<()> {
+        if self != (Self::SoftmaxCrossEntropy {}) || outputs >= 2 {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "loss.kind",
+            "softmax_cross_entropy",
+            "at least 2 outputs",
+            "The softmax of a single output is always 1: use sigmoid_cross_entropy.",
+        ))
+    }
+
     /// Refuses targets the loss has no meaning for: `y` samples × outputs, as the weights in `mask`.
     ///
     /// # Errors

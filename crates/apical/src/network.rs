@@ -377,6 +377,28 @@ impl<T: Scalar> Network<T> {
         &mut self.readout
     }
 
+    /// Lets the network hear its output, or no longer: weights from z(t−1) to the currents, row `g * outputs + k`, one
+    /// number a unit.
+    ///
+    /// # Errors
+    /// A matrix of another size.
+    pub fn set_output_feedback(&mut self, weights: Option<Matrix<T>>) -> Result<()> {
+        let dims = self.dims;
+        let expected = [dims.currents * dims.outputs, dims.units];
+        if let Some(given) = &weights
+            && [given.rows(), given.columns()] != expected
+        {
+            return Err(Error::invalid(
+                "output_feedback",
+                format!("{} x {} numbers", given.rows(), given.columns()),
+                format!("{} x {}", expected[0], expected[1]),
+                "It has a row for each output, for each current, and a column for each unit.",
+            ));
+        }
+        self.output_feedback = weights;
+        Ok(())
+    }
+
     /// Weights from z(t−1) to the currents, if the network hears its output: row `g * outputs + k`, one number a unit.
     pub fn output_feedback_mut(&mut self) -> Option<&mut Matrix<T>> {
         self.output_feedback.as_mut()

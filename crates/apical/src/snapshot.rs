@@ -178,6 +178,14 @@ impl<'a> StateIo<'a> {
         matches!(self.mode, Mode::Restore(_))
     }
 
+    /// Whether an array of this name is to be saved, or was: files of older versions lack what was added since.
+    pub fn holds(&self, name: &str) -> bool {
+        match &self.mode {
+            Mode::Save(_) => true,
+            Mode::Restore(snapshot) => snapshot.arrays.contains_key(&self.full(name)),
+        }
+    }
+
     /// Names below `name` for the length of one call; all that was saved below it must be asked for.
     ///
     /// # Errors

@@ -135,6 +135,10 @@ fn what_cannot_be_compared_is_refused_before_anything_is_computed() {
             &["--train rtlr", "Did you mean `rtrl`?"],
         ),
         ("--rules rtrl,rflo --steps 0", &["steps", "at least 1"]),
+        (
+            "--rules rflo,rtrl --set rule.kind=rflo --set network.output_feedback.kind=gaussian",
+            &["network.output_feedback", "expected none, because `rtrl`"],
+        ),
     ];
     for (options, parts) in cases {
         let line = format!("compare marschall2019/lags46 {options} --out new");

@@ -303,9 +303,9 @@ fn a_budget_is_kept_and_the_next_call_goes_on() {
             ["--budget: got `10`, expected a time", "10m"],
         ),
         (
-            "murray2019 --budget 1h",
+            "marschall2020 --budget 1h",
             [
-                "--budget: expected a paper whose rows are judged in turn (marschall2019)",
+                "--budget: expected a paper whose rows are judged in turn (marschall2019, murray2019)",
                 "Leave",
             ],
         ),

@@ -41,8 +41,10 @@ pub enum Takes {
     More,
 }
 
-/// Of chances to decide a second time: 2 standard errors, and what a normal exceeds with a tenth.
-const REACH: f64 = 2.0 + 1.282;
+/// Standard errors between mean and threshold that decide where seeds are fixed.
+const FIXED: f64 = 2.0;
+/// What a normal exceeds with a tenth: nine chances in ten to decide a second time.
+const CHANCES: f64 = 1.282;
 
 impl Verdict {
     /// As it is printed.
@@ -61,14 +63,20 @@ impl Verdict {
         }
     }
 
+    /// Whether more seeds could decide what the numbers do not.
+    pub fn wants_seeds(self) -> bool {
+        use Takes::{More, Seeds, Time, Times};
+        matches!(self, Self::NotTestable(Seeds(_) | Times(_) | Time | More))
+    }
+
     /// Whether the numbers decide.
     pub fn is_decided(self) -> bool {
         !matches!(self, Self::NotTestable(_))
     }
 
-    /// Of a mean that is `apart` from its threshold, by its standard error.
-    fn open(apart: f64, error: f64) -> Self {
-        let times = (REACH * error / apart).powi(2).ceil();
+    /// Of a mean that is `apart` from its threshold, where `errors` standard errors would decide.
+    fn open(apart: f64, error: f64, errors: f64) -> Self {
+        let times = ((errors + CHANCES) * error / apart).powi(2).ceil();
         Self::NotTestable(match times.is_finite() && times < 1e4 {
             true => Takes::Times((times as u64).max(2)),
             false => Takes::More,
@@ -77,13 +85,18 @@ impl Verdict {
 
     /// Of a quantity that is claimed to lie below `threshold`.
     pub fn below(spread: &Spread, threshold: f64) -> Self {
-        let margin = 2.0 * spread.error;
+        Self::below_by(spread, threshold, FIXED)
+    }
+
+    /// The same, decided by so many standard errors.
+    pub fn below_by(spread: &Spread, threshold: f64, errors: f64) -> Self {
+        let margin = errors * spread.error;
         if spread.mean + margin < threshold {
             Self::Reproduced
         } else if spread.mean - margin > threshold {
             Self::NotReproduced
         } else {
-            Self::open(spread.mean - threshold, spread.error)
+            Self::open(spread.mean - threshold, spread.error, errors)
         }
     }
 
@@ -94,7 +107,7 @@ impl Verdict {
         } else if low > 0.0 {
             Self::NotReproduced
         } else {
-            Self::open(0.5 * (low + high), 0.25 * (high - low))
+            Self::open(0.5 * (low + high), 0.25 * (high - low), FIXED)
         }
     }
 
@@ -106,17 +119,22 @@ impl Verdict {
             Self::NotReproduced
         } else {
             let apart = margin - (0.5 * (low + high)).abs();
-            Self::open(apart, 0.25 * (high - low))
+            Self::open(apart, 0.25 * (high - low), FIXED)
         }
     }
 
     /// Of a quantity that is claimed to lie above `threshold`.
     pub fn above(spread: &Spread, threshold: f64) -> Self {
+        Self::above_by(spread, threshold, FIXED)
+    }
+
+    /// The same, decided by so many standard errors.
+    pub fn above_by(spread: &Spread, threshold: f64, errors: f64) -> Self {
         let mirrored = Spread {
             mean: -spread.mean,
             ..*spread
         };
-        Self::below(&mirrored, -threshold)
+        Self::below_by(&mirrored, -threshold, errors)
     }
 
     /// Of an event seen in a share of resamples: reproduced from 95 %, not reproduced up to 5 %.

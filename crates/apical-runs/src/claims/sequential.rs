@@ -18,6 +18,27 @@ pub const ERROR: f64 = 0.025;
 /// That of a single look, in quick versions as well.
 const LEVEL: f64 = ERROR / LOOKS.len() as f64;
 
+/// Numbers of seeds at which the test of a mean looks.
+pub const MEAN_LOOKS: [u64; 4] = [9, 18, 36, 72];
+
+/// Standard errors between the mean of `n` seeds and a threshold that decide at one of [`MEAN_LOOKS`], by Student's t at an
+/// equal part of [`ERROR`]; before the first look, in quick versions, 2.
+pub fn errors_that_decide(n: usize) -> f64 {
+    if (n as u64) < MEAN_LOOKS[0] {
+        return 2.0;
+    }
+    // What a normal exceeds with 0.025/4, and Fisher and Cornish's expansion for Student's t (Abramowitz & Stegun 26.7.5).
+    let z = 2.497_7_f64;
+    let freedom = (n - 1) as f64;
+    let odd = |coefficients: &[f64]| -> f64 {
+        let powers = coefficients.iter().rev().zip([1, 3, 5, 7]);
+        powers.map(|(c, power)| c * z.powi(power)).sum()
+    };
+    z + odd(&[1.0, 1.0]) / (4.0 * freedom)
+        + odd(&[5.0, 16.0, 3.0]) / (96.0 * freedom.powi(2))
+        + odd(&[3.0, 19.0, 17.0, -15.0]) / (384.0 * freedom.powi(3))
+}
+
 /// Whether the event happens with more than `share` of all seeds, having happened with `count` of `n`; `None` if that is
 /// open.
 pub fn decide(count: u64, n: u64, share: f64) -> Option<bool> {
@@ -95,6 +116,15 @@ mod tests {
         assert!((at_least(1, 5, 0.1) - (1.0 - 0.9_f64.powi(5))).abs() < 1e-15);
         let all: f64 = at_least(0, 320, 0.3);
         assert!((all - 1.0).abs() < 1e-12);
+    }
+
+    /// Quantiles at 0.99375 from tables of Student's t.
+    #[test]
+    fn a_mean_is_decided_by_students_t() {
+        for (n, t) in [(9, 3.206), (18, 2.793), (36, 2.633), (72, 2.563)] {
+            assert!((errors_that_decide(n) - t).abs() < 4e-3, "{n}");
+        }
+        assert_eq!(errors_that_decide(3), 2.0);
     }
 
     #[test]

@@ -331,7 +331,7 @@ fn decimal(value: f64) -> String {
 }
 
 /// Does `work` until `end`; `None` if time was up before it was done.
-fn until<R>(
+pub(super) fn until<R>(
     end: Option<Instant>,
     runner: Runner<'_>,
     work: impl FnOnce(Runner<'_>) -> Result<R>,

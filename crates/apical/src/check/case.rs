@@ -188,6 +188,8 @@ pub struct Shape {
     pub kinks: bool,
     /// Which units may come up.
     pub kind: Kind,
+    /// Whether networks that hear their own output may come up, for rules that serve them.
+    pub loops: bool,
 }
 
 /// Which units a case may have.
@@ -211,6 +213,12 @@ impl Shape {
         batch: (1, 3),
         kinks: true,
         kind: Kind::Any,
+        loops: false,
+    };
+    /// The same, also with outputs that come back to the units.
+    pub const LOOPED: Self = Self {
+        loops: true,
+        ..Self::ANY
     };
     /// Without kinks.
     pub const SMOOTH: Self = Self {
@@ -260,6 +268,8 @@ pub struct Case {
     pub feedback: FeedbackSpec,
     /// Whether outputs are weighted.
     pub masked: bool,
+    /// Whether the network hears its own output.
+    pub hears: bool,
     /// The trial.
     pub data: Data,
     /// The type of each unit, for rules that ask for it.
@@ -331,6 +341,7 @@ impl Case {
         } else {
             FeedbackSpec::random()
         };
+        let hears = shape.loops && up_to(2) == 0;
         Self {
             neuron,
             units,
@@ -339,6 +350,7 @@ impl Case {
             loss,
             feedback,
             masked,
+            hears,
             data: Data::random(loss, steps, batch, sizes, seed),
             types: types(units, seed),
             seed,
@@ -352,6 +364,8 @@ impl Case {
     /// A rule that serves none of the neurons, or a setting of it out of range.
     pub fn served(seed: u64, shape: Shape, rule: &RuleSpec) -> Result<Self> {
         let mut case = Self::random(seed, shape);
+        // Few rules know the way through the readout: the others get the same network without it.
+        case.hears = case.hears && case.serves(rule);
         for other in case.others.clone() {
             if case.serves(rule) {
                 return Ok(case);
@@ -405,6 +419,18 @@ impl Case {
             .draw(&wide, &wide, &bias, &mut stream)?;
         let (columns, readout) = (0..self.units + 1, network.readout_mut());
         wide.fill("readout", readout, 0..outputs, columns, &mut stream)?;
+        if self.hears {
+            let mut back = Matrix::zeros(network.dims().currents * outputs, self.units);
+            let columns = 0..self.units;
+            wide.fill(
+                "output_feedback",
+                &mut back,
+                0..outputs,
+                columns,
+                &mut stream,
+            )?;
+            network.set_output_feedback(Some(back))?;
+        }
         let types = CellTypes::given(&self.types)?;
         network.constraints_mut().set_types(types)?;
         let initial = network.initial_mut();
@@ -599,12 +625,13 @@ impl fmt::Display for Case {
         let ((inputs, outputs), steps) = (self.sizes, self.data.steps());
         write!(
             f,
-            "seed {}: {} {neuron} unit{}, {inputs} in, {outputs} out, {}{}, batch {}, {steps} step{}",
+            "seed {}: {} {neuron} unit{}, {inputs} in, {outputs} out, {}{}{}, batch {}, {steps} step{}",
             self.seed,
             self.units,
             plural(self.units),
             self.loss.name(),
             if self.masked { " masked" } else { "" },
+            if self.hears { ", hears its output" } else { "" },
             self.batch,
             plural(steps)
         )

@@ -131,6 +131,7 @@ fn audited(seed: u64, rule: &RuleSpec, k: u64) -> Result<Case> {
         batch: (1, 2),
         kinks: true,
         kind: Kind::Any,
+        loops: true,
     };
     let mut case = Case::served(seed, SHAPE, rule)?;
     let drawn = case.neuron.clone();
@@ -347,31 +348,37 @@ impl Exchange {
             .data_mut()
             .copy_from_slice(source.network.readout().data());
 
-        impostor.activity = from(Hidden::Units).activity.clone();
-        let activity = &mut impostor.activity;
+        impostor.now.activity = from(Hidden::Units).now.activity.clone();
+        let activity = &mut impostor.now.activity;
         let own = [
-            (&mut activity.currents, &first.activity.currents),
-            (&mut activity.state, &first.activity.state),
-            (&mut activity.state_before, &first.activity.state_before),
-            (&mut activity.rate, &first.activity.rate),
-            (&mut activity.partials.own, &first.activity.partials.own),
-            (&mut activity.partials.gain, &first.activity.partials.gain),
-            (&mut activity.partials.slope, &first.activity.partials.slope),
-            (&mut activity.slope_before, &first.activity.slope_before),
+            (&mut activity.currents, &first.now.activity.currents),
+            (&mut activity.state, &first.now.activity.state),
+            (&mut activity.state_before, &first.now.activity.state_before),
+            (&mut activity.rate, &first.now.activity.rate),
+            (&mut activity.partials.own, &first.now.activity.partials.own),
+            (
+                &mut activity.partials.gain,
+                &first.now.activity.partials.gain,
+            ),
+            (
+                &mut activity.partials.slope,
+                &first.now.activity.partials.slope,
+            ),
+            (&mut activity.slope_before, &first.now.activity.slope_before),
         ];
         for (mine, firsts) in own {
             copy_unit(mine, firsts, i, dims);
         }
         if self.messages {
-            activity.rate.copy_from_slice(&first.activity.rate);
+            activity.rate.copy_from_slice(&first.now.activity.rate);
         }
         let inputs = before
             .arrays
             .keys()
             .any(|name| first.rule.owner(name).meets_inputs(dims));
-        activity.pre = from(Hidden::Presynaptic).activity.pre.clone();
+        activity.pre = from(Hidden::Presynaptic).now.activity.pre.clone();
         for b in 0..dims.batch {
-            let firsts = first.activity.pre.row(b);
+            let firsts = first.now.activity.pre.row(b);
             let pre = activity.pre.row_mut(b);
             pre[j] = firsts[j];
             pre[i] = firsts[i];
@@ -384,12 +391,13 @@ impl Exchange {
             }
         }
         impostor
+            .now
             .signal
-            .copy_from_slice(&from(Hidden::Signals).signal);
-        copy_unit(&mut impostor.signal, &first.signal, i, dims);
-        impostor.target.copy_from_slice(&first.target);
-        impostor.losses.copy_from_slice(&first.losses);
-        impostor.first = first.first;
+            .copy_from_slice(&from(Hidden::Signals).now.signal);
+        copy_unit(&mut impostor.now.signal, &first.now.signal, i, dims);
+        impostor.now.target.copy_from_slice(&first.now.target);
+        impostor.now.losses.copy_from_slice(&first.now.losses);
+        impostor.now.first = first.now.first;
         impostor.gradient.clear();
 
         let mut mixed = before.clone();
@@ -400,7 +408,7 @@ impl Exchange {
                 _ => continue,
             }
             let owner = first.rule.owner(name);
-            let activity = &first.activity;
+            let activity = &first.now.activity;
             let visible = |k: usize| {
                 owner.is_own(k, Synapse { g, i, j }, dims, self.messages)
                     || self.messages && owner.is_heard(k, activity, dims)

@@ -12,7 +12,7 @@ use crate::eligibility::{InputTrace, KernlSpec, Order, SnapSpec, TraceSpec};
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
 use crate::loss::{Loss, Outputs};
-use crate::neuron::{Activation, NeuronSpec, VoltageSpec};
+use crate::neuron::{Activation, NeuronSpec, RateSpec, VoltageSpec};
 use crate::rule::{
     CombinedSpec, CreditSpec, Drive, EligibilitySpec, FeedbackWeights, ForceSpec, HorizonSpec,
     MdglSpec, ModPropSpec, NodePerturbationSpec, Reward, RuleSpec, TbpttSpec,
@@ -499,7 +499,7 @@ pub const RELATIONS: &[Relation] = &[
         name: "symmetric feedback",
         concerns: HEARING,
         says: "random feedback with B = W_out transposed = symmetric feedback",
-        shape: Shape::ANY,
+        shape: Shape::LOOPED,
         expect: Within(ROUNDING),
         error: aligned_feedback,
     },
@@ -507,7 +507,7 @@ pub const RELATIONS: &[Relation] = &[
         name: "errors add",
         concerns: LINEAR,
         says: "feedback B + B' = feedback B plus feedback B': linear in the error",
-        shape: Shape::ANY,
+        shape: Shape::LOOPED,
         expect: Within(ROUNDING),
         error: errors_add,
     },
@@ -518,15 +518,26 @@ pub const RELATIONS: &[Relation] = &[
             "modprop",
         ]),
         says: "a batch = the sum over its samples, one at a time",
-        shape: Shape::ANY,
+        shape: Shape::LOOPED,
         expect: Within(ROUNDING),
         error: samples_add,
+    },
+    Relation {
+        name: "output loop",
+        concerns: Only(&["rflo", "combined"]),
+        says: "outputs heard one step later = the same weights folded into W_rec",
+        shape: Shape {
+            kind: Kind::Rate,
+            ..Shape::ANY
+        },
+        expect: Within(ROUNDING),
+        error: output_loop,
     },
     Relation {
         name: "resumed",
         concerns: Except(&[]),
         says: "saved in mid-trial and resumed = not interrupted, bit by bit",
-        shape: Shape::ANY,
+        shape: Shape::LOOPED,
         expect: Within(0.0),
         error: resumed,
     },
@@ -1392,6 +1403,43 @@ fn samples_add(case: &Case, rule: &RuleSpec) -> Result<f64> {
         sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
     }
     Ok(difference(&whole, &sum))
+}
+
+/// What the output brings back is W_back W_out r(t−1): with r(0) = 0 and no b_out, a part of the recurrent currents.
+fn output_loop(case: &Case, rule: &RuleSpec) -> Result<f64> {
+    let mut case = case.clone();
+    case.hears = true;
+    case.neuron = Some(NeuronSpec::Rate(RateSpec {
+        alpha: 0.4,
+        activation: Activation::Tanh,
+    }));
+    let (units, outputs) = (case.units, case.sizes.1);
+    let start = || -> Result<Learner<f64>> {
+        let mut learner = case.learner(rule, &case.feedback)?;
+        let network = learner.network_mut();
+        network.initial_mut().clear();
+        for k in 0..outputs {
+            network.readout_mut().row_mut(k)[units] = 0.0;
+        }
+        Ok(learner)
+    };
+    let (mut looped, mut folded) = (start()?, start()?);
+    let network = folded.network_mut();
+    let readout = network.readout().clone();
+    let back = network.output_feedback_mut().map(|back| flat(back));
+    network.set_output_feedback(None)?;
+    let weights = network.synapses_mut().weights_mut();
+    for (k, heard) in back.unwrap_or_default().chunks_exact(units).enumerate() {
+        for (i, weight) in heard.iter().enumerate() {
+            let row = &mut weights.row_mut(i)[..units];
+            let through = row.iter_mut().zip(readout.row(k));
+            through.for_each(|(w, out)| *w += weight * out);
+        }
+    }
+    Ok(difference(
+        &case.gradient_of(&mut looped)?,
+        &case.gradient_of(&mut folded)?,
+    ))
 }
 
 fn resumed(case: &Case, rule: &RuleSpec) -> Result<f64> {

@@ -61,6 +61,7 @@ pub fn time_of(rule: &RuleSpec, seed: u64, cases: u64, stop: &AtomicBool) -> Res
         batch: (1, 2),
         kinks: false,
         kind: Kind::Any,
+        loops: true,
     };
     let mut drawn = Vec::new();
     for k in 0..cases {

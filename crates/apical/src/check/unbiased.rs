@@ -70,6 +70,7 @@ pub fn unbiasedness(
             batch: (1, 1),
             kinks: false,
             kind: [Kind::Plain, Kind::Gated][(k % 2) as usize],
+            loops: false,
         };
         let case = Case::served(seed.wrapping_add(k), shape, rule)?;
         all.push(on_case(rule, &case, draws, stop)?);

@@ -55,7 +55,7 @@ impl Default for OptimizerSpec {
     fn default() -> Self {
         Self {
             kind: Method::Sgd,
-            rate: 1e-3,
+            rate: 7e-4,
             rates: PerMatrix::default(),
             weight_decay: 0.0,
             l1: 0.0,

@@ -244,6 +244,7 @@ macro_rules! registry {
             /// A setting out of range, or a network the rule does not serve.
             #[inline(never)]
             pub fn build<T: Scalar>(&self, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
+                self.admit(site.network)?;
                 match self {
                     $(Self::$variant(spec) => $module::build(spec, site),)*
                 }
@@ -348,6 +349,22 @@ impl RuleSpec {
             _ => {}
         }
         rule
+    }
+
+    /// Refuses networks in which the rule would give wrong numbers: one that carries the influence of weights through
+    /// the recurrent layer does not know the way through the readout.
+    fn admit<T: Scalar>(&self, network: &Network<T>) -> Result<()> {
+        let serves = self.locality() == Locality::Synapse || matches!(self, Self::Force(_));
+        if !network.hears_output() || serves {
+            return Ok(());
+        }
+        let name = self.info().name;
+        Err(crate::Error::invalid(
+            "network.output_feedback",
+            "a loop from the outputs",
+            format!("none, because `{name}` would miss the influence that takes this way"),
+            "Remove it, or use the rule force or one with local traces.",
+        ))
     }
 
     /// What a synapse needs to know, with these settings.

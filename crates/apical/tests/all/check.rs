@@ -290,6 +290,7 @@ fn plain_cases() -> Vec<Case> {
         batch: (1, 1),
         kinks: false,
         kind: Kind::Plain,
+        loops: false,
     };
     (0..10).map(|seed| Case::random(seed, shape)).collect()
 }

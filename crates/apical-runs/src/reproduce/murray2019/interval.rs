@@ -345,7 +345,7 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Vec<Section>> {
     let with = best.map_or(String::new(), |b| {
         format!("{}, rate {}", b.what, decimal(b.rate))
     });
-    let claims = claims(lab, &main, &found, &with);
+    let claims = claims(lab, &main, &found, &with)?;
     let mut panels = vec![example(lab, &main[2], "a trial after training")];
     for (e, (_, label, colour)) in main.iter().zip(MAIN) {
         let title = format!("{label}, printed rate {}", decimal(e.optimizer.rate));
@@ -386,7 +386,12 @@ fn median(lab: &Lab<'_>, e: &Experiment, number: impl Fn(&Outcome) -> f64) -> f6
     quantile(&lab.each(e, number), 0.5)
 }
 
-fn claims(lab: &Lab<'_>, main: &[Experiment], found: &[Experiment], with: &str) -> Vec<Claim> {
+fn claims(
+    lab: &Lab<'_>,
+    main: &[Experiment],
+    found: &[Experiment],
+    with: &str,
+) -> Result<Vec<Claim>> {
     let near =
         "paper; \"on the diagonal\" read as a quarter of what a peak at the middle delay misses";
     let shares = |e: &Experiment| lab.each(e, |o| missed_share(&spec(e), o));
@@ -405,6 +410,16 @@ fn claims(lab: &Lab<'_>, main: &[Experiment], found: &[Experiment], with: &str) 
             ..Judged::of(&shares(e), what, Bound::Below(NEAR))
         }
     };
+    let middle = |e: &Experiment| quantile(&shares(e), 0.5);
+    let apart = |pair: [&Experiment; 2], statement: String, bound| Judged {
+        statement,
+        measured: format!("medians {:.2} and {:.2}", middle(pair[0]), middle(pair[1])),
+        ..Judged::of(
+            &paired(&shares(pair[0]), &shares(pair[1])),
+            "difference of these shares",
+            bound,
+        )
+    };
     let mut claims = Vec::new();
     let found_text = format!("settings of our search: {with}");
     for (id, conditions, text) in [
@@ -420,59 +435,35 @@ fn claims(lab: &Lab<'_>, main: &[Experiment], found: &[Experiment], with: &str) 
         ),
     ] {
         let [short, long, exact] = conditions;
-        let statement = format!("RFLO matches intervals up to 15 tau ({text})");
-        claims.push(on_diagonal(short, statement).claim("3", &format!("rflo-150.{id}"), near));
-        let judged = Judged {
-            statement: format!(
-                "RFLO matches intervals worse up to 20 tau than up to 15 tau ({text})"
-            ),
-            measured: format!(
-                "medians {:.2} and {:.2}",
-                quantile(&shares(long), 0.5),
-                quantile(&shares(short), 0.5)
-            ),
-            ..Judged::of(
-                &paired(&shares(long), &shares(short)),
-                "difference of these shares",
-                Bound::Above(0.0),
-            )
-        };
-        claims.push(judged.claim("3", &format!("rflo-200.{id}"), "paper"));
-        let judged = Judged {
-            statement: format!("up to 15 tau RFLO is as good as BPTT ({text})"),
-            measured: format!(
-                "medians {:.2} and {:.2}",
-                quantile(&shares(short), 0.5),
-                quantile(&shares(exact), 0.5)
-            ),
-            ..Judged::of(
-                &paired(&shares(short), &shares(exact)),
-                "difference of these shares",
-                Bound::Below(0.1),
-            )
-        };
-        let source = "paper; \"similarly\" read as within a tenth of what a fixed peak misses";
-        claims.push(judged.claim("3", &format!("similar.{id}"), source));
+        claims.push(lab.judge(|| {
+            let statement = format!("RFLO matches intervals up to 15 tau ({text})");
+            Ok(on_diagonal(short, statement).claim("3", &format!("rflo-150.{id}"), near))
+        })?);
+        claims.push(lab.judge(|| {
+            let statement =
+                format!("RFLO matches intervals worse up to 20 tau than up to 15 tau ({text})");
+            let judged = apart([long, short], statement, Bound::Above(0.0));
+            Ok(judged.claim("3", &format!("rflo-200.{id}"), "paper"))
+        })?);
+        claims.push(lab.judge(|| {
+            let statement = format!("up to 15 tau RFLO is as good as BPTT ({text})");
+            let source = "paper; \"similarly\" read as within a tenth of what a fixed peak misses";
+            let judged = apart([short, exact], statement, Bound::Below(0.1));
+            Ok(judged.claim("3", &format!("similar.{id}"), source))
+        })?);
     }
     for (id, e, longest) in [("bptt-150", &main[2], 15), ("bptt-250", &main[3], 25)] {
-        let statement = format!("BPTT matches intervals up to {longest} tau (printed rate)");
-        claims.push(on_diagonal(e, statement).claim("3", id, near));
+        claims.push(lab.judge(|| {
+            let statement = format!("BPTT matches intervals up to {longest} tau (printed rate)");
+            Ok(on_diagonal(e, statement).claim("3", id, near))
+        })?);
     }
-    let judged = Judged {
-        statement: "RFLO up to 15 tau beats a readout that learns alone (printed rate)".into(),
-        measured: format!(
-            "medians {:.2} and {:.2}",
-            quantile(&shares(&main[0]), 0.5),
-            quantile(&shares(&main[4]), 0.5)
-        ),
-        ..Judged::of(
-            &paired(&shares(&main[0]), &shares(&main[4])),
-            "difference of these shares",
-            Bound::Below(0.0),
-        )
-    };
-    claims.push(judged.claim("3", "control", "our control"));
-    claims
+    claims.push(lab.judge(|| {
+        let statement = "RFLO up to 15 tau beats a readout that learns alone (printed rate)";
+        let judged = apart([&main[0], &main[4]], statement.into(), Bound::Below(0.0));
+        Ok(judged.claim("3", "control", "our control"))
+    })?);
+    Ok(claims)
 }
 
 /// Peaks of every network against delays.

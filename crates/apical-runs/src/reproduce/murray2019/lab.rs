@@ -1,6 +1,7 @@
 //! Train networks once for all the figures that need them, and keep what the figures show.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use apical::monitor::{Monitor, Recorder};
@@ -9,6 +10,8 @@ use apical::snapshot::{Length, STEPS, Snapshot, StateIo};
 use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
+use crate::claims::Claim;
+use crate::claims::sequential::MEAN_LOOKS;
 use crate::runner::Runner;
 use crate::{Result, checkpoint_file, checkpoints, experiment};
 
@@ -269,16 +272,31 @@ fn train<T: Scalar>(
     Ok(outcome)
 }
 
-/// Networks that were trained, by their settings.
+/// Networks that were trained, by their settings, and the claims on them.
+///
+/// Claims are judged look after look: the conditions that an open one has read get more networks for the next.
 pub struct Lab<'a> {
     runner: Runner<'a>,
+    look: usize,
     done: BTreeMap<String, Vec<Outcome>>,
+    /// Networks a condition is to have, where that is more than its experiment says.
+    wanted: BTreeMap<String, u64>,
+    book: RefCell<Book>,
 }
 
-/// Settings without their title: what tells one condition from another.
+/// What the claims of a look have read, and what came of them.
+#[derive(Default)]
+struct Book {
+    read: BTreeSet<String>,
+    open: BTreeSet<String>,
+    decided: BTreeMap<String, Claim>,
+}
+
+/// Settings without their title and number of networks: what tells one condition from another.
 fn key(experiment: &Experiment) -> Result<String> {
     let mut same = experiment.clone();
     same.title.clear();
+    same.seeds = 1;
     experiment::resolved(&same)
 }
 
@@ -287,7 +305,10 @@ impl<'a> Lab<'a> {
     pub fn new(runner: Runner<'a>) -> Self {
         Self {
             runner,
+            look: 0,
             done: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            book: RefCell::default(),
         }
     }
 
@@ -296,18 +317,59 @@ impl<'a> Lab<'a> {
         self.runner
     }
 
+    /// What a claim comes to; one that an earlier look has decided stays as it was then.
+    pub fn judge(&self, make: impl FnOnce() -> Result<Claim>) -> Result<Claim> {
+        self.book.borrow_mut().read.clear();
+        let claim = make()?;
+        let mut book = self.book.borrow_mut();
+        if let Some(decided) = book.decided.get(&claim.id) {
+            return Ok(decided.clone());
+        }
+        if claim.verdict.is_decided() {
+            book.decided.insert(claim.id.clone(), claim.clone());
+        } else if claim.verdict.wants_seeds() {
+            let read = std::mem::take(&mut book.read);
+            book.open.extend(read);
+        }
+        Ok(claim)
+    }
+
+    /// Gives the conditions of open claims the networks of the next look; whether there are any, and a next look.
+    pub fn look_again(&mut self) -> bool {
+        let open = std::mem::take(&mut self.book.get_mut().open);
+        let Some(networks) = MEAN_LOOKS.get(self.look + 1) else {
+            return false;
+        };
+        self.look += 1;
+        let any = !open.is_empty();
+        let wanted = open.into_iter().map(|key| (key, *networks));
+        self.wanted.extend(wanted);
+        any
+    }
+
     /// Trains every seed of every experiment that was not trained before, and looks at each network.
     pub fn run(&mut self, experiments: &[Experiment], look: &impl Look) -> Result<()> {
+        let progress = self.runner.progress;
         let mut new: Vec<(String, Experiment)> = Vec::new();
         for experiment in experiments {
             let key = key(experiment)?;
-            if self.done.contains_key(&key) || new.iter().any(|(known, _)| *known == key) {
-                // Counted where the steps were planned.
-                let steps = experiment.steps * experiment.seeds;
-                self.runner.progress.advance(steps);
-            } else {
-                new.push((key, experiment.clone()));
+            let have = self.done.get(&key).map_or(0, |done| done.len() as u64);
+            let wanted = self.wanted.get(&key).copied().unwrap_or(0);
+            let further = wanted.max(experiment.seeds).saturating_sub(have);
+            if further == 0 || new.iter().any(|(known, _)| *known == key) {
+                if self.look == 0 {
+                    // Counted where the steps were planned.
+                    progress.advance(experiment.steps * experiment.seeds);
+                }
+                continue;
             }
+            if self.look > 0 {
+                progress.expect(experiment.all_steps() * further);
+            }
+            let mut experiment = experiment.clone();
+            experiment.seed += have;
+            experiment.seeds = further;
+            new.push((key, experiment));
         }
         let (keys, new): (Vec<String>, Vec<Experiment>) = new.into_iter().unzip();
         let outcomes = self.runner.each_seed(&new, |experiment, seed| {
@@ -325,7 +387,9 @@ impl<'a> Lab<'a> {
             }
             Ok(outcome)
         })?;
-        self.done.extend(keys.into_iter().zip(outcomes));
+        for (key, outcomes) in keys.into_iter().zip(outcomes) {
+            self.done.entry(key).or_default().extend(outcomes);
+        }
         Ok(())
     }
 
@@ -335,7 +399,9 @@ impl<'a> Lab<'a> {
     /// If it was not.
     pub fn of(&self, experiment: &Experiment) -> &[Outcome] {
         let key = key(experiment).unwrap_or_default();
-        self.done.get(&key).expect("an experiment that was trained")
+        let done = self.done.get(&key).expect("an experiment that was trained");
+        self.book.borrow_mut().read.insert(key);
+        done
     }
 
     /// One number of each network of an experiment that was trained.

@@ -47,11 +47,11 @@ impl Default for DendriticSpec {
     }
 }
 
-/// Defaults of rates divided by the power, chosen on seeds 0 to 19 (docs/results/dendritic.md).
-const RATE: f64 = 0.3;
+/// Defaults of rates divided by the power, chosen on seeds that judge nothing (docs/results/dendritic.md).
+const RATE: f64 = 0.6;
 const LEARNED_RATE: f64 = 0.03;
-const LOCAL_RATE: f64 = 0.1;
-const LOCAL_DECAY: f64 = 0.03;
+const LOCAL_RATE: f64 = 0.3;
+const LOCAL_DECAY: f64 = 0.005;
 
 /// The published rate of A and of J, and a decay of the local J.
 const PUBLISHED: f64 = 0.01;
