@@ -10,9 +10,9 @@ use apical::task::{Sample, Task};
 use pyo3::prelude::*;
 
 use crate::arrays::Number;
+use crate::channels::channels;
 use crate::error::{raise, raise_core};
 use crate::python_rule::Failure;
-use crate::records::channels;
 
 /// Between two looks.
 const PATIENCE: Duration = Duration::from_millis(50);

@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Number, array, expect_finite, expect_shape, numbers, slice};
-use crate::learner::PyLearner;
 
 /// A window into the memory of a learner, read through NumPy's array interface; it keeps the learner alive.
 ///
@@ -17,7 +16,7 @@ use crate::learner::PyLearner;
 #[pyclass(frozen, module = "apical._core")]
 pub struct View {
     interface: Py<PyDict>,
-    _learner: Py<PyLearner>,
+    _learner: Py<PyAny>,
 }
 
 #[pymethods]
@@ -30,12 +29,7 @@ impl View {
 
 impl View {
     /// A read-only window onto `place`.
-    pub fn new(
-        py: Python<'_>,
-        learner: Py<PyLearner>,
-        place: &Place,
-        dtype: &str,
-    ) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, learner: Py<PyAny>, place: &Place, dtype: &str) -> PyResult<Self> {
         let size = if dtype == "float32" { 4 } else { 8 };
         let bytes: Vec<usize> = place.strides.iter().map(|stride| stride * size).collect();
         let interface = PyDict::new(py);

@@ -20,12 +20,12 @@ use crate::arrays::{
     Number, array, expect_finite, expect_finite_at, expect_shape, fill, flat, is_plain, kind_of,
     numbers, slice, word,
 };
+use crate::channels::recorder;
 use crate::config::{LearnerConfig, typed};
 use crate::drive::{Clock, Watched, drive};
 use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
 use crate::layout::{Layout, PLACES, View, locate};
 use crate::python_rule::{Failure, PythonRule};
-use crate::records::recorder;
 use crate::task::{TaskStream, matching};
 
 /// A learner with a second activity for looking ahead.
@@ -838,7 +838,7 @@ impl PyLearner {
                 let expected = format!("one of {}", PLACES.join(", "));
                 invalid("name", name, expected, "Traces are in learner.traces().")
             })?;
-            View::new(this.py(), this.clone().unbind(), &place, dtype)
+            View::new(this.py(), this.clone().into_any().unbind(), &place, dtype)
         })
     }
 

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 mod arrays;
+mod channels;
 mod config;
 mod drive;
 mod error;

@@ -6,7 +6,7 @@ use apical::Experiment;
 use apical::snapshot::{Array, Snapshot};
 
 use crate::records_file::{self, RecordsFile, beside};
-use crate::seed_run::same_settings;
+use crate::same_run::same_settings;
 use crate::{Error, Result, checkpoint_file, files};
 
 /// Name of the array in which a checkpoint says how far its records go.

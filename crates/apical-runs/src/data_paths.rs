@@ -5,7 +5,7 @@ use std::path::Path;
 use apical::Experiment;
 use apical::task::TaskSpec;
 
-use crate::{Result, experiment};
+use crate::{Result, settings};
 
 /// Calls `visit` with every path that `task`, or any task inside of it, names.
 fn each(task: &mut TaskSpec, visit: &mut dyn FnMut(&mut String)) {
@@ -27,7 +27,7 @@ fn each(task: &mut TaskSpec, visit: &mut dyn FnMut(&mut String)) {
 ///
 /// Others were written on the command line, and are meant from the current folder.
 pub(crate) fn complete(task: &mut TaskSpec, text: &str, folder: &Path) {
-    let Ok(mut written) = experiment::parse_unchecked(text, &[]) else {
+    let Ok(mut written) = settings::parse_unchecked(text, &[]) else {
         return;
     };
     let mut known = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn resolved_in(folder: &Path, experiment: &Experiment) -> Result<Stri
             *path = from_there;
         }
     });
-    experiment::resolved(&kept)
+    settings::resolved(&kept)
 }
 
 /// A relative `path` as it is from `folder`; whole where the two share nothing.

@@ -9,7 +9,7 @@ use apical::task::TaskSpec;
 use apical::{Experiment, Learner, Scalar, Streams};
 
 use crate::files::quoted;
-use crate::seed_run::run_of;
+use crate::same_run::run_of;
 use crate::{checkpoints, experiment};
 
 /// Magnitude beyond which a number of the data is named.

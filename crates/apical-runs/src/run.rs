@@ -11,8 +11,10 @@ use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
 use crate::folder::RunFolder;
 use crate::memory::side_by_side;
 use crate::record::{self, SeedRecord, metrics_table};
+pub use crate::run_settings::Settings;
 use crate::runner::pool;
-use crate::seed_run::{Progress, Surroundings, comparable, run_seed, same_data, same_settings};
+use crate::same_run::{comparable, same_data, same_settings};
+use crate::seed_run::{Progress, Surroundings, run_seed};
 use crate::start_from::{Parent, Start};
 use crate::statistics::mean_curve;
 use crate::{Error, Result, checkpoints, data_paths, experiment, files};
@@ -61,66 +63,6 @@ impl Environment {
             started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             from: Vec::new(),
         }
-    }
-}
-
-/// The settings of a run as they stand in a file.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    text: String,
-    /// From which the files they name may be found.
-    folder: PathBuf,
-}
-
-impl Settings {
-    /// Reads `config`.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read(config: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(config).map_err(|error| {
-            Error::io(config, "read the settings of the run to go on with", &error)
-        })?;
-        let folder = config.parent().unwrap_or(Path::new("")).into();
-        Ok(Self { text, folder })
-    }
-
-    /// The settings of the run in `path`.
-    ///
-    /// # Errors
-    /// A folder without `config.toml`, or one that cannot be read.
-    pub fn of_run(path: &Path) -> Result<Self> {
-        let config = path.join("config.toml");
-        if !config.exists() {
-            let mend = match RunFolder::again(path) {
-                Some(command) => format!(
-                    "A start there ended before it had written its settings, with nothing learned; start again with: {command}"
-                ),
-                None => "Check the path, or leave out --resume to start a new run.".into(),
-            };
-            return Err(Error::Config {
-                field: "--out".into(),
-                what: format!(
-                    "{} holds no config.toml, expected the folder of an earlier run",
-                    path.display()
-                ),
-                mend,
-            });
-        }
-        Self::read(&config)
-    }
-
-    /// Settings that stand in no file of their own.
-    pub(crate) fn of(text: String, folder: PathBuf) -> Self {
-        Self { text, folder }
-    }
-
-    /// The experiment, with `key = value` changes and the data its task names, and what [`experiment::load_with_warning`] warns of.
-    ///
-    /// # Errors
-    /// As [`experiment::load`].
-    pub fn experiment(&self, changes: &[String]) -> Result<(Experiment, Option<String>)> {
-        experiment::parse_in(&self.text, changes, Some(&self.folder))
     }
 }
 
@@ -202,7 +144,7 @@ impl RunDir {
     /// A setting that differs, fewer steps or seeds, or a checkpoint that cannot be used; nothing was changed.
     pub fn go_on(&self, kept: &Settings, experiment: &Experiment) -> Result<()> {
         let config = self.path().join("config.toml");
-        let old = &experiment::parse_unchecked(&kept.text, &[])?;
+        let old = &experiment::parse_unchecked(kept.text(), &[])?;
         let new = experiment;
         for (field, got, expected, fits) in [
             ("steps", new.steps, old.steps, new.steps >= old.steps),
@@ -232,7 +174,7 @@ impl RunDir {
         }
         // A run may have been killed before it made this folder.
         self.make_checkpoints()?;
-        if data_paths::resolved_in(self.path(), new)? != kept.text {
+        if data_paths::resolved_in(self.path(), new)? != kept.text() {
             self.write_config(new)?;
         }
         Ok(())

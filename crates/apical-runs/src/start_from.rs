@@ -7,8 +7,9 @@ use apical::snapshot::{Array, Snapshot, StateIo};
 use apical::{Experiment, Precision, Scalar};
 use serde::Serialize;
 
-use crate::run::Settings;
-use crate::seed_run::{SeedRun, run_of};
+use crate::run_settings::Settings;
+use crate::same_run::run_of;
+use crate::seed_run::SeedRun;
 use crate::{Error, Result, checkpoint_file, checkpoints, data_paths, experiment};
 
 /// A checkpoint from which a seed went on.

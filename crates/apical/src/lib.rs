@@ -27,13 +27,19 @@
 //! ```
 #![deny(missing_docs)]
 
+mod cell_types;
 #[cfg(not(test))]
 mod compiled;
+mod dims;
 mod eigen;
 mod error;
+mod health;
 mod learner;
+mod precision;
 mod scalar;
+mod sizes;
 mod stream;
+mod warning;
 
 pub mod analysis;
 pub mod check;

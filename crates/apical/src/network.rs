@@ -6,52 +6,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::constraint::{
-    CellTypes, Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights,
+    CellTypes, Chosen, Constraints, DaleSpec, Gradients, SparsitySpec, TypesSpec, Weights,
 };
-use crate::kernel::{Buffer, Matrix, Simd, add_transposed, padded, product};
-use crate::learner::LearnerSpec;
+pub use crate::dims::Dims;
+use crate::kernel::{Buffer, Matrix, Simd, add_transposed, product};
 use crate::neuron::{Layer, Neuron, NeuronSpec, Partials, RateSpec};
-use crate::rule::{Empty, RuleSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::synapse::{Blocks, Init, Synapses, fill_balanced, fill_typed};
 use crate::{Error, Result, Scalar};
-
-/// Sizes of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dims {
-    /// Independent samples that share the weights, B.
-    pub batch: usize,
-    /// Recurrent units, n.
-    pub units: usize,
-    /// Inputs.
-    pub inputs: usize,
-    /// Outputs.
-    pub outputs: usize,
-    /// State variables a unit, S.
-    pub states: usize,
-    /// Synaptic currents a unit, G.
-    pub currents: usize,
-}
-
-impl Dims {
-    /// Length of the presynaptic vector a = [r(t−1); x(t); 1].
-    pub fn pre(&self) -> usize {
-        self.units + self.inputs + 1
-    }
-
-    /// Distance between samples within a plane: the units, padded.
-    #[inline(always)]
-    pub fn sample(&self) -> usize {
-        padded(self.units)
-    }
-
-    /// Numbers in a plane.
-    #[inline(always)]
-    pub fn plane(&self) -> usize {
-        self.batch * self.sample()
-    }
-}
 
 /// Configuration of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,13 +109,7 @@ impl<T: Scalar> Network<T> {
         batch: usize,
         streams: &Streams,
     ) -> Result<Self> {
-        let bare = LearnerSpec {
-            network: spec.clone(),
-            rule: RuleSpec::ReadoutOnly(Empty {}),
-            batch,
-            ..LearnerSpec::default()
-        };
-        bare.check_promise::<T>(inputs, outputs)?;
+        spec.check_promise::<T>(inputs, outputs, batch)?;
         let neuron = spec.neuron.build::<T>()?;
         let dims = Dims {
             batch,
@@ -162,7 +119,13 @@ impl<T: Scalar> Network<T> {
             states: neuron.states(),
             currents: neuron.currents(),
         };
-        let mut constraints = Constraints::new(spec, dims, streams)?;
+        let chosen = Chosen {
+            self_connections: spec.self_connections,
+            sparsity: spec.sparsity.as_ref(),
+            dale: spec.dale.as_ref(),
+            types: spec.types.as_ref(),
+        };
+        let mut constraints = Constraints::new(&chosen, dims, streams)?;
         let mut stream = streams.stream("weights", 0);
         let mut synapses = Synapses::zeros(dims.currents, dims.units, inputs);
         let mut readout = Matrix::zeros(outputs, dims.units + 1);

@@ -9,21 +9,11 @@ use crate::loss::Loss;
 use crate::monitor::MonitorSpec;
 use crate::network::NetworkSpec;
 use crate::optimizer::OptimizerSpec;
+pub use crate::precision::Precision;
 use crate::rule::RuleSpec;
 use crate::synapse::Init;
 use crate::task::{Sample, TaskSpec};
 use crate::{Error, Result, Scalar};
-
-/// Number type of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// 32 bits: fast.
-    F32,
-    /// 64 bits: as the published codes.
-    #[default]
-    F64,
-}
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -92,7 +92,7 @@ fn a_task_with_trials_resets_the_watching_rules_and_may_have_bptt() {
 #[test]
 fn what_cannot_be_compared_is_refused_before_anything_is_computed() {
     let folder = tempdir().unwrap();
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 12] = [
         (
             "--rules rtrl,rlfo",
             &[

@@ -15,7 +15,7 @@ from . import feedback, init, losses, neurons, optimizers, rules, tasks
 from ._core import ApicalError, Step, __version__
 from ._gradients import gradients
 from ._history import History
-from ._interchange import from_torch_rnn, load_weights
+from ._interchange import from_torch_rnn
 from ._learner import ApicalWarning, Evaluation, Learner, load, save
 from ._network import Network
 from ._runs import (
@@ -28,6 +28,7 @@ from ._runs import (
     papers,
     reproduce,
 )
+from ._weights import load_weights
 from ._view import GlobalView, LocalView
 
 __all__ = [

@@ -225,13 +225,13 @@ class Network:
 
     def to_torch_state_dict(self) -> dict:
         """As `Learner.to_torch_state_dict`."""
-        from ._interchange import to_torch_state_dict
+        from ._weights import to_torch_state_dict
 
         return to_torch_state_dict(self.arrays(), self.settings)
 
     def save_weights(self, path: Any) -> None:
         """Weights as a safetensors file, read back by `apical.load_weights`."""
-        from ._interchange import save_weights
+        from ._weights import save_weights
 
         save_weights(self.arrays(), path)
 

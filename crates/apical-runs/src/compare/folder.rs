@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, Watching};
 use crate::files::write_atomic;
 use crate::run::{Environment, Settings, write_json};
-use crate::seed_run::{comparable, same_settings};
+use crate::same_run::{comparable, same_settings};
 use crate::{Error, Result, data_paths, experiment};
 
 const RULES: &str = "rules.toml";

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use apical::task::TaskSpec;
 
-use crate::experiment::parse_unchecked;
+use crate::settings::parse_unchecked;
 
 /// Images and labels, plain or gzipped: those to train on or else those for tests; or what is missing, in words.
 ///

@@ -7,7 +7,7 @@ use apical::task::{Layout, Rows};
 
 use super::cell::quoted;
 use super::{broken, config};
-use crate::experiment::suggestion;
+use crate::settings::suggestion;
 use crate::{Error, Result};
 
 /// A file whose columns have names.

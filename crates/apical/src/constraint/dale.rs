@@ -10,8 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, Weights};
+use crate::dims::Dims;
 use crate::kernel::Matrix;
-use crate::network::Dims;
 use crate::{Error, Result, Scalar};
 
 /// How weights keep their signs.

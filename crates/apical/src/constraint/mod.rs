@@ -3,19 +3,18 @@
 //! A constraint acts three times: on the weights as drawn, before each update (synapses that do not exist get no gradient)
 //! and after it. Every constraint serves every rule, neuron and optimizer; none of them costs anything where it is not asked for.
 
-mod cell_types;
 mod dale;
 mod rewiring;
 mod self_connections;
 mod sparsity;
 
-pub use cell_types::{CellTypes, TypesSpec};
+pub use crate::cell_types::{CellTypes, TypesSpec};
 pub use dale::{DaleMethod, DaleSpec};
 pub use rewiring::RewiringSpec;
 pub use sparsity::SparsitySpec;
 
+use crate::dims::Dims;
 use crate::kernel::Matrix;
-use crate::network::{Dims, NetworkSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::synapse::Synapses;
@@ -35,6 +34,18 @@ pub struct Gradients<'a, T> {
     pub recurrent: &'a mut Matrix<T>,
     /// Of [W_out, b_out].
     pub readout: &'a mut Matrix<T>,
+}
+
+/// What a network asks of its weights.
+pub struct Chosen<'a> {
+    /// Whether units may connect to themselves.
+    pub self_connections: bool,
+    /// Which recurrent weights there are.
+    pub sparsity: Option<&'a SparsitySpec>,
+    /// Which units excite.
+    pub dale: Option<&'a DaleSpec>,
+    /// The type of each unit.
+    pub types: Option<&'a TypesSpec>,
 }
 
 /// Keeps weights where they may be.
@@ -80,34 +91,34 @@ impl<T: Scalar> Constraints<T> {
     ///
     /// # Errors
     /// A setting out of range.
-    pub fn new(spec: &NetworkSpec, dims: Dims, streams: &Streams) -> Result<Self> {
-        let excitatory = match &spec.dale {
+    pub fn new(chosen: &Chosen<'_>, dims: Dims, streams: &Streams) -> Result<Self> {
+        let excitatory = match chosen.dale {
             Some(dale) => Some(dale.signs(dims.units)?),
             None => None,
         };
         let mut list: Vec<(&'static str, Box<dyn Constraint<T>>)> = Vec::new();
-        if !spec.self_connections {
+        if !chosen.self_connections {
             let mask = self_connections::NoSelfConnections;
             list.push(("self_connections", Box::new(mask)));
         }
-        if let Some(sparsity) = &spec.sparsity {
+        if let Some(sparsity) = chosen.sparsity {
             let mask = sparsity::Sparsity::new(sparsity, dims, streams)?;
             list.push(("sparsity", Box::new(mask)));
         }
-        if let (Some(dale), Some(excitatory)) = (&spec.dale, &excitatory) {
+        if let (Some(dale), Some(excitatory)) = (chosen.dale, &excitatory) {
             list.push(("dale", dale.build(excitatory, dims)));
         }
-        if let Some(rewiring) = spec.sparsity.as_ref().and_then(|s| s.rewiring.as_ref()) {
-            let readout = spec.dale.as_ref().is_some_and(|dale| dale.readout);
+        if let Some(rewiring) = chosen.sparsity.and_then(|s| s.rewiring.as_ref()) {
+            let readout = chosen.dale.is_some_and(|dale| dale.readout);
             let rewiring = rewiring::Rewiring::new(rewiring, readout, dims, streams)?;
             list.push(("rewiring", Box::new(rewiring)));
         }
-        let types = CellTypes::new(spec.types.as_ref(), excitatory.as_deref(), dims.units)?;
+        let types = CellTypes::new(chosen.types, excitatory.as_deref(), dims.units)?;
         Ok(Self {
             list,
             excitatory,
             types,
-            self_connections: spec.self_connections,
+            self_connections: chosen.self_connections,
         })
     }
 

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, Weights};
+use crate::dims::Dims;
 use crate::kernel::Matrix;
-use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, RewiringSpec, Weights};
+use crate::dims::Dims;
 use crate::kernel::Matrix;
-use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::{Error, Result, Scalar};

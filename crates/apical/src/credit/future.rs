@@ -6,8 +6,8 @@
 
 use crate::jacobian::{Kept, backward};
 use crate::kernel::{Buffer, Matrix};
-use crate::memory::Sizes;
 use crate::network::Dims;
+use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};

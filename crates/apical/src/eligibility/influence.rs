@@ -7,8 +7,8 @@
 use super::Eligibility;
 use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Direct, Matrix, Panels};
-use crate::memory::{Sizes, gigabytes, promised};
 use crate::network::Dims;
+use crate::sizes::{Sizes, gigabytes, promised};
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Error, Result, Scalar};

@@ -5,54 +5,17 @@
 //! machine can give first ([`Experiment::check_memory`]).
 
 mod plan;
-mod sizes;
 
+pub use crate::sizes::{Need, total};
 pub(crate) use plan::Plan;
-pub(crate) use sizes::Sizes;
 
 use crate::learner::LearnerSpec;
-use crate::network::check_sizes;
-use crate::rule::RuleSpec;
-use crate::spec::{Experiment, Precision};
+use crate::network::{NetworkSpec, check_sizes};
+use crate::rule::{Empty, RuleSpec};
+use crate::sizes::{gigabytes, promised, room};
+use crate::spec::Experiment;
 use crate::task::{TaskSpec, check_batch};
 use crate::{Error, Result, Scalar};
-
-/// What one setting makes an experiment keep in memory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Need {
-    /// The setting, as it is written in configurations.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-    /// Bytes.
-    pub bytes: f64,
-    /// Whether a checkpoint copies them.
-    pub saved: bool,
-}
-
-impl Need {
-    pub(crate) fn new(key: impl Into<String>, value: impl ToString, bytes: f64) -> Self {
-        Self {
-            key: key.into(),
-            value: value.to_string(),
-            bytes,
-            saved: false,
-        }
-    }
-
-    /// The same, copied by checkpoints.
-    pub(crate) fn saved(self) -> Self {
-        Self {
-            saved: true,
-            ..self
-        }
-    }
-}
-
-/// Bytes of all of them.
-pub fn total(needs: &[Need]) -> f64 {
-    needs.iter().map(|need| need.bytes).sum()
-}
 
 impl LearnerSpec {
     /// What a learner of trials of `trial` steps keeps in memory at most, part by part; empty where its units cannot be built.
@@ -82,6 +45,24 @@ impl LearnerSpec {
             Some(plan) => plan.check_promise(),
             None => Ok(()),
         }
+    }
+}
+
+impl NetworkSpec {
+    /// Refuses a network for which the system does not even promise memory.
+    pub(crate) fn check_promise<T: Scalar>(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        batch: usize,
+    ) -> Result<()> {
+        let bare = LearnerSpec {
+            network: self.clone(),
+            rule: RuleSpec::ReadoutOnly(Empty {}),
+            batch,
+            ..LearnerSpec::default()
+        };
+        bare.check_promise::<T>(inputs, outputs)
     }
 }
 
@@ -156,41 +137,5 @@ impl TaskSpec {
             return Ok(());
         }
         self.check_memory(batch, f64::NAN)
-    }
-}
-
-/// The memory there is, in words; not a number where it is not known.
-fn room(there: f64) -> String {
-    if there.is_nan() {
-        "the memory there is".into()
-    } else {
-        format!("the {} of memory there is", gigabytes(there))
-    }
-}
-
-/// Whether the system promises so many bytes; it may not keep its word. What any machine has is not asked for.
-pub(crate) fn promised(bytes: f64) -> bool {
-    const SURE: f64 = 1e9;
-    let ask = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
-    bytes < SURE || bytes < isize::MAX as f64 && ask(bytes as usize)
-}
-
-impl Precision {
-    /// Bytes of a number.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
-
-/// Bytes as people read them.
-pub(crate) fn gigabytes(bytes: f64) -> String {
-    let gigabytes = bytes / 1e9;
-    if gigabytes < 1e6 {
-        format!("{gigabytes:.*} GB", usize::from(gigabytes < 10.0))
-    } else {
-        format!("{gigabytes:.0e} GB")
     }
 }

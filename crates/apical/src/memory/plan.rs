@@ -1,12 +1,12 @@
 //! The parts of an experiment that take memory, and which setting asks for most.
 
-use super::{Need, Sizes, gigabytes, promised, room, total};
 use crate::constraint::DaleMethod;
 use crate::feedback::FeedbackSpec;
 use crate::learner::{LearnerSpec, Update};
 use crate::network::NetworkSpec;
 use crate::optimizer::{Method, OptimizerSpec};
 use crate::rule::{Empty, RuleSpec};
+use crate::sizes::{Need, Sizes, gigabytes, promised, room, total};
 use crate::spec::Experiment;
 use crate::stream::Stream;
 use crate::synapse::Init;

@@ -9,8 +9,8 @@
 use super::planes::{add_through_own, chunk, through_gain};
 use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum, padded};
-use crate::memory::Sizes;
 use crate::network::{Dims, Network};
+use crate::sizes::Sizes;
 use crate::snapshot::{Length, STEPS, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;

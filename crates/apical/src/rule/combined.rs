@@ -12,8 +12,8 @@ use crate::eligibility::{
     Snap, SnapSpec, Trace, TraceSpec, Uoro, UoroSpec,
 };
 use crate::eligibility::{influence, kronecker, reverse_kronecker};
-use crate::memory::Sizes;
 use crate::rule::Empty;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

@@ -5,7 +5,7 @@
 use super::{Composed, Local, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::{Dendritic, DendriticSpec};
 use crate::eligibility::Instant;
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

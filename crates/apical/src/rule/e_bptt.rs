@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bptt, Locality, Rule, RuleInfo, Site, bptt};
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Error, Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, add_outer, dot, product};
-use crate::memory::Sizes;
 use crate::network::{Activity, Network};
+use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Error, Result, Scalar};

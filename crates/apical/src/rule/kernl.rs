@@ -5,7 +5,7 @@
 use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::{Kernl, KernlSpec};
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

@@ -6,7 +6,7 @@ use super::{Composed, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::kronecker;
 use crate::eligibility::{Kronecker, NoiseSpec};
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

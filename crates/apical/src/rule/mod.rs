@@ -45,9 +45,9 @@ pub use trial_trace::TrialTrace;
 use crate::credit::{DendriticSpec, Probe};
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
 use crate::kernel::Matrix;
-use crate::memory::Sizes;
 use crate::network::{Activity, Dims, Network};
 use crate::noise::Noise;
+use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::Streams;
 pub use crate::view::Locality;
@@ -119,7 +119,7 @@ pub trait Rule<T: Scalar>: Send {
     fn teach(&mut self, _network: &mut Network<T>, _activity: &Activity<T>, _delta: &Matrix<T>) {}
 
     /// What looks wrong in the rule's own working so far.
-    fn warnings(&self) -> Vec<crate::monitor::Warning> {
+    fn warnings(&self) -> Vec<crate::warning::Warning> {
         Vec::new()
     }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
-use crate::memory::Sizes;
 use crate::noise::{Distribution, Noise};
+use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
 use crate::{Error, Result, Scalar};

@@ -4,7 +4,7 @@
 
 use super::{Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};

@@ -6,7 +6,7 @@
 use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace, composed, trial_trace};
 use crate::credit::Immediate;
 use crate::eligibility::{Trace, TraceSpec};
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

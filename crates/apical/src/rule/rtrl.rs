@@ -7,7 +7,7 @@ use super::{Composed, Empty, Locality, Rule, RuleInfo, Site, composed};
 use crate::credit::Immediate;
 use crate::eligibility::FullInfluence;
 use crate::eligibility::influence;
-use crate::memory::Sizes;
+use crate::sizes::Sizes;
 use crate::{Result, Scalar};
 
 pub(super) const INFO: RuleInfo = RuleInfo {

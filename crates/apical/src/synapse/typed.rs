@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::balanced::{to_radius_one, without_signs};
-use crate::constraint::CellTypes;
+use crate::cell_types::CellTypes;
 use crate::kernel::Matrix;
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
@@ -130,7 +130,7 @@ pub(crate) fn fill_typed<T: Scalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constraint::TypesSpec;
+    use crate::cell_types::TypesSpec;
     use crate::eigen::eigenvalues;
     use crate::stream::Streams;
 

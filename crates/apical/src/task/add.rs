@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo};
-use crate::memory::Need;
+use crate::sizes::Need;
 use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};

@@ -17,8 +17,8 @@ use super::rows::Window;
 use super::sequences::Sequences;
 use super::{Request, Settings, Task, TaskInfo};
 use crate::loss::Loss;
+use crate::precision::Precision;
 use crate::snapshot::{STEPS, StateIo};
-use crate::spec::Precision;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a task made of sequences.

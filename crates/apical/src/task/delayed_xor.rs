@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
-use crate::memory::Need;
+use crate::sizes::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::{Result, Scalar};

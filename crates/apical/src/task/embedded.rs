@@ -9,10 +9,10 @@ use super::weights::{Weights, phi};
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo, TaskSpec, check};
 use crate::kernel::Matrix;
 use crate::loss::Loss;
-use crate::memory::Need;
 use crate::neuron::Activation;
+use crate::precision::Precision;
+use crate::sizes::Need;
 use crate::snapshot::StateIo;
-use crate::spec::Precision;
 use crate::synapse::{Fan, Init};
 use crate::{Result, Scalar};
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
-use crate::memory::Need;
+use crate::sizes::Need;
 use crate::snapshot::{STEPS, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};

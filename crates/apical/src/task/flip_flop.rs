@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
-use crate::memory::Need;
+use crate::sizes::Need;
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
 use crate::{Error, Result, Scalar};

@@ -61,9 +61,9 @@ pub use sequential_mnist::{Digits, LabelTime, SequentialMnistSpec};
 pub use sine_wave::SineWaveSpec;
 
 use crate::loss::Loss;
-use crate::memory::Need;
+use crate::precision::Precision;
+use crate::sizes::Need;
 use crate::snapshot::StateIo;
-use crate::spec::Precision;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Request, Sample, Settings, Task, TaskInfo, TaskSpec, check, draw};
 use crate::loss::Loss;
-use crate::memory::Need;
+use crate::precision::Precision;
+use crate::sizes::Need;
 use crate::snapshot::{STEPS, StateIo};
-use crate::spec::Precision;
 use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 

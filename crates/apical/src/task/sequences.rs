@@ -7,7 +7,7 @@ use super::check;
 use super::loaded::Fingerprint;
 use super::rows::{Rows, Window};
 use crate::loss::{Loss, Misfit};
-use crate::spec::Precision;
+use crate::precision::Precision;
 use crate::{Error, Result};
 
 /// Inputs, targets and perhaps weights of many steps: trials, or one stream.

@@ -11,6 +11,7 @@ mod dendritic;
 mod dendritic_rates;
 mod errors;
 mod evaluation;
+mod floors;
 mod golden;
 mod golden_modprop;
 mod health;

@@ -39,8 +39,8 @@ use truth::Truth;
 
 use super::{Credit, FutureCredit, Probe};
 use crate::kernel::{Buffer, Kernel, Matrix, Simd, add_outer, descend, product, squared_norm};
-use crate::memory::Sizes;
 use crate::network::{Dims, Network};
+use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::{Stream, Streams};
 use crate::synapse::{Fan, Init};

@@ -4,8 +4,8 @@ use super::{JacobianSpec, JacobianStart, Normalize, Regressors};
 use crate::kernel::{
     Buffer, Matrix, Simd, add_outer, add_transposed, padded, product, squared_norm,
 };
-use crate::memory::Sizes;
 use crate::network::{Dims, Network};
+use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::Streams;
 use crate::synapse::Init;

@@ -7,9 +7,9 @@ use super::local::LocalTrace;
 use super::{Core, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Matrix, Rows, add_scaled, add_transposed, add_transposed_products};
-use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp with everything written out.

@@ -10,9 +10,9 @@ use super::{Core, Rule};
 use crate::credit::Probe;
 use crate::eigen::{Complex, Eigen};
 use crate::kernel::{Matrix, add_outer_sum, add_scaled};
-use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp by eigenvectors.

@@ -6,7 +6,7 @@
 //! same, to rounding of the size of ρ: through a filter that grows without bound, of which is warned, they lose more digits.
 
 use super::frame::Frame;
-use crate::constraint::CellTypes;
+use crate::cell_types::CellTypes;
 use crate::kernel::{
     Buffer, Held, HeldPayment, Matrix, Mixing, Payment, Simd, change_held, mix, padded,
 };

@@ -6,10 +6,10 @@
 
 use super::way::Way;
 use crate::eigen::{Complex, Schur};
-use crate::monitor::Warning;
 use crate::neuron::ConstantPartials;
 use crate::snapshot::{STEPS, StateIo};
 use crate::synapse::Synapses;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// The watch over one filter.

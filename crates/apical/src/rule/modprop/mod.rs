@@ -36,12 +36,12 @@ pub use way::{FeedbackWeights, Way};
 use super::{Locality, Rule, RuleInfo, Site, any};
 use crate::credit::Probe;
 use crate::kernel::Buffer;
-use crate::memory::Sizes;
-use crate::monitor::Warning;
 use crate::network::{Dims, Network, TypeSums};
 use crate::neuron::ConstantPartials;
+use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Error, Result, Scalar};
 use guard::Guard;
 

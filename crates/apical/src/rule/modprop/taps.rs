@@ -8,9 +8,9 @@ use super::local::{LocalTrace, advance_mean};
 use super::{Core, Drive, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Matrix, add_outer, add_scaled};
-use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// What enters the filter at one step, of every sample.

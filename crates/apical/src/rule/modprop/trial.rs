@@ -12,11 +12,11 @@ use super::super::planes::chunk;
 use super::{Core, Drive, Means, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
-use crate::monitor::Warning;
 use crate::network::Network;
 use crate::snapshot::{Length, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp over a tape.

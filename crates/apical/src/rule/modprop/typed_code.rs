@@ -9,9 +9,9 @@ use super::local::{LocalTrace, advance_mean};
 use super::{Core, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Matrix, Mixing, Payment, add_scaled, add_typed_outer, mix, padded};
-use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp through types, with the drive of the code.

@@ -12,9 +12,9 @@ use super::local::LocalTrace;
 use super::{Core, Rule};
 use crate::credit::Probe;
 use crate::kernel::{Buffer, Matrix, Mixing, Payment, mix, padded};
-use crate::monitor::Warning;
 use crate::snapshot::StateIo;
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp through types, with the drive of the paper.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
-use crate::constraint::CellTypes;
+use crate::cell_types::CellTypes;
 use crate::kernel::{Matrix, Rows, Simd, pool_rows, products};
 use crate::network::{Network, TypeSums};
 use crate::synapse::Synapses;
@@ -195,7 +195,7 @@ impl<T: Scalar> Way<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constraint::TypesSpec;
+    use crate::cell_types::TypesSpec;
     use crate::{Learner, LearnerSpec};
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sizes from which arrays are counted, as floating-point numbers that no product overflows.
 
-use crate::constraint::TypesSpec;
+use crate::cell_types::TypesSpec;
 use crate::kernel::LANES;
 use crate::network::NetworkSpec;
 
@@ -145,5 +145,68 @@ impl Sizes {
             + self.matrix(self.batch, self.pre())
             + self.matrix(self.batch, self.units + 1.0)
             + self.matrix(self.batch, self.outputs)
+    }
+}
+
+/// What one setting makes an experiment keep in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    /// The setting, as it is written in configurations.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// Bytes.
+    pub bytes: f64,
+    /// Whether a checkpoint copies them.
+    pub saved: bool,
+}
+
+impl Need {
+    pub(crate) fn new(key: impl Into<String>, value: impl ToString, bytes: f64) -> Self {
+        Self {
+            key: key.into(),
+            value: value.to_string(),
+            bytes,
+            saved: false,
+        }
+    }
+
+    /// The same, copied by checkpoints.
+    pub(crate) fn saved(self) -> Self {
+        Self {
+            saved: true,
+            ..self
+        }
+    }
+}
+
+/// Bytes of all of them.
+pub fn total(needs: &[Need]) -> f64 {
+    needs.iter().map(|need| need.bytes).sum()
+}
+
+/// The memory there is, in words; not a number where it is not known.
+pub(crate) fn room(there: f64) -> String {
+    if there.is_nan() {
+        "the memory there is".into()
+    } else {
+        format!("the {} of memory there is", gigabytes(there))
+    }
+}
+
+/// Whether the system promises so many bytes; it may not keep its word. What any machine has is not asked for.
+pub(crate) fn promised(bytes: f64) -> bool {
+    const SURE: f64 = 1e9;
+    let ask = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    bytes < SURE || bytes < isize::MAX as f64 && ask(bytes as usize)
+}
+
+/// Bytes as people read them.
+pub(crate) fn gigabytes(bytes: f64) -> String {
+    let gigabytes = bytes / 1e9;
+    if gigabytes < 1e6 {
+        format!("{gigabytes:.*} GB", usize::from(gigabytes < 10.0))
+    } else {
+        format!("{gigabytes:.0e} GB")
     }
 }

@@ -275,8 +275,9 @@ pub(super) fn with_hint(error: Error, changes: &[Change]) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{load, parse_unchecked};
+    use super::super::parse_unchecked;
     use super::*;
+    use crate::experiment::load;
     use apical::Experiment;
     use apical::task::TaskSpec;
 

@@ -375,8 +375,9 @@ pub fn suggestion(word: &str, known: &[&str], otherwise: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{load, parse_unchecked, resolved};
+    use super::super::{parse_unchecked, resolved};
     use super::*;
+    use crate::experiment::load;
     use apical::rule::RULES;
     use apical::task::TASKS;
 

@@ -1,15 +1,21 @@
 //! The loop: network, readout, loss, feedback, rule, optimizer, in the order the data flows.
 
+mod monitor;
+mod quantity;
+
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+pub use monitor::Monitor;
+pub use quantity::{Quantity, Summary};
+
 use crate::credit::Probe;
 use crate::error::heed;
 use crate::feedback::{Feedback, FeedbackSpec};
+use crate::health::Health;
 use crate::kernel::{Matrix, add_outer};
 use crate::loss::Loss;
-use crate::monitor::{Health, Monitor, Quantity, Warning};
 use crate::network::{Activity, Dims, Network, NetworkSpec};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
 use crate::rule::{Rule, RuleSpec, Site};
@@ -18,6 +24,7 @@ use crate::step::{self, drop_missing};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
 use crate::view::View;
+use crate::warning::Warning;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
