@@ -111,6 +111,8 @@ pub struct Grid {
     pub measure: Measure,
     /// The threshold below which a seed does it.
     pub below: f64,
+    /// Seeds of a cell at most; one that they leave open says how many it would take.
+    pub most: u64,
 }
 
 /// A place on an axis.

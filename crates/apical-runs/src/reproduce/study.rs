@@ -32,6 +32,8 @@ struct Judged {
     row: Row,
     /// Places of its conditions.
     on: Vec<usize>,
+    /// Seeds at most.
+    most: u64,
     /// One number a draw, at the last look.
     values: Vec<f64>,
     decided: Option<bool>,
@@ -58,6 +60,7 @@ impl Study {
             judged.push(Judged {
                 on: row.on.iter().map(place).collect::<Result<_>>()?,
                 row: row.clone(),
+                most: u64::MAX,
                 values: Vec::new(),
                 decided: None,
             });
@@ -70,6 +73,7 @@ impl Study {
                 judged.push(Judged {
                     row: cell(grid, &condition),
                     on: vec![conditions.len()],
+                    most: grid.most,
                     values: Vec::new(),
                     decided: None,
                 });
@@ -107,19 +111,19 @@ impl Study {
 
     /// The seeds of a row that stays open, and the steps of the first look.
     pub fn size(&self) -> Size {
-        let steps = self.experiments.iter().zip(self.wanted());
+        let looks = self.looks();
+        let (first, most) = (looks[0], looks[looks.len() - 1]);
+        let steps = self.experiments.iter().zip(self.wanted(first));
         let steps: u64 = steps
             .map(|(e, wanted)| if wanted { e.steps } else { 0 })
             .sum();
-        let looks = self.looks();
-        let (first, most) = (looks[0], looks[looks.len() - 1]);
         ((self.seed, most), steps * first)
     }
 
-    /// Which conditions a claim that is open is on.
-    fn wanted(&self) -> Vec<bool> {
+    /// Which conditions a claim is on that `look` seeds may decide.
+    fn wanted(&self, look: u64) -> Vec<bool> {
         let mut wanted = vec![false; self.conditions.len()];
-        let open = self.judged.iter().filter(|judged| judged.decided.is_none());
+        let open = self.judged.iter().filter(|judged| judged.is_open(look));
         open.for_each(|judged| judged.on.iter().for_each(|c| wanted[*c] = true));
         wanted
     }
@@ -132,7 +136,7 @@ impl Study {
     pub fn run(&mut self, runner: Runner<'_>) -> Result<()> {
         let end = self.choice.budget.map(|budget| Instant::now() + budget);
         for (k, look) in self.looks().iter().enumerate() {
-            let wanted = self.wanted();
+            let wanted = self.wanted(*look);
             let further = |(c, experiment): (usize, &Experiment)| {
                 let have = self.records[c].len() as u64;
                 let mut further = experiment.clone();
@@ -156,7 +160,7 @@ impl Study {
             for (have, more) in self.records.iter_mut().zip(records) {
                 have.extend(more);
             }
-            for judged in self.judged.iter_mut().filter(|j| j.decided.is_none()) {
+            for judged in self.judged.iter_mut().filter(|j| j.is_open(*look)) {
                 judged.look(*look, &self.records);
             }
         }
@@ -246,6 +250,11 @@ fn cell(grid: &Grid, condition: &Condition) -> Row {
 }
 
 impl Judged {
+    /// Whether it is undecided and may have `look` seeds.
+    fn is_open(&self, look: u64) -> bool {
+        self.decided.is_none() && look <= self.most
+    }
+
     /// Measures `seeds` seeds and decides, if they do.
     fn look(&mut self, seeds: u64, records: &[Vec<SeedRecord>]) {
         let together = self.row.together.max(1);

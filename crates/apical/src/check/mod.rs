@@ -16,7 +16,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The relations are the project's property tests; [`RELATIONS`] is where to add one.
+//! The relations are the project's property tests; [`RELATIONS`] is where to add one, [`add_relation`] adds one of your own.
 
 mod case;
 mod locality;
@@ -26,6 +26,7 @@ mod time;
 mod trajectory;
 mod unbiased;
 
+use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
@@ -98,6 +99,19 @@ pub struct Receipt {
     pub passed: bool,
 }
 
+static OWN: RwLock<Vec<&'static Relation>> = RwLock::new(Vec::new());
+
+/// Adds a relation of one's own, for the receipts of the rules it concerns.
+pub fn add_relation(relation: Relation) {
+    let mut own = OWN.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+    own.push(Box::leak(Box::new(relation)));
+}
+
+fn own_relations() -> Vec<&'static Relation> {
+    let own = OWN.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    own.clone()
+}
+
 /// Networks of an audit at the least: a single one may be silent.
 const LEAST: u64 = 8;
 
@@ -110,8 +124,9 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings, stop: &AtomicBool) -> Resul
     let Settings { seed, cases, draws } = *settings;
     let info = rule.info();
     let mut relations = Vec::new();
-    for relation in RELATIONS {
-        if relation.concerns.include(info.name) {
+    let own = own_relations();
+    for relation in RELATIONS.iter().chain(own.iter().copied()) {
+        if relation.concerns.include(info.name) || rule.stands_in(relation.name) {
             relations.push(relation.measure(rule, seed, cases, stop)?);
         }
     }

@@ -14,6 +14,7 @@ mod mdgl;
 mod miconi;
 mod modprop;
 mod node_perturbation;
+mod own;
 mod planes;
 mod r_kf_rtrl;
 mod random_gradient;
@@ -37,6 +38,7 @@ pub use mdgl::{Mdgl, MdglSpec};
 pub use miconi::MiconiSpec;
 pub use modprop::{Drive, FeedbackWeights, ModPropSpec};
 pub use node_perturbation::{NodePerturbationSpec, Reward};
+pub use own::{OwnRule, OwnSpec, register, rules};
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
@@ -199,14 +201,18 @@ impl<'a, T: Scalar> Site<'a, T> {
 macro_rules! registry {
     ($($(#[$meta:meta])* $variant:ident($spec:ty) = $module:ident,)*) => {
         /// Configuration of a rule.
+        // The derived code reads and writes the rules that come with the library (`own.rs`).
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum RuleSpec {
             $($(#[$meta])* $variant($spec),)*
+            /// A rule of one's own, made known by [`register`].
+            #[serde(skip)]
+            Own(OwnSpec),
         }
 
-        /// Every rule there is.
+        /// Every rule that comes with the library.
         pub const RULES: &[RuleInfo] = &[$($module::INFO,)*];
 
         impl RuleSpec {
@@ -218,7 +224,10 @@ macro_rules! registry {
                 $(if $module::INFO.answers_to(name) {
                     return Ok(Self::$variant(<$spec>::default()));
                 })*
-                let known: Vec<&str> = RULES.iter().map(|info| info.name).collect();
+                if let Some(own) = OwnSpec::by_name(name) {
+                    return Ok(Self::Own(own));
+                }
+                let known: Vec<&str> = rules().iter().map(|info| info.name).collect();
                 let expected = format!("one of {}", known.join(", "));
                 let mend = "`apical rules` describes them.";
                 Err(crate::Error::invalid("rule.kind", name, expected, mend))
@@ -228,6 +237,7 @@ macro_rules! registry {
             pub fn info(&self) -> &'static RuleInfo {
                 match self {
                     $(Self::$variant(_) => &$module::INFO,)*
+                    Self::Own(own) => &own.entry().info,
                 }
             }
 
@@ -235,6 +245,8 @@ macro_rules! registry {
             pub(crate) fn memory(&self, sizes: &Sizes) -> f64 {
                 match self {
                     $(Self::$variant(spec) => $module::memory(spec, sizes),)*
+                    // What it keeps is known to whoever wrote it.
+                    Self::Own(_) => 0.0,
                 }
             }
 
@@ -247,6 +259,7 @@ macro_rules! registry {
                 self.admit(site.network)?;
                 match self {
                     $(Self::$variant(spec) => $module::build(spec, site),)*
+                    Self::Own(own) => own.build(site),
                 }
             }
         }
@@ -365,6 +378,11 @@ impl RuleSpec {
             format!("none, because `{name}` would miss the influence that takes this way"),
             "Remove it, or use the rule force or one with local traces.",
         ))
+    }
+
+    /// Whether a registered rule says that it stands in the relation of this name.
+    pub(crate) fn stands_in(&self, relation: &str) -> bool {
+        matches!(self, Self::Own(own) if own.entry().relations.contains(&relation))
     }
 
     /// What a synapse needs to know, with these settings.
