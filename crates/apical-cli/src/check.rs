@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail};
 use apical::check::{Measured, Receipt, STANDARD_ERRORS, Settings, TimeVerdict, Verdict, receipt};
-use apical::rule::{Locality, RULES, RuleSpec};
+use apical::rule::{Locality, RuleSpec};
 use apical::shown::shown;
 use apical_runs::experiment::suggestion;
 use serde::Serialize;
@@ -103,14 +103,18 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
 /// The rules of these names, each once; all rules if there are none.
 fn named(names: &[String]) -> Result<Vec<RuleSpec>> {
     if names.is_empty() {
-        let all = RULES.iter().map(|info| RuleSpec::by_name(info.name));
+        let all = apical::rule::rules()
+            .into_iter()
+            .map(|info| RuleSpec::by_name(info.name));
         return Ok(all.collect::<Result<_, _>>()?);
     }
     let mut rules: Vec<RuleSpec> = Vec::new();
     for name in names {
         let Ok(rule) = RuleSpec::by_name(name) else {
-            let aliases = RULES.iter().flat_map(|info| info.aliases);
-            let known: Vec<&str> = RULES
+            let aliases = apical::rule::rules()
+                .into_iter()
+                .flat_map(|info| info.aliases);
+            let known: Vec<&str> = apical::rule::rules()
                 .iter()
                 .map(|info| info.name)
                 .chain(aliases.copied())

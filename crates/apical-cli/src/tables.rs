@@ -112,7 +112,7 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
         "at n = 32, f32",
     ]);
     let yes = |b: bool| if b { "yes" } else { "no" };
-    for info in RULES {
+    for info in apical::rule::rules() {
         let measured = if timing {
             format!("{:.1} us", step_time(info.name)? * 1e6)
         } else {
@@ -145,7 +145,7 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
 
 /// One rule: its row, as a list.
 pub fn rule(name: &str) -> Result<ExitCode> {
-    let names: Vec<&str> = RULES.iter().map(|info| info.name).collect();
+    let names: Vec<&str> = apical::rule::rules().iter().map(|info| info.name).collect();
     let known = RuleSpec::by_name(name);
     if known.is_err() {
         bail!(
@@ -158,6 +158,10 @@ pub fn rule(name: &str) -> Result<ExitCode> {
     let info = known?.info();
     let yes = |b: bool| if b { "yes" } else { "no" };
     let (memory, time) = (format!("O({})", info.memory), format!("O({})", info.time));
+    let page = match RULES.iter().any(|known| known.name == info.name) {
+        true => format!("docs/rules/{}.md", info.name),
+        false => "none: it is not one of Apical's".into(),
+    };
     let mut table = table(&["rule", info.name]);
     for row in [
         ["other names", &info.aliases.join(", ")],
@@ -170,7 +174,7 @@ pub fn rule(name: &str) -> Result<ExitCode> {
         ["draws noise", yes(info.stochastic)],
         ["memory", &memory],
         ["time a step", &time],
-        ["page", &format!("docs/rules/{}.md", info.name)],
+        ["page", &page],
     ] {
         table.add_row(row);
     }

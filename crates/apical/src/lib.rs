@@ -76,8 +76,3 @@ pub use stream::{Stream, Streams};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
-
-/// The rule of the how-to, compiled, run and checked by the documentation tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/how-to/add-a-rule.md")]
-pub struct AddARule;
