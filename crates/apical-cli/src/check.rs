@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail};
-use apical::check::{Measured, Receipt, STANDARD_ERRORS, Settings, TimeVerdict, Verdict, receipt};
+use apical::check::{
+    Measured, NeuronReceipt, Receipt, STANDARD_ERRORS, Settings, TimeVerdict, Verdict,
+    neuron_receipt, receipt,
+};
+use apical::neuron::NeuronSpec;
 use apical::rule::{Locality, RuleSpec};
 use apical::shown::shown;
 use apical_runs::experiment::suggestion;
@@ -19,7 +23,7 @@ use crate::{COMMIT, VERSION, command_line, numbers, print, signals, tell};
 /// What to check.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Rules to check; all of them if none is named.
+    /// Rules or neurons to check; all rules if none is named.
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
     /// Random networks for each relation.
@@ -45,6 +49,8 @@ struct Report<'a> {
     settings: Settings,
     passed: bool,
     rules: &'a [Receipt],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    neurons: &'a [NeuronReceipt],
 }
 
 /// Checks the rules; the exit code is 1 if one fails.
@@ -55,7 +61,11 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
         draws: arguments.draws,
     };
     settings.check()?;
-    let rules = named(&arguments.rules)?;
+    let (names, neurons) = apart(&arguments.rules);
+    let rules = match neurons.is_empty() || !names.is_empty() {
+        true => named(&names)?,
+        false => Vec::new(),
+    };
     let quiet = arguments.json.as_deref() == Some("-");
     if !quiet {
         print(&heading(&settings))?;
@@ -76,10 +86,21 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
         ));
         return Ok(signals::stopped());
     }
-    if !quiet {
+    let mut units = Vec::new();
+    for neuron in &neurons {
+        let receipt = match neuron_receipt(neuron, &settings, signals::heeded()) {
+            Err(apical::Error::Stopped) => return Ok(signals::stopped()),
+            receipt => receipt?,
+        };
+        if !quiet {
+            print(&neuron_text(&receipt))?;
+        }
+        units.push(receipt);
+    }
+    if !quiet && !receipts.is_empty() {
         print(&summary(&receipts))?;
     }
-    let passed = receipts.iter().all(|receipt| receipt.passed);
+    let passed = receipts.iter().all(|receipt| receipt.passed) && units.iter().all(|r| r.passed);
     if let Some(file) = &arguments.json {
         let report = Report {
             version: VERSION,
@@ -88,6 +109,7 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
             settings,
             passed,
             rules: &receipts,
+            neurons: &units,
         };
         let json = serde_json::to_string_pretty(&report)? + "\n";
         if quiet {
@@ -98,6 +120,18 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(u8::from(!passed)))
+}
+
+/// Names that are not those of neurons, and the neurons.
+fn apart(names: &[String]) -> (Vec<String>, Vec<NeuronSpec>) {
+    let (mut rules, mut neurons) = (Vec::new(), Vec::new());
+    for name in names {
+        match NeuronSpec::by_name(name) {
+            Ok(neuron) => neurons.push(neuron),
+            Err(_) => rules.push(name.clone()),
+        }
+    }
+    (rules, neurons)
 }
 
 /// The rules of these names, each once; all rules if there are none.
@@ -247,6 +281,25 @@ fn text(receipt: &Receipt) -> String {
         ));
     }
     out
+}
+
+/// The receipt of one neuron.
+fn neuron_text(receipt: &NeuronReceipt) -> String {
+    let NeuronReceipt {
+        neuron,
+        relations,
+        passed,
+    } = receipt;
+    let head = format!(
+        "\n{}  {}\n  is      {}, {}\n  {:WIDTH$}    largest    bound  at seed\n",
+        verdict(*passed),
+        neuron.name,
+        neuron.summary,
+        neuron.equation,
+        "relations"
+    );
+    let rows = relations.iter().map(|r| relation(r) + "\n");
+    head + &rows.collect::<String>()
 }
 
 fn verdict(passed: bool) -> &'static str {

@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use apical::network::NetworkSpec;
-use apical::neuron::NEURONS;
 use apical::rule::{COMBINATIONS, RULES, RuleSpec};
 use apical::shown::shown;
-use apical::task::{AddSpec, Sample, TASKS, TaskSpec};
+use apical::task::{AddSpec, Sample, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
 use apical_runs::experiment::{BUILT_IN, load, suggestion};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -62,7 +61,7 @@ pub fn list(experiment: Option<&str>) -> Result<ExitCode> {
 /// The tasks.
 pub fn tasks() -> Result<ExitCode> {
     let mut table = table(&["task", "what it asks", "sizes", "options", "source"]);
-    for info in TASKS {
+    for info in apical::task::tasks() {
         table.add_row([
             info.name,
             info.summary,
@@ -84,7 +83,7 @@ pub fn neurons() -> Result<ExitCode> {
         "currents",
         "options",
     ]);
-    for info in NEURONS {
+    for info in apical::neuron::neurons() {
         let (states, currents) = (info.states.to_string(), info.currents.to_string());
         table.add_row([
             info.name,

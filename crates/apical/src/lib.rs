@@ -35,6 +35,7 @@ mod eigen;
 mod error;
 mod health;
 mod learner;
+mod own;
 mod precision;
 mod scalar;
 mod sizes;

@@ -26,7 +26,7 @@ fn run_all(document: &str) -> usize {
     let mut run = 0;
     for command in commands(document) {
         // The tests cannot run themselves, examples have tests of their own, and a whole paper takes minutes: it is run quickly.
-        if command.starts_with("cargo run --release -p own-rule") {
+        if command.starts_with("cargo run --release -p own") {
             run += 1;
             continue;
         }

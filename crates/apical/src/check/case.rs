@@ -621,6 +621,7 @@ impl fmt::Display for Case {
                 spec.tau_soma,
                 spec.tau_apical
             ),
+            Some(NeuronSpec::Own(spec)) => format!("{spec:?}"),
         };
         let ((inputs, outputs), steps) = (self.sizes, self.data.steps());
         write!(

@@ -20,6 +20,7 @@
 
 mod case;
 mod locality;
+mod neuron;
 mod relation;
 mod relations;
 mod time;
@@ -33,6 +34,7 @@ use serde::Serialize;
 
 pub use case::{Case, Data, Gated, Kind, Shape, difference, flat};
 pub use locality::{Hidden, Verdict, audit, audit_rule};
+pub use neuron::{NeuronReceipt, neuron_receipt};
 pub use relation::{Concerns, Expect, Measured, Relation};
 pub use relations::RELATIONS;
 pub use time::{TimeVerdict, look, time_of};

@@ -90,10 +90,23 @@ impl Relation {
         cases: u64,
         stop: &AtomicBool,
     ) -> Result<Measured> {
+        let case = |seed| Case::served(seed, self.shape, rule);
+        self.measure_on(&case, rule, seed, cases, stop)
+    }
+
+    /// The same on networks that `case` makes of their seeds.
+    pub(super) fn measure_on(
+        &self,
+        case: &dyn Fn(u64) -> Result<Case>,
+        rule: &RuleSpec,
+        seed: u64,
+        cases: u64,
+        stop: &AtomicBool,
+    ) -> Result<Measured> {
         let mut errors = Vec::new();
         for k in 0..cases {
             heed(stop)?;
-            let case = Case::served(seed.wrapping_add(k), self.shape, rule)?;
+            let case = case(seed.wrapping_add(k))?;
             let error = (self.error)(&case, rule)?;
             // Not a number is no agreement.
             let error = if error.is_nan() { f64::INFINITY } else { error };

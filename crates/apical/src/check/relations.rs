@@ -859,7 +859,7 @@ fn linear(case: &Case) -> Case {
         Some(NeuronSpec::Rate(spec)) => spec.activation = Activation::Identity,
         Some(NeuronSpec::Voltage(spec)) => spec.activation = Activation::Identity,
         Some(NeuronSpec::TwoCompartment(spec)) => spec.activation = Activation::Identity,
-        None => {}
+        Some(NeuronSpec::Own(_)) | None => {}
     }
     case
 }

@@ -5,6 +5,7 @@
 //! `own` = ∂s_i(t)/∂s_i(t−1), `gain` = ∂s_i(t)/∂u_i(t) and `slope` = ∂r_i/∂s_i.
 
 pub(crate) mod activation;
+mod own;
 mod rate;
 mod two_compartment;
 mod voltage;
@@ -12,6 +13,7 @@ mod voltage;
 use serde::{Deserialize, Serialize};
 
 pub use activation::Activation;
+pub use own::{OwnNeuron, OwnNeuronSpec, neurons, register};
 pub use rate::{Rate, RateSpec};
 pub use two_compartment::{TwoCompartment, TwoCompartmentSpec};
 pub use voltage::{Voltage, VoltageSpec};
@@ -105,8 +107,9 @@ pub trait Neuron<T: Scalar>: Send + Sync {
 }
 
 /// Configuration of a neuron.
+// The derived code reads and writes those that come with the library (`own.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NeuronSpec {
     /// Leak on the rate.
@@ -115,15 +118,50 @@ pub enum NeuronSpec {
     Voltage(VoltageSpec),
     /// Soma and distal compartment, in two phases.
     TwoCompartment(TwoCompartmentSpec),
+    /// A neuron of one's own, made known by [`register`].
+    #[serde(skip)]
+    Own(OwnNeuronSpec),
 }
 
 impl NeuronSpec {
+    /// The neuron of this name with its default settings.
+    ///
+    /// # Errors
+    /// A name that no neuron has.
+    pub fn by_name(name: &str) -> Result<Self> {
+        Ok(match name {
+            "rate" => Self::Rate(RateSpec::default()),
+            "voltage" => Self::Voltage(VoltageSpec::default()),
+            "two_compartment" => Self::TwoCompartment(TwoCompartmentSpec::default()),
+            other => match own::by_name(other) {
+                Some(own) => Self::Own(own),
+                None => {
+                    let known: Vec<&str> = neurons().iter().map(|info| info.name).collect();
+                    let expected = format!("one of {}", known.join(", "));
+                    let mend = "`apical neurons` describes them.";
+                    return Err(crate::Error::invalid("neuron.kind", other, expected, mend));
+                }
+            },
+        })
+    }
+
+    /// The row of the table of neurons for this one.
+    pub fn info(&self) -> &'static NeuronInfo {
+        match self {
+            Self::Rate(_) => &rate::INFO,
+            Self::Voltage(_) => &voltage::INFO,
+            Self::TwoCompartment(_) => &two_compartment::INFO,
+            Self::Own(own) => &own.entry.info,
+        }
+    }
+
     /// The time constant of a unit alone, in steps.
     pub fn time_constant(&self) -> f64 {
         match self {
             Self::Rate(spec) => 1.0 / spec.alpha,
             Self::Voltage(spec) => 1.0 / (1.0 - spec.leak),
             Self::TwoCompartment(spec) => spec.time_constant(),
+            Self::Own(spec) => own::time_constant(spec),
         }
     }
 
@@ -137,6 +175,7 @@ impl NeuronSpec {
             Self::Rate(spec) => Box::new(Rate::new(spec)?),
             Self::Voltage(spec) => Box::new(Voltage::new(spec)?),
             Self::TwoCompartment(spec) => Box::new(TwoCompartment::new(spec)?),
+            Self::Own(spec) => own::build(spec)?,
         })
     }
 }
@@ -158,5 +197,5 @@ pub struct NeuronInfo {
     pub options: &'static str,
 }
 
-/// Every neuron there is.
+/// Every neuron that comes with the library.
 pub const NEURONS: &[NeuronInfo] = &[rate::INFO, voltage::INFO, two_compartment::INFO];

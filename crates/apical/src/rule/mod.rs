@@ -38,7 +38,7 @@ pub use mdgl::{Mdgl, MdglSpec};
 pub use miconi::MiconiSpec;
 pub use modprop::{Drive, FeedbackWeights, ModPropSpec};
 pub use node_perturbation::{NodePerturbationSpec, Reward};
-pub use own::{OwnRule, OwnSpec, register, rules};
+pub use own::{OwnRule, OwnRuleSpec, register, rules};
 pub use random_gradient::RandomGradientSpec;
 pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
@@ -209,7 +209,7 @@ macro_rules! registry {
             $($(#[$meta])* $variant($spec),)*
             /// A rule of one's own, made known by [`register`].
             #[serde(skip)]
-            Own(OwnSpec),
+            Own(OwnRuleSpec),
         }
 
         /// Every rule that comes with the library.
@@ -224,7 +224,7 @@ macro_rules! registry {
                 $(if $module::INFO.answers_to(name) {
                     return Ok(Self::$variant(<$spec>::default()));
                 })*
-                if let Some(own) = OwnSpec::by_name(name) {
+                if let Some(own) = own::by_name(name) {
                     return Ok(Self::Own(own));
                 }
                 let known: Vec<&str> = rules().iter().map(|info| info.name).collect();
@@ -237,7 +237,7 @@ macro_rules! registry {
             pub fn info(&self) -> &'static RuleInfo {
                 match self {
                     $(Self::$variant(_) => &$module::INFO,)*
-                    Self::Own(own) => &own.entry().info,
+                    Self::Own(own) => &own.entry.info,
                 }
             }
 
@@ -259,7 +259,7 @@ macro_rules! registry {
                 self.admit(site.network)?;
                 match self {
                     $(Self::$variant(spec) => $module::build(spec, site),)*
-                    Self::Own(own) => own.build(site),
+                    Self::Own(spec) => own::build(spec, site),
                 }
             }
         }
@@ -382,7 +382,7 @@ impl RuleSpec {
 
     /// Whether a registered rule says that it stands in the relation of this name.
     pub(crate) fn stands_in(&self, relation: &str) -> bool {
-        matches!(self, Self::Own(own) if own.entry().relations.contains(&relation))
+        matches!(self, Self::Own(own) if own.entry.relations.contains(&relation))
     }
 
     /// What a synapse needs to know, with these settings.
@@ -423,6 +423,21 @@ pub struct RuleInfo {
 }
 
 impl RuleInfo {
+    /// Of a rule of one's own that is local in space and time, to be changed where it is not so.
+    pub const OWN: Self = Self {
+        name: "",
+        aliases: &[],
+        summary: "",
+        source: "ours",
+        drops: "",
+        locality: Locality::Synapse,
+        local_in_time: true,
+        exact: false,
+        stochastic: false,
+        memory: "-",
+        time: "-",
+    };
+
     /// Whether `name` is the rule's name or one of its other names.
     pub fn answers_to(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)

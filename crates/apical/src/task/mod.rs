@@ -21,6 +21,7 @@ mod interval_matching;
 mod loaded;
 mod mimic;
 mod multi_task;
+mod own;
 mod pattern_generation;
 mod periodic;
 mod reach;
@@ -50,6 +51,7 @@ pub use interval_matching::IntervalMatchingSpec;
 pub use loaded::Loaded;
 pub use mimic::MimicSpec;
 pub use multi_task::{BlockOrder, MultiTaskSpec};
+pub use own::{OwnTask, OwnTaskSpec, Wanted, register, tasks};
 pub use pattern_generation::PatternGenerationSpec;
 pub use periodic::PeriodicSpec;
 pub(crate) use reach::check_sequence;
@@ -194,14 +196,18 @@ pub(crate) trait Settings {
 macro_rules! registry {
     ($($(#[$doc:meta])* $variant:ident($spec:ty)),* $(,)?) => {
         /// Configuration of a task.
+        // The derived code reads and writes those that come with the library (`own.rs`).
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum TaskSpec {
             $($(#[$doc])* $variant($spec),)*
+            /// A task of one's own, made known by [`register`].
+            #[serde(skip)]
+            Own(OwnTaskSpec),
         }
 
-        /// Every task there is.
+        /// Every task that comes with the library.
         pub const TASKS: &[TaskInfo] = &[$(<$spec as Settings>::INFO),*];
 
         impl TaskSpec {
@@ -209,6 +215,7 @@ macro_rules! registry {
             pub fn info(&self) -> &'static TaskInfo {
                 match self {
                     $(Self::$variant(_) => &<$spec as Settings>::INFO,)*
+                    Self::Own(own) => &own.entry.info,
                 }
             }
 
@@ -216,6 +223,7 @@ macro_rules! registry {
             pub fn sizes(&self) -> (usize, usize) {
                 match self {
                     $(Self::$variant(spec) => Settings::sizes(spec),)*
+                    Self::Own(spec) => Settings::sizes(spec),
                 }
             }
 
@@ -223,6 +231,7 @@ macro_rules! registry {
             pub fn has_trials(&self) -> bool {
                 match self {
                     $(Self::$variant(spec) => Settings::has_trials(spec),)*
+                    Self::Own(spec) => Settings::has_trials(spec),
                 }
             }
 
@@ -230,6 +239,7 @@ macro_rules! registry {
             pub(crate) fn shortest_time(&self) -> Option<(&'static str, u64)> {
                 match self {
                     $(Self::$variant(spec) => Settings::shortest_time(spec),)*
+                    Self::Own(spec) => Settings::shortest_time(spec),
                 }
             }
 
@@ -237,6 +247,7 @@ macro_rules! registry {
             pub(crate) fn longest_trial(&self) -> Option<u64> {
                 match self {
                     $(Self::$variant(spec) => Settings::longest_trial(spec),)*
+                    Self::Own(spec) => Settings::longest_trial(spec),
                 }
             }
 
@@ -244,6 +255,7 @@ macro_rules! registry {
             pub(crate) fn width(&self) -> Option<(&'static str, u64)> {
                 match self {
                     $(Self::$variant(spec) => Settings::width(spec),)*
+                    Self::Own(spec) => Settings::width(spec),
                 }
             }
 
@@ -251,12 +263,14 @@ macro_rules! registry {
             pub fn needs(&self, batch: usize) -> Vec<Need> {
                 match self {
                     $(Self::$variant(spec) => Settings::needs(spec, batch),)*
+                    Self::Own(spec) => Settings::needs(spec, batch),
                 }
             }
 
             fn check_for(&self, request: &Request<'_>) -> Result<()> {
                 match self {
                     $(Self::$variant(spec) => Settings::validate(spec, request),)*
+                    Self::Own(spec) => Settings::validate(spec, request),
                 }
             }
 
@@ -268,12 +282,14 @@ macro_rules! registry {
             pub fn check_data(&self, loss: Loss, precision: Precision, tests: bool) -> Result<()> {
                 match self {
                     $(Self::$variant(spec) => Settings::check_data(spec, loss, precision, tests),)*
+                    Self::Own(spec) => Settings::check_data(spec, loss, precision, tests),
                 }
             }
 
             fn build_for<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
                 match self {
                     $(Self::$variant(spec) => Settings::build(spec, request),)*
+                    Self::Own(spec) => Settings::build(spec, request),
                 }
             }
 
@@ -281,6 +297,7 @@ macro_rules! registry {
             pub fn bounds(&self) -> Vec<Bound> {
                 match self {
                     $(Self::$variant(spec) => Settings::bounds(spec),)*
+                    Self::Own(spec) => Settings::bounds(spec),
                 }
             }
         }
@@ -333,6 +350,15 @@ registry! {
     /// Another task behind a random layer.
     Embedded(EmbeddedSpec),
 }
+
+/// In the place of a row that stands elsewhere.
+const NO_INFO: TaskInfo = TaskInfo {
+    name: "",
+    summary: "",
+    sizes: "",
+    options: "",
+    source: "",
+};
 
 impl TaskSpec {
     /// Examples to train on and for tests, of a task made of a fixed set that has been read.

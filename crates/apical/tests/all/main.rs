@@ -23,6 +23,7 @@ mod murray2019;
 mod murray2019_means;
 mod murray2019_outputs;
 mod optimizers;
+mod own;
 mod partials;
 mod recorder;
 mod resume;

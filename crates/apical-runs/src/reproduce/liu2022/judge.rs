@@ -8,7 +8,7 @@ use apical::{Experiment, Streams};
 use super::{CONDITIONS, Cell, Condition, Task, accuracy, condition, grids, reference};
 use crate::Result;
 use crate::claims::{Claim, Verdict, counted, measured};
-use crate::figure::{Band, Colour, Curve, Figure, Level, Panel, Weight};
+use crate::figure::{Colour, Curve, Figure, Level, Panel, Weight};
 use crate::record::{Ending, SeedRecord};
 use crate::reproduce::Report;
 use crate::statistics::{Spread, mean_curve, median, paired, welch};
@@ -667,7 +667,8 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// The last record dropped, a moving mean, the runs with the largest and the smallest sum dropped, mean and deviation of the rest.
+    /// The last record dropped, a moving mean, the runs with the largest and the smallest sum dropped; of the rest median and
+    /// quartiles, where the authors draw mean and deviation, which leaves the range a loss can have.
     fn add_published(
         &self,
         panel: &mut Panel,
@@ -679,33 +680,9 @@ impl<'a> Study<'a> {
         let Some(length) = kept.iter().map(Vec::len).min() else {
             return;
         };
-        // On a logarithmic axis the mean and the deviation are those of logarithms.
-        let shown = |value: f64| match self.is_log() {
-            true => 10f64.powf(value),
-            false => value,
-        };
-        let at = |k: usize| {
-            let losses = kept.iter().map(|run| self.scaled(run[k]));
-            Spread::of(&losses.collect::<Vec<_>>())
-        };
-        let all: Vec<Spread> = (0..length).map(at).collect();
-        let x = &x[..length];
-        if kept.len() > 1 {
-            panel.bands.push(Band {
-                label: None,
-                x: x.to_vec(),
-                low: all.iter().map(|s| shown(s.mean - s.deviation)).collect(),
-                high: all.iter().map(|s| shown(s.mean + s.deviation)).collect(),
-                colour: condition.colour,
-            });
-        }
-        panel.curves.push(Curve {
-            label: Some(name.into()),
-            x: x.to_vec(),
-            y: all.iter().map(|s| shown(s.mean)).collect(),
-            colour: condition.colour,
-            weight: Weight::Dark,
-        });
+        let at = |k: usize| kept.iter().map(|run| run[k]).collect();
+        let values: Vec<Vec<f64>> = (0..length).map(at).collect();
+        panel.add_spread(x[..length].to_vec(), &values, name, condition.colour);
     }
 }
 
