@@ -237,7 +237,7 @@ fn the_grid_of_mu_is_judged_against_the_three_factor_rule() {
         assert!(claims.contains(&claim), "{claims}");
     }
     assert!(
-        claims.contains("loss averaged over 400 iterations"),
+        claims.contains("loss averaged over 100 iterations"),
         "{claims}"
     );
     let table = read(folder.path().join("grid/mu-table.md"));

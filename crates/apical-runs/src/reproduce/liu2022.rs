@@ -291,11 +291,16 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
                 let mut changes = rule.clone();
                 changes.push(format!("optimizer.rate={rate:?}"));
                 match task {
+                    Task::Mu | Task::Types | Task::Taps if quick => changes.push("seeds=2".into()),
                     _ if quick => changes.push("seeds=3".into()),
                     Task::Types | Task::Taps => changes.push("seeds=16".into()),
                     _ => {}
                 }
                 changes.extend(task.changes(quick).iter().map(|c| (*c).to_string()));
+                if quick && matches!(task, Task::Mu | Task::Types | Task::Taps) {
+                    // The grids, of many cells, are only begun.
+                    changes.push("steps=10000".into());
+                }
                 if task == Task::Smnist {
                     let (images, labels) = mnist()?;
                     let text = |path: &Path| format!("{:?}", path.display().to_string());
@@ -335,7 +340,7 @@ fn size(choice: Choice) -> Result<Size> {
     Ok((seeds, steps))
 }
 
-/// The experiments of a plan, each once: in the quick version the grid of μ shares some with the comparison of rules.
+/// The experiments of a plan, each once.
 fn different(plan: &[Cell]) -> Vec<Experiment> {
     let mut all: Vec<Experiment> = Vec::new();
     for cell in plan {

@@ -135,7 +135,7 @@ impl Study {
     /// Networks of a condition, and trials.
     fn length(&self) -> (u64, u64) {
         if self.choice.quick {
-            (3, 300)
+            (3, 120)
         } else {
             (MEAN_LOOKS[0], 10_000)
         }
