@@ -229,7 +229,7 @@ mod tests {
                 assert_eq!(plan.len(), count);
                 for cell in &plan {
                     let e = &cell.experiment;
-                    assert_eq!(e.seeds, if quick { 3 } else { 16 });
+                    assert_eq!(e.seeds, if quick { 2 } else { 16 });
                     let apical::task::TaskSpec::DelayedXor(xor) = &e.task else {
                         panic!("{:?}", e.task);
                     };
