@@ -42,6 +42,14 @@ enum Command {
         /// Print the TOML of this one, to copy and change.
         experiment: Option<String>,
     },
+    /// Print BibTeX for what an experiment uses: its rule, task, feedback and optimizer.
+    Cite {
+        /// A built-in name or a TOML file.
+        experiment: String,
+        /// Change a setting, for example rule.kind=uoro.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
     /// List the tasks.
     Tasks,
     /// List the neurons and their equations.
@@ -78,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::List { experiment } => tables::list(experiment.as_deref()),
+        Command::Cite { experiment, set } => tables::cite(&experiment, &set),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),
         Command::Rules { rule, no_timing } => match rule {

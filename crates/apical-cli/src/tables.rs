@@ -97,6 +97,14 @@ pub fn neurons() -> Result<ExitCode> {
     show(&table)
 }
 
+/// BibTeX for what an experiment uses.
+pub fn cite(experiment: &str, changes: &[String]) -> Result<ExitCode> {
+    let experiment = load(experiment, changes)?;
+    let entries = apical_runs::citations::of(&experiment);
+    print(&(entries.join("\n\n") + "\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The rules; with `timing`, the time of a step is measured now.
 pub fn rules(timing: bool) -> Result<ExitCode> {
     let mut table = table(&[

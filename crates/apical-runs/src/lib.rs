@@ -4,6 +4,7 @@
 pub mod chance;
 pub mod checkpoint_file;
 mod checkpoints;
+pub mod citations;
 pub mod claims;
 pub mod compare;
 pub mod data;

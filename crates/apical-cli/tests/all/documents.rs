@@ -74,6 +74,7 @@ fn result_commands_run() {
     assert!(run_all("docs/results/marschall2019.md") >= 1);
     assert!(run_all("docs/results/dendritic.md") >= 1);
     assert!(run_all("docs/results/README.md") >= 1);
+    assert!(run_all("docs/is-apical-for-you.md") >= 2);
 }
 
 /// The pages of the tasks, one a task.
@@ -220,6 +221,7 @@ fn links_lead_somewhere() {
         "docs/speed.md",
         "docs/python.md",
         "docs/neurons.md",
+        "docs/is-apical-for-you.md",
     ];
     let documents = documents.into_iter().map(String::from);
     for document in documents

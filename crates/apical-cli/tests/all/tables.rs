@@ -102,3 +102,18 @@ fn a_reader_who_leaves_early_is_no_error() {
     }
     assert!(folder.path().join("r/metrics.csv").exists());
 }
+
+#[test]
+fn an_experiment_says_what_to_cite() {
+    let folder = tempdir().unwrap();
+    let line = "cite marschall2019/lags46 --set rule.kind=uoro --set optimizer.kind=adam";
+    let text = apical(folder.path(), line).ok().out;
+    for key in ["kingma2015", "lillicrap2016", "marschall2020", "tallec2017"] {
+        assert_eq!(
+            text.matches(&format!("{{{key},")).count(),
+            1,
+            "{key}: {text}"
+        );
+    }
+    apical(folder.path(), "cite marschall2019/lags45").fails(1, &["neither a built-in experiment"]);
+}
