@@ -151,7 +151,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     for (part, name, title, columns, few) in drawings {
         let networks = match choice.quick {
             true => few.to_string(),
-            false => format!("{} or more", MEAN_LOOKS[0]),
+            false => format!("{}+", MEAN_LOOKS[0]),
         };
         let of = |section: &Section| section.panels.clone();
         let panels: Vec<Panel> = sections
