@@ -62,9 +62,9 @@ pub fn check(arguments: &Arguments) -> Result<ExitCode> {
     };
     settings.check()?;
     let (names, neurons) = apart(&arguments.rules);
-    let rules = match neurons.is_empty() || !names.is_empty() {
-        true => named(&names)?,
-        false => Vec::new(),
+    let rules = match arguments.rules.is_empty() {
+        true => all()?,
+        false => named(&names)?,
     };
     let quiet = arguments.json.as_deref() == Some("-");
     if !quiet {
@@ -134,25 +134,22 @@ fn apart(names: &[String]) -> (Vec<String>, Vec<NeuronSpec>) {
     (rules, neurons)
 }
 
-/// The rules of these names, each once; all rules if there are none.
+/// Every rule there is.
+fn all() -> Result<Vec<RuleSpec>> {
+    let rules = apical::rule::rules().into_iter();
+    let rules = rules.map(|info| RuleSpec::by_name(info.name));
+    Ok(rules.collect::<Result<_, _>>()?)
+}
+
+/// The rules of these names, each once.
 fn named(names: &[String]) -> Result<Vec<RuleSpec>> {
-    if names.is_empty() {
-        let all = apical::rule::rules()
-            .into_iter()
-            .map(|info| RuleSpec::by_name(info.name));
-        return Ok(all.collect::<Result<_, _>>()?);
-    }
     let mut rules: Vec<RuleSpec> = Vec::new();
     for name in names {
         let Ok(rule) = RuleSpec::by_name(name) else {
-            let aliases = apical::rule::rules()
-                .into_iter()
-                .flat_map(|info| info.aliases);
-            let known: Vec<&str> = apical::rule::rules()
-                .iter()
-                .map(|info| info.name)
-                .chain(aliases.copied())
-                .collect();
+            let rules = apical::rule::rules().into_iter();
+            let names = rules.clone().map(|info| info.name);
+            let aliases = rules.flat_map(|info| info.aliases.iter().copied());
+            let known: Vec<&str> = names.chain(aliases).collect();
             let mend = suggestion(name, &known, "`apical rules` lists them.");
             bail!(
                 "rule: there is no `{}`, expected one of {}. {mend}",

@@ -1,85 +1,144 @@
 //! Rules, neurons and tasks of one's own: kept by their names beside those that come with the library.
 
 use std::any::Any;
-use std::sync::RwLock;
+use std::sync::{RwLock, RwLockWriteGuard};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// What is registered: a row of a table, and settings that a text may leave out in part.
-pub trait Entry: Sync + 'static {
-    /// Where the kind stands in configurations: `rule`, `neuron`, `task`.
-    const FIELD: &'static str;
-    /// Name, and other names, in configurations.
-    fn names(&self) -> Vec<&'static str>;
-    /// All settings of a table that may leave some out.
-    fn complete(&self, settings: Value) -> serde_json::Result<Value>;
-}
+/// What was added while the program runs; it is kept until the program ends.
+pub(crate) struct Kept<E: 'static>(RwLock<Vec<&'static E>>);
 
-/// Everything of one sort that was registered; it is known until the program ends.
-pub(crate) struct Registry<E: 'static>(RwLock<Vec<&'static E>>);
-
-impl<E: Entry> Registry<E> {
+impl<E> Kept<E> {
     pub(crate) const fn new() -> Self {
         Self(RwLock::new(Vec::new()))
     }
 
     pub(crate) fn all(&self) -> Vec<&'static E> {
-        let own = self.0.read().unwrap_or_else(|broken| broken.into_inner());
-        own.clone()
+        let all = self.0.read().unwrap_or_else(|broken| broken.into_inner());
+        all.clone()
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&'static E> {
-        let mut all = self.all().into_iter();
-        all.find(|entry| entry.names().contains(&name))
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<&'static E>> {
+        self.0.write().unwrap_or_else(|broken| broken.into_inner())
     }
 
-    /// Adds `entry`, whose names must not be among those `taken` nor registered.
-    pub(crate) fn add(&self, entry: E, taken: &[&str]) -> Result<()> {
-        let mut own = self.0.write().unwrap_or_else(|broken| broken.into_inner());
-        let known = own.iter().flat_map(|entry| entry.names());
-        let known: Vec<&str> = known.chain(taken.iter().copied()).collect();
-        if let Some(name) = entry.names().into_iter().find(|name| known.contains(name)) {
-            let field = format!("{}.kind", E::FIELD);
-            let expected = format!("a name that no other {} has", E::FIELD);
-            return Err(Error::invalid(
-                &field,
-                name,
-                expected,
-                "Choose another name.",
-            ));
-        }
-        own.push(Box::leak(Box::new(entry)));
+    pub(crate) fn push(&self, new: E) {
+        let mut all = self.write();
+        all.push(Box::leak(Box::new(new)));
+    }
+
+    /// Adds `new` where `check` admits it beside what is there.
+    pub(crate) fn push_if(
+        &self,
+        new: E,
+        check: impl FnOnce(&E, &[&'static E]) -> Result<()>,
+    ) -> Result<()> {
+        let mut all = self.write();
+        check(&new, &all)?;
+        all.push(Box::leak(Box::new(new)));
         Ok(())
     }
 }
 
-/// One that was registered, with its settings.
-pub struct Own<E: 'static> {
-    pub(crate) entry: &'static E,
+/// A row of the table of rules, of neurons or of tasks.
+pub trait Info: Sync + 'static {
+    /// Where such a part stands in configurations: `rule`, `neuron`, `task`.
+    const FIELD: &'static str;
+    /// Name, and other names, in configurations.
+    fn names(&self) -> Vec<&'static str>;
+}
+
+/// A part that was registered: its row, how a table of settings is completed, and what is `made` of them.
+pub struct Entry<I, M> {
+    pub(crate) info: I,
+    pub(crate) made: M,
+    complete: fn(Value) -> serde_json::Result<Value>,
+}
+
+impl<I: Info, M> Entry<I, M> {
+    /// Of a part whose settings are an `S`.
+    pub(crate) fn new<S: Serialize + DeserializeOwned>(info: I, made: M) -> Self {
+        Self {
+            info,
+            made,
+            complete: |settings| serde_json::to_value(serde_json::from_value::<S>(settings)?),
+        }
+    }
+}
+
+/// Every part of one sort that was registered.
+pub(crate) type Registry<I, M> = Kept<Entry<I, M>>;
+
+impl<I: Info, M> Registry<I, M> {
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Entry<I, M>> {
+        let mut all = self.all().into_iter();
+        all.find(|entry| entry.info.names().contains(&name))
+    }
+
+    /// With the settings it has where nothing is said.
+    pub(crate) fn by_name(&self, name: &str) -> Option<Own<I, M>> {
+        Own::new(self.find(name)?, Map::new()).ok()
+    }
+
+    /// Adds `entry`, whose names no part of the library, in `rows`, and none that was registered may have.
+    pub(crate) fn register(&self, entry: Entry<I, M>, rows: &[I]) -> Result<()> {
+        self.push_if(entry, |entry, own| {
+            let known = rows.iter().chain(own.iter().map(|entry| &entry.info));
+            let known: Vec<&str> = known.flat_map(I::names).collect();
+            let names = entry.info.names();
+            let Some(name) = names.into_iter().find(|name| known.contains(name)) else {
+                return Ok(());
+            };
+            let field = format!("{}.kind", I::FIELD);
+            let expected = format!("a name that no other {} has", I::FIELD);
+            Err(Error::invalid(
+                &field,
+                name,
+                expected,
+                "Choose another name.",
+            ))
+        })
+    }
+
+    /// The rows of the library and those that were registered.
+    pub(crate) fn after(&self, rows: &'static [I]) -> Vec<&'static I> {
+        let own = self.all().into_iter().map(|entry| &entry.info);
+        rows.iter().chain(own).collect()
+    }
+}
+
+/// The settings of a registered part as its type.
+pub(crate) fn typed<S: DeserializeOwned>(field: &str, settings: &Value) -> Result<S> {
+    S::deserialize(settings).map_err(|error| {
+        let expected = format!("other settings: {error}");
+        Error::invalid(field, settings, expected, "Mend the one that is named.")
+    })
+}
+
+/// A part that was registered, with its settings.
+pub struct Own<I: 'static, M: 'static> {
+    pub(crate) entry: &'static Entry<I, M>,
     pub(crate) settings: Value,
 }
 
-impl<E: Entry> Own<E> {
+impl<I: Info, M> Own<I, M> {
     /// With the settings in `table`, those it leaves out at their defaults.
-    pub(crate) fn new(entry: &'static E, table: Map<String, Value>) -> serde_json::Result<Self> {
-        let settings = entry.complete(Value::Object(table))?;
+    pub(crate) fn new(
+        entry: &'static Entry<I, M>,
+        table: Map<String, Value>,
+    ) -> serde_json::Result<Self> {
+        let settings = (entry.complete)(Value::Object(table))?;
         Ok(Self { entry, settings })
-    }
-
-    /// The settings as a type.
-    pub(crate) fn typed<S: serde::de::DeserializeOwned>(settings: &Value) -> Result<S> {
-        S::deserialize(settings).map_err(|error| {
-            let expected = format!("other settings: {error}");
-            Error::invalid(E::FIELD, settings, expected, "Mend the one that is named.")
-        })
     }
 
     /// As a table of a configuration.
     pub(crate) fn table(&self) -> Map<String, Value> {
         let mut table = Map::new();
-        table.insert("kind".into(), self.entry.names()[0].into());
+        table.insert("kind".into(), self.entry.info.names()[0].into());
         if let Value::Object(settings) = &self.settings {
             table.extend(settings.clone());
         }
@@ -87,7 +146,7 @@ impl<E: Entry> Own<E> {
     }
 }
 
-impl<E> Clone for Own<E> {
+impl<I, M> Clone for Own<I, M> {
     fn clone(&self) -> Self {
         Self {
             entry: self.entry,
@@ -96,26 +155,37 @@ impl<E> Clone for Own<E> {
     }
 }
 
-impl<E: Entry> std::fmt::Debug for Own<E> {
+impl<I: Info, M> std::fmt::Debug for Own<I, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.entry.names()[0], self.settings)
+        write!(f, "{} {}", self.entry.info.names()[0], self.settings)
     }
 }
 
-impl<E> PartialEq for Own<E> {
+impl<I, M> PartialEq for Own<I, M> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.entry, other.entry) && self.settings == other.settings
     }
 }
 
-/// `built` for f32 or f64, whichever is wanted, where it is known which one that is by its type alone.
+/// `A` as the `B` that it is: numbers are f32 or f64, and only their type tells which.
 pub(crate) fn same<A: 'static, B: 'static>(built: A) -> Result<B> {
     let built: Box<dyn Any> = Box::new(built);
-    built.downcast().map(|built| *built).map_err(|_| {
-        let found = std::any::type_name::<B>();
-        let mend = "Use one of these.";
-        Error::invalid("precision", found, "numbers of 32 or 64 bits", mend)
-    })
+    built
+        .downcast()
+        .map(|built| *built)
+        .map_err(|_| other::<B>())
+}
+
+/// As [`same`], of what is borrowed.
+pub(crate) fn same_ref<A: 'static, B: 'static>(value: &A) -> Result<&B> {
+    let value: &dyn Any = value;
+    value.downcast_ref().ok_or_else(other::<B>)
+}
+
+fn other<B>() -> Error {
+    let found = std::any::type_name::<B>();
+    let mend = "Use one of these.";
+    Error::invalid("precision", found, "numbers of 32 or 64 bits", mend)
 }
 
 /// Reads and writes a configuration: what comes with the library by derived code, what was registered by its name.

@@ -151,10 +151,9 @@ impl Task {
         rules
     }
 
-    /// Changes to its experiment: the length of the grid, and what makes it quick.
+    /// Changes to its experiment: what makes its trials quick.
     fn changes(self, quick: bool) -> &'static [&'static str] {
         match self {
-            Self::Mu if !quick => &["steps=900000"],
             Self::Types => &[],
             Self::Taps => COARSE,
             _ if !quick => &[],
@@ -167,6 +166,17 @@ impl Task {
                 "monitor=[{quantity=\"loss\",every=1000,window=200}]",
             ],
             Self::Smnist => &["steps=14000"],
+        }
+    }
+
+    /// Changes to the seeds and steps of its experiment; quick grids, of many cells, are only begun.
+    fn length(self, quick: bool) -> &'static [&'static str] {
+        match (self, quick) {
+            (Self::Mu | Self::Types | Self::Taps, true) => &["seeds=2", "steps=10000"],
+            (_, true) => &["seeds=3"],
+            (Self::Types | Self::Taps, false) => &["seeds=16"],
+            (Self::Mu, false) => &["steps=900000"],
+            _ => &[],
         }
     }
 
@@ -290,17 +300,9 @@ fn plan(tasks: &[Task], quick: bool) -> Result<Vec<Cell>> {
             for rate in task.rates(quick) {
                 let mut changes = rule.clone();
                 changes.push(format!("optimizer.rate={rate:?}"));
-                match task {
-                    Task::Mu | Task::Types | Task::Taps if quick => changes.push("seeds=2".into()),
-                    _ if quick => changes.push("seeds=3".into()),
-                    Task::Types | Task::Taps => changes.push("seeds=16".into()),
-                    _ => {}
-                }
                 changes.extend(task.changes(quick).iter().map(|c| (*c).to_string()));
-                if quick && matches!(task, Task::Mu | Task::Types | Task::Taps) {
-                    // The grids, of many cells, are only begun.
-                    changes.push("steps=10000".into());
-                }
+                let length = task.length(quick).iter();
+                changes.extend(length.map(|c| (*c).to_string()));
                 if task == Task::Smnist {
                     let (images, labels) = mnist()?;
                     let text = |path: &Path| format!("{:?}", path.display().to_string());

@@ -27,7 +27,6 @@ mod time;
 mod trajectory;
 mod unbiased;
 
-use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
@@ -43,6 +42,7 @@ pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
 
 use crate::credit::{DendriticSpec, JacobianSpec, Regressors};
 use crate::eligibility::{InputTrace, SnapSpec, TraceSpec};
+use crate::own::Kept;
 use crate::rule::{CombinedSpec, CreditSpec, NodePerturbationSpec, Reward, RuleInfo, RuleSpec};
 use crate::{Error, Result};
 
@@ -101,17 +101,11 @@ pub struct Receipt {
     pub passed: bool,
 }
 
-static OWN: RwLock<Vec<&'static Relation>> = RwLock::new(Vec::new());
+static OWN: Kept<Relation> = Kept::new();
 
 /// Adds a relation of one's own, for the receipts of the rules it concerns.
 pub fn add_relation(relation: Relation) {
-    let mut own = OWN.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-    own.push(Box::leak(Box::new(relation)));
-}
-
-fn own_relations() -> Vec<&'static Relation> {
-    let own = OWN.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-    own.clone()
+    OWN.push(relation);
 }
 
 /// Networks of an audit at the least: a single one may be silent.
@@ -126,7 +120,7 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings, stop: &AtomicBool) -> Resul
     let Settings { seed, cases, draws } = *settings;
     let info = rule.info();
     let mut relations = Vec::new();
-    let own = own_relations();
+    let own = OWN.all();
     for relation in RELATIONS.iter().chain(own.iter().copied()) {
         if relation.concerns.include(info.name) || rule.stands_in(relation.name) {
             relations.push(relation.measure(rule, seed, cases, stop)?);

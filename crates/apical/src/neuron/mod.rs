@@ -133,7 +133,7 @@ impl NeuronSpec {
             "rate" => Self::Rate(RateSpec::default()),
             "voltage" => Self::Voltage(VoltageSpec::default()),
             "two_compartment" => Self::TwoCompartment(TwoCompartmentSpec::default()),
-            other => match own::by_name(other) {
+            other => match own::OWN.by_name(other) {
                 Some(own) => Self::Own(own),
                 None => {
                     let known: Vec<&str> = neurons().iter().map(|info| info.name).collect();

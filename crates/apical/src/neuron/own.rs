@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{NEURONS, Neuron, NeuronInfo, NeuronSpec};
-use crate::own::{self, Own, Registry, same, with_own};
+use crate::own::{Entry, Info, Own, Registry, same, typed, with_own};
 use crate::{Result, Scalar};
 
 /// A neuron that does not come with the library; the type holds its settings, and [`register`] makes it known by its name.
@@ -27,65 +27,52 @@ pub trait OwnNeuron: Default + Serialize + DeserializeOwned + 'static {
 
 type Build<T> = fn(&Value) -> Result<Box<dyn Neuron<T>>>;
 
-/// A neuron that was registered.
-pub struct Entry {
-    pub(super) info: NeuronInfo,
-    complete: fn(Value) -> serde_json::Result<Value>,
+/// What is made of a registered neuron.
+pub struct Made {
     time_constant: fn(&Value) -> Result<f64>,
     f32: Build<f32>,
     f64: Build<f64>,
 }
 
-impl own::Entry for Entry {
+impl Info for NeuronInfo {
     const FIELD: &'static str = "neuron";
     fn names(&self) -> Vec<&'static str> {
-        vec![self.info.name]
-    }
-    fn complete(&self, settings: Value) -> serde_json::Result<Value> {
-        (self.complete)(settings)
+        vec![self.name]
     }
 }
 
-static OWN: Registry<Entry> = Registry::new();
+pub(super) static OWN: Registry<NeuronInfo, Made> = Registry::new();
 
 /// Makes a neuron known: experiments may name it from now on, and the table has it.
 ///
 /// # Errors
 /// A name that another neuron has.
 pub fn register<N: OwnNeuron>() -> Result<()> {
-    let taken: Vec<&str> = NEURONS.iter().map(|info| info.name).collect();
-    let entry = Entry {
-        info: N::INFO,
-        complete: |settings| serde_json::to_value(serde_json::from_value::<N>(settings)?),
-        time_constant: |settings| Ok(Own::<Entry>::typed::<N>(settings)?.time_constant()),
-        f32: |settings| Own::<Entry>::typed::<N>(settings)?.build(),
-        f64: |settings| Own::<Entry>::typed::<N>(settings)?.build(),
+    let made = Made {
+        time_constant: |settings| Ok(typed::<N>("neuron", settings)?.time_constant()),
+        f32: |settings| typed::<N>("neuron", settings)?.build(),
+        f64: |settings| typed::<N>("neuron", settings)?.build(),
     };
-    OWN.add(entry, &taken)
+    OWN.register(Entry::new::<N>(N::INFO, made), NEURONS)
 }
 
 /// The row of every neuron there is, registered ones last.
 pub fn neurons() -> Vec<&'static NeuronInfo> {
-    let own = OWN.all().into_iter().map(|entry| &entry.info);
-    NEURONS.iter().chain(own).collect()
+    OWN.after(NEURONS)
 }
 
 /// A registered neuron with its settings.
-pub type OwnNeuronSpec = Own<Entry>;
-
-/// The registered neuron of this name with its default settings.
-pub(super) fn by_name(name: &str) -> Option<OwnNeuronSpec> {
-    Own::new(OWN.find(name)?, Default::default()).ok()
-}
+pub type OwnNeuronSpec = Own<NeuronInfo, Made>;
 
 pub(super) fn time_constant(own: &OwnNeuronSpec) -> f64 {
-    (own.entry.time_constant)(&own.settings).unwrap_or(1.0)
+    (own.entry.made.time_constant)(&own.settings).unwrap_or(1.0)
 }
 
 pub(super) fn build<T: Scalar>(own: &OwnNeuronSpec) -> Result<Box<dyn Neuron<T>>> {
+    let (made, settings) = (&own.entry.made, &own.settings);
     match TypeId::of::<T>() == TypeId::of::<f32>() {
-        true => same((own.entry.f32)(&own.settings)?),
-        false => same((own.entry.f64)(&own.settings)?),
+        true => same((made.f32)(settings)?),
+        false => same((made.f64)(settings)?),
     }
 }
 

@@ -224,7 +224,7 @@ macro_rules! registry {
                 $(if $module::INFO.answers_to(name) {
                     return Ok(Self::$variant(<$spec>::default()));
                 })*
-                if let Some(own) = own::by_name(name) {
+                if let Some(own) = own::OWN.by_name(name) {
                     return Ok(Self::Own(own));
                 }
                 let known: Vec<&str> = rules().iter().map(|info| info.name).collect();
@@ -382,7 +382,7 @@ impl RuleSpec {
 
     /// Whether a registered rule says that it stands in the relation of this name.
     pub(crate) fn stands_in(&self, relation: &str) -> bool {
-        matches!(self, Self::Own(own) if own.entry.relations.contains(&relation))
+        matches!(self, Self::Own(own) if own.entry.made.relations.contains(&relation))
     }
 
     /// What a synapse needs to know, with these settings.

@@ -1,14 +1,13 @@
 //! Rules of one's own: with settings in TOML, a receipt, a place in comparisons and a row in the tables.
 
-use std::any::Any;
+use std::any::TypeId;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{RULES, Rule, RuleInfo, RuleSpec, Site};
-use crate::network::Network;
-use crate::own::{self, Own, Registry, same, with_own};
+use crate::own::{Entry, Info, Own, Registry, same, same_ref, typed, with_own};
 use crate::{Result, Scalar};
 
 /// A rule that does not come with the library; the type holds its settings, and [`register`] makes it known by its name.
@@ -28,79 +27,58 @@ pub trait OwnRule: Default + Serialize + DeserializeOwned + 'static {
 
 type Build<T> = fn(&Value, &Site<'_, T>) -> Result<Box<dyn Rule<T>>>;
 
-/// A rule that was registered.
-pub struct Entry {
-    pub(crate) info: RuleInfo,
-    pub(crate) relations: &'static [&'static str],
-    complete: fn(Value) -> serde_json::Result<Value>,
+/// What is made of a registered rule.
+pub struct Made {
+    pub(super) relations: &'static [&'static str],
     f32: Build<f32>,
     f64: Build<f64>,
 }
 
-impl own::Entry for Entry {
+impl Info for RuleInfo {
     const FIELD: &'static str = "rule";
     fn names(&self) -> Vec<&'static str> {
-        let names = [self.info.name].into_iter();
-        names.chain(self.info.aliases.iter().copied()).collect()
-    }
-    fn complete(&self, settings: Value) -> serde_json::Result<Value> {
-        (self.complete)(settings)
+        [&[self.name], self.aliases].concat()
     }
 }
 
-static OWN: Registry<Entry> = Registry::new();
+pub(super) static OWN: Registry<RuleInfo, Made> = Registry::new();
 
 /// Makes a rule known: experiments may name it from now on, `check`, `compare` and the tables have it.
 ///
 /// # Errors
 /// A name or other name that another rule has.
 pub fn register<R: OwnRule>() -> Result<()> {
-    let taken = RULES
-        .iter()
-        .flat_map(|info| [&[info.name], info.aliases].concat());
-    let entry = Entry {
-        info: R::INFO,
+    let made = Made {
         relations: R::RELATIONS,
-        complete: |settings| serde_json::to_value(serde_json::from_value::<R>(settings)?),
-        f32: |settings, site| Own::<Entry>::typed::<R>(settings)?.build(site),
-        f64: |settings, site| Own::<Entry>::typed::<R>(settings)?.build(site),
+        f32: |settings, site| typed::<R>("rule", settings)?.build(site),
+        f64: |settings, site| typed::<R>("rule", settings)?.build(site),
     };
-    OWN.add(entry, &taken.collect::<Vec<_>>())
+    OWN.register(Entry::new::<R>(R::INFO, made), RULES)
 }
 
 /// The row of every rule there is, registered ones last.
 pub fn rules() -> Vec<&'static RuleInfo> {
-    let own = OWN.all().into_iter().map(|entry| &entry.info);
-    RULES.iter().chain(own).collect()
+    OWN.after(RULES)
 }
 
 /// A registered rule with its settings.
-pub type OwnRuleSpec = Own<Entry>;
-
-/// The registered rule of this name with its default settings.
-pub(super) fn by_name(name: &str) -> Option<OwnRuleSpec> {
-    Own::new(OWN.find(name)?, Default::default()).ok()
-}
+pub type OwnRuleSpec = Own<RuleInfo, Made>;
 
 pub(super) fn build<T: Scalar>(own: &OwnRuleSpec, site: &Site<'_, T>) -> Result<Box<dyn Rule<T>>> {
-    let network = site.network as &dyn Any;
-    match network.downcast_ref() {
-        Some(network) => same((own.entry.f32)(&own.settings, &at(site, network))?),
-        None => {
-            let network = network.downcast_ref();
-            let network = network.map_or_else(|| same(()), Ok)?;
-            same((own.entry.f64)(&own.settings, &at(site, network))?)
-        }
+    let (made, settings) = (&own.entry.made, &own.settings);
+    match TypeId::of::<T>() == TypeId::of::<f32>() {
+        true => same((made.f32)(settings, &at(site)?)?),
+        false => same((made.f64)(settings, &at(site)?)?),
     }
 }
 
 /// The same place for a network whose number type is known.
-fn at<'a, T, U>(site: &Site<'a, T>, network: &'a Network<U>) -> Site<'a, U> {
-    Site {
-        network,
+fn at<'a, T: Scalar, U: Scalar>(site: &Site<'a, T>) -> Result<Site<'a, U>> {
+    Ok(Site {
+        network: same_ref(site.network)?,
         streams: site.streams,
         by_trial: site.by_trial,
-    }
+    })
 }
 
 with_own!(RuleSpec, OWN);

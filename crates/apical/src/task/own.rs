@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Request, Settings, TASKS, Task, TaskInfo, TaskSpec};
-use crate::own::{self, Own, Registry, same, with_own};
+use crate::own::{Entry, Info, Own, Registry, same, typed, with_own};
 use crate::stream::Streams;
 use crate::{Result, Scalar};
 
@@ -46,64 +46,55 @@ pub trait OwnTask: Default + Serialize + DeserializeOwned + 'static {
 
 type Build<T> = fn(&Value, Wanted<'_>) -> Result<Box<dyn Task<T>>>;
 
-/// A task that was registered.
-pub struct Entry {
-    pub(super) info: TaskInfo,
-    complete: fn(Value) -> serde_json::Result<Value>,
+/// What is made of a registered task.
+pub struct Made {
     sizes: fn(&Value) -> Result<(usize, usize)>,
     has_trials: fn(&Value) -> Result<bool>,
     f32: Build<f32>,
     f64: Build<f64>,
 }
 
-impl own::Entry for Entry {
+impl Info for TaskInfo {
     const FIELD: &'static str = "task";
     fn names(&self) -> Vec<&'static str> {
-        vec![self.info.name]
-    }
-    fn complete(&self, settings: Value) -> serde_json::Result<Value> {
-        (self.complete)(settings)
+        vec![self.name]
     }
 }
 
-pub(super) static OWN: Registry<Entry> = Registry::new();
+static OWN: Registry<TaskInfo, Made> = Registry::new();
 
 /// Makes a task known: experiments may name it from now on, and the table has it.
 ///
 /// # Errors
 /// A name that another task has.
 pub fn register<K: OwnTask>() -> Result<()> {
-    let taken: Vec<&str> = TASKS.iter().map(|info| info.name).collect();
-    let entry = Entry {
-        info: K::INFO,
-        complete: |settings| serde_json::to_value(serde_json::from_value::<K>(settings)?),
-        sizes: |settings| Ok(Own::<Entry>::typed::<K>(settings)?.sizes()),
-        has_trials: |settings| Ok(Own::<Entry>::typed::<K>(settings)?.has_trials()),
-        f32: |settings, wanted| Own::<Entry>::typed::<K>(settings)?.build(wanted),
-        f64: |settings, wanted| Own::<Entry>::typed::<K>(settings)?.build(wanted),
+    let made = Made {
+        sizes: |settings| Ok(typed::<K>("task", settings)?.sizes()),
+        has_trials: |settings| Ok(typed::<K>("task", settings)?.has_trials()),
+        f32: |settings, wanted| typed::<K>("task", settings)?.build(wanted),
+        f64: |settings, wanted| typed::<K>("task", settings)?.build(wanted),
     };
-    OWN.add(entry, &taken)
+    OWN.register(Entry::new::<K>(K::INFO, made), TASKS)
 }
 
 /// The row of every task there is, registered ones last.
 pub fn tasks() -> Vec<&'static TaskInfo> {
-    let own = OWN.all().into_iter().map(|entry| &entry.info);
-    TASKS.iter().chain(own).collect()
+    OWN.after(TASKS)
 }
 
 /// A registered task with its settings.
-pub type OwnTaskSpec = Own<Entry>;
+pub type OwnTaskSpec = Own<TaskInfo, Made>;
 
 impl Settings for OwnTaskSpec {
     // The row of a registered task stands in its entry.
     const INFO: TaskInfo = super::NO_INFO;
 
     fn sizes(&self) -> (usize, usize) {
-        (self.entry.sizes)(&self.settings).unwrap_or((0, 0))
+        (self.entry.made.sizes)(&self.settings).unwrap_or((0, 0))
     }
 
     fn has_trials(&self) -> bool {
-        (self.entry.has_trials)(&self.settings).unwrap_or(false)
+        (self.entry.made.has_trials)(&self.settings).unwrap_or(false)
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
@@ -113,9 +104,10 @@ impl Settings for OwnTaskSpec {
             streams: request.streams,
             purpose: request.purpose,
         };
+        let (made, settings) = (&self.entry.made, &self.settings);
         match TypeId::of::<T>() == TypeId::of::<f32>() {
-            true => same((self.entry.f32)(&self.settings, wanted)?),
-            false => same((self.entry.f64)(&self.settings, wanted)?),
+            true => same((made.f32)(settings, wanted)?),
+            false => same((made.f64)(settings, wanted)?),
         }
     }
 }
