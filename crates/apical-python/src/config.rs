@@ -2,76 +2,21 @@
 
 use apical::feedback::FeedbackSpec;
 use apical::loss::Loss;
-use apical::network::NetworkSpec;
 use apical::neuron::{NEURONS, NeuronSpec};
 use apical::optimizer::{OptimizerSpec, Schedule};
 use apical::rule::{CreditSpec, EligibilitySpec, RULES, RuleSpec};
 use apical::synapse::Init;
 use apical::task::{TASKS, TaskSpec};
-use apical::{LearnerSpec, Reduction, Update};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use toml::{Table, Value};
 
 use crate::arrays::kind_of;
 use crate::error::raise;
-
-/// What makes a learner, as a table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LearnerConfig {
-    /// Units and weights.
-    pub network: NetworkSpec,
-    /// What is minimised.
-    pub loss: Loss,
-    /// How errors come back.
-    pub feedback: FeedbackSpec,
-    /// How the recurrent layer learns.
-    pub rule: RuleSpec,
-    /// How gradients become weight changes.
-    pub optimizer: OptimizerSpec,
-    /// When weights change.
-    pub update: Update,
-    /// How the gradients of several steps are put together.
-    pub reduction: Reduction,
-    /// Independent samples that share the weights.
-    pub batch: usize,
-}
-
-impl Default for LearnerConfig {
-    fn default() -> Self {
-        let spec = LearnerSpec::default();
-        Self {
-            network: spec.network,
-            loss: spec.loss,
-            feedback: spec.feedback,
-            rule: spec.rule,
-            optimizer: spec.optimizer,
-            update: spec.update,
-            reduction: spec.reduction,
-            batch: spec.batch,
-        }
-    }
-}
-
-impl From<LearnerConfig> for LearnerSpec {
-    fn from(config: LearnerConfig) -> Self {
-        Self {
-            network: config.network,
-            loss: config.loss,
-            feedback: config.feedback,
-            rule: config.rule,
-            optimizer: config.optimizer,
-            update: config.update,
-            reduction: config.reduction,
-            batch: config.batch,
-        }
-    }
-}
 
 /// A dictionary as a value of type `T`, with errors that name the key and the nearest known one.
 pub fn typed<T: DeserializeOwned>(settings: &Bound<'_, PyDict>) -> PyResult<T> {

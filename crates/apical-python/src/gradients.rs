@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Number, array, expect_finite, expect_shape, fill, flat, numbers, slice};
-use crate::config::{LearnerConfig, named, typed};
+use crate::config::{named, typed};
 use crate::drive::Clock;
 use crate::error::{guarded, invalid, raise_core};
 use crate::python_rule::{Failure, PythonRule};
@@ -183,8 +183,7 @@ fn compute<'py, T: Number + Default>(
     py: Python<'py>,
     request: &Request<'py>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let config: LearnerConfig = typed(&request.settings)?;
-    let spec = LearnerSpec::from(config);
+    let spec: LearnerSpec = typed(&request.settings)?;
     let (inputs, outputs) = (request.inputs, request.outputs);
     let streams = Streams::new(request.seed);
     let there = apical_runs::memory::available();

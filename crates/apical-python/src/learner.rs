@@ -21,7 +21,7 @@ use crate::arrays::{
     numbers, slice, word,
 };
 use crate::channels::recorder;
-use crate::config::{LearnerConfig, typed};
+use crate::config::typed;
 use crate::drive::{Clock, Watched, drive};
 use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
 use crate::layout::{Layout, PLACES, View, locate};
@@ -94,7 +94,7 @@ impl Step {
 #[pyclass(name = "Learner", subclass, frozen, module = "apical._core")]
 pub struct PyLearner {
     inner: Mutex<Inner>,
-    config: LearnerConfig,
+    config: LearnerSpec,
     inputs: usize,
     outputs: usize,
     seed: u64,
@@ -103,12 +103,12 @@ pub struct PyLearner {
 }
 
 impl<T: Number> Slot<T> {
-    fn new(config: &LearnerConfig, inputs: usize, outputs: usize, seed: u64) -> PyResult<Self> {
-        let spec = LearnerSpec::from(config.clone());
+    fn new(config: &LearnerSpec, inputs: usize, outputs: usize, seed: u64) -> PyResult<Self> {
         let there = apical_runs::memory::available();
-        spec.check_memory::<T>(inputs, outputs, there)
+        config
+            .check_memory::<T>(inputs, outputs, there)
             .map_err(raise_core)?;
-        let learner = Learner::new(&spec, inputs, outputs, seed).map_err(raise_core)?;
+        let learner = Learner::new(config, inputs, outputs, seed).map_err(raise_core)?;
         Ok(Self {
             learner,
             scratch: None,
@@ -205,7 +205,7 @@ impl<T: Number> Slot<T> {
     /// Rates, outputs and predictions along `x`, with frozen weights, from the start of a trial.
     fn simulate<'py>(
         &mut self,
-        config: &LearnerConfig,
+        config: &LearnerSpec,
         x: &Bound<'py, PyAny>,
         first: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
@@ -489,7 +489,7 @@ impl<T: Number> Slot<T> {
 
 /// The predictions that belong to the outputs of an activity.
 fn predictions<T: Number>(
-    config: &LearnerConfig,
+    config: &LearnerSpec,
     activity: &Activity<T>,
     outputs: usize,
     prediction: &mut [T],
@@ -608,7 +608,7 @@ impl PyLearner {
 
     fn build(
         py: Python<'_>,
-        config: LearnerConfig,
+        config: LearnerSpec,
         inputs: usize,
         outputs: usize,
         seed: u64,
@@ -692,7 +692,7 @@ impl PyLearner {
         begun: bool,
     ) -> PyResult<Self> {
         guarded(|| {
-            let config: LearnerConfig = typed(settings)?;
+            let config: LearnerSpec = typed(settings)?;
             let rule = rule.map(|object| (object, begun));
             Self::build(settings.py(), config, inputs, outputs, seed, dtype, rule)
         })
@@ -1072,19 +1072,8 @@ pub fn read_checkpoint(path: &str, bytes: Option<&[u8]>) -> PyResult<String> {
             Precision::F32 => "float32",
             Precision::F64 => "float64",
         };
-        let spec = experiment.learner_spec();
-        let config = LearnerConfig {
-            network: spec.network,
-            loss: spec.loss,
-            feedback: spec.feedback,
-            rule: spec.rule,
-            optimizer: spec.optimizer,
-            update: spec.update,
-            reduction: spec.reduction,
-            batch: spec.batch,
-        };
         Ok(json!({
-            "config": config,
+            "config": experiment.learner_spec(),
             "inputs": inputs,
             "outputs": outputs,
             "seed": seed.parse::<u64>().unwrap_or(0),

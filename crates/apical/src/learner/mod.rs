@@ -28,7 +28,8 @@ use crate::warning::Warning;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct LearnerSpec {
     /// Units, their equations and starting weights.
     pub network: NetworkSpec,
