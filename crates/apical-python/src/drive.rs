@@ -12,7 +12,6 @@ use pyo3::prelude::*;
 use crate::arrays::Number;
 use crate::channels::channels;
 use crate::error::{raise, raise_core};
-use crate::python_rule::Failure;
 
 /// Between two looks.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -117,7 +116,6 @@ pub fn drive<T: Number>(
     steps: u64,
     mut recorder: Recorder,
     progress: Option<&Bound<'_, PyAny>>,
-    failure: Option<&Failure>,
     mut step: impl FnMut(&mut Learner<T>, u64) -> apical::Result<bool> + Send,
 ) -> Outcome {
     recorder.reserve(steps.min(1 << 24));
@@ -131,9 +129,6 @@ pub fn drive<T: Number>(
                 if !step(learner, done)? {
                     return Ok(false);
                 }
-                if failure.is_some_and(Failure::is_there) {
-                    return Ok(true);
-                }
                 recorder.on_step(learner)?;
                 done += 1;
                 if clock.is_due() {
@@ -144,7 +139,7 @@ pub fn drive<T: Number>(
         });
         let (more, refused) = match result {
             Err(refused) => (false, Some(raise_core(refused))),
-            Ok(more) => (more, failure.and_then(Failure::take)),
+            Ok(more) => (more, None),
         };
         let told = match progress {
             Some(progress) => progress.call1((done - before,)).map(|_| ()),

@@ -16,6 +16,11 @@ create_exception!(
 /// The exception for an error: `ValueError` for what a caller handed in, `ApicalError` for what happened.
 pub fn raise(error: apical_runs::Error) -> PyErr {
     use apical_runs::Error;
+    if let Error::Apical(apical::Error::Other(other)) = &error
+        && let Some(raised) = other.downcast_ref::<PyErr>()
+    {
+        return Python::attach(|py| raised.clone_ref(py));
+    }
     let text = error.to_string();
     match error {
         Error::Apical(apical::Error::Invalid { .. } | apical::Error::NotFinite { .. })

@@ -1,20 +1,19 @@
 //! The gradient of every step with frozen weights, for any rule: what others can hold against their own code.
 
-use apical::credit::Probe;
 use apical::kernel::Matrix;
 use apical::network::{Network, NetworkSpec};
-use apical::rule::{Rule, Site};
+use apical::rule::{Probe, Rule, Site};
 use apical::step::{Step, check_mask};
 use apical::{LearnerSpec, Streams};
 use numpy::{PyArray1, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Number, array, expect_finite, expect_shape, fill, flat, numbers, slice};
+use crate::arrays::{Number, array, expect_finite, expect_shape, flat, numbers, slice};
 use crate::config::{named, typed};
 use crate::drive::Clock;
 use crate::error::{guarded, invalid, raise_core};
-use crate::python_rule::{Failure, PythonRule};
+use crate::python_rule::{Link, PythonRule};
 
 /// The weights a network of these settings starts with, by name.
 #[pyfunction]
@@ -149,10 +148,11 @@ fn set_start<T: Number>(
         let given = numbers::<T>(&value, &field)?;
         let values = slice(&given)?;
         expect_finite(&field, values, values.len())?;
-        if rule.set_start(&name, values) {
+        let numbers: Vec<f64> = values.iter().map(|v| v.f64()).collect();
+        if rule.set_array(&name, &numbers).map_err(raise_core)? {
             continue;
         }
-        let Some(matrix) = rule.matrix_mut(&name) else {
+        let Some((expected, _)) = rule.array(&name).map_err(raise_core)? else {
             return Err(invalid(
                 field,
                 format!("shape {:?}", given.shape()),
@@ -160,9 +160,7 @@ fn set_start<T: Number>(
                 "Starting values have the names of its equations, for example A and B of uoro, A, A_slow and J of dendritic.",
             ));
         };
-        let expected = [matrix.rows(), matrix.columns()];
         expect_shape(&field, given.shape(), &expected, "as the rule has it")?;
-        fill(matrix, values);
     }
     Ok(())
 }
@@ -261,10 +259,9 @@ fn compute<'py, T: Number + Default>(
             }
         }
     }
-    let failure = Failure::default();
     let (mut rule, name): (Box<dyn Rule<T>>, String) = match &request.rule {
         Some(object) => {
-            let rule = PythonRule::new(py, object.clone_ref(py), failure.clone(), dims)?;
+            let rule = PythonRule::new(py, object.clone_ref(py), Link::default(), dims)?;
             let name = rule.name().to_string();
             (Box::new(rule), name)
         }
@@ -281,7 +278,8 @@ fn compute<'py, T: Number + Default>(
         let given = numbers::<T>(noise, "noise")?;
         let values = slice(&given)?;
         expect_finite("noise", values, values.len() / steps.max(1))?;
-        let Some((noise, count)) = rule.noise_mut() else {
+        let count = rule.contract().draws;
+        let Some(noise) = rule.noise() else {
             return Err(invalid(
                 "noise",
                 format!("{} numbers", values.len()),
@@ -321,14 +319,12 @@ fn compute<'py, T: Number + Default>(
             let judged = now.see(&network, spec.loss, &mut *rule, (x, y, mask));
             now.feed_back(&network, &mut **feedback);
             gradient.clear();
-            now.learn(&network, &mut *rule, &mut gradient);
-            if failure.is_there() {
-                return Ok(());
-            }
+            now.learn(&network, &mut *rule, &mut gradient)
+                .map_err(raise_core)?;
             clock.interrupted()?;
             records.rec.extend(flat(&gradient));
             for d in now.delta.row(0) {
-                let own = T::of(f64::from(u8::from(!rule.owns_readout())));
+                let own = T::of(f64::from(u8::from(rule.teaching().is_none())));
                 let row = now.activity.post.row(0).iter().map(|r| own * *d * *r);
                 records.out.extend(row);
             }
@@ -351,9 +347,6 @@ fn compute<'py, T: Number + Default>(
         rule.end_trial(&network, &mut gradient);
         Ok(())
     })?;
-    if let Some(error) = failure.take() {
-        return Err(error);
-    }
     let result = PyDict::new(py);
     let rows = dims.currents * n;
     result.set_item("rec", array(py, &records.rec, &[steps, rows, m])?)?;

@@ -1,9 +1,9 @@
 //! Where the numbers of a learner lie: arrays without padding on the outside, padded rows within.
 
-use apical::kernel::{Matrix, padded};
+use apical::Learner;
+use apical::kernel::Matrix;
 use apical::network::Dims;
-use apical::snapshot::{Array, Owner};
-use apical::{Learner, Scalar};
+use apical::snapshot::{Array, Layout, Parts};
 use numpy::{PyArray1, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -133,118 +133,49 @@ pub fn locate<T: Number>(learner: &mut Learner<T>, name: &str) -> Option<Place> 
     })
 }
 
-/// How an array of a snapshot is laid out: rows of `columns` numbers, `stride` apart.
-pub struct Layout {
-    rows: usize,
-    columns: usize,
-    stride: usize,
-    /// Whether the rows are an axis of their own.
-    matrix: bool,
+/// How an array of a snapshot is laid out, as its component declares it.
+pub fn layout(parts: &Parts, name: &str, stored: &Array) -> Layout {
+    let flat = Layout::vector(stored.len(), stored.len());
+    parts.get(name).map_or(flat, |part| part.layout)
 }
 
-impl Layout {
-    /// Of `len` numbers called `name` in the snapshot of a learner.
-    pub fn of<T: Scalar>(learner: &mut Learner<T>, name: &str, len: usize) -> Self {
-        let dims = learner.network().dims();
-        let (sample, pre) = (dims.sample(), dims.pre());
-        let flat = Self {
-            rows: 1,
-            columns: len,
-            stride: len,
-            matrix: false,
-        };
-        let rows = |columns: usize, stride: usize| Self {
-            rows: len / stride.max(1),
-            columns,
-            stride,
-            matrix: true,
-        };
-        if let Some(inner) = name.strip_prefix("rule.") {
-            let rule = learner.rule_mut();
-            let last = inner.rsplit('.').next().unwrap_or(inner);
-            if let Some(matrix) = rule.matrix_mut(last)
-                && matrix.rows() * matrix.stride() == len
-            {
-                return rows(matrix.columns(), matrix.stride());
-            }
-            match rule.owner(inner) {
-                Owner::Synapse { .. } => return rows(pre, padded(pre)),
-                Owner::Unit if len == sample => {
-                    return Self {
-                        columns: dims.units,
-                        stride: sample,
-                        ..flat
-                    };
-                }
-                Owner::Unit if len.is_multiple_of(sample) => return rows(dims.units, sample),
-                _ => {}
-            }
-        }
-        let parameters = dims.currents * dims.units * padded(pre);
-        match len {
-            _ if len == sample && sample != dims.units => Self {
-                columns: dims.units,
-                stride: sample,
-                ..flat
-            },
-            _ if len == parameters => rows(pre, padded(pre)),
-            _ => flat,
-        }
+/// The array without padding.
+pub fn unpack<'py>(py: Python<'py>, layout: Layout, stored: &Array) -> PyResult<Bound<'py, PyAny>> {
+    match stored {
+        Array::F32(v) => array(py, &layout.unpack(v), &layout.shape()),
+        Array::F64(v) => array(py, &layout.unpack(v), &layout.shape()),
+        Array::U64(v) => Ok(PyArray1::from_slice(py, v).into_any()),
     }
+}
 
-    fn shape(&self) -> Vec<usize> {
-        match self.matrix {
-            true => vec![self.rows, self.columns],
-            false => vec![self.columns],
-        }
+/// Puts an array without padding in the place of `stored`.
+pub fn pack(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    layout: Layout,
+    stored: &mut Array,
+) -> PyResult<()> {
+    fn set<T: Number>(
+        name: &str,
+        value: &Bound<'_, PyAny>,
+        layout: Layout,
+        stored: &mut [T],
+    ) -> PyResult<()> {
+        let given = numbers::<T>(value, name)?;
+        expect_shape(name, given.shape(), &layout.shape(), "as it is now")?;
+        let values = slice(&given)?;
+        expect_finite(name, values, values.len())?;
+        layout.pack(values.iter().copied(), stored);
+        Ok(())
     }
-
-    /// The array without padding.
-    pub fn unpack<'py>(&self, py: Python<'py>, stored: &Array) -> PyResult<Bound<'py, PyAny>> {
-        fn rows<V: Copy>(layout: &Layout, values: &[V]) -> Vec<V> {
-            let parts = values.chunks(layout.stride.max(1));
-            parts
-                .flat_map(|row| row[..layout.columns].to_vec())
-                .collect()
-        }
-        match stored {
-            Array::F32(v) => array(py, &rows(self, v), &self.shape()),
-            Array::F64(v) => array(py, &rows(self, v), &self.shape()),
-            Array::U64(v) => Ok(PyArray1::from_slice(py, v).into_any()),
-        }
-    }
-
-    /// Puts an array without padding in the place of `stored`.
-    pub fn pack(&self, name: &str, value: &Bound<'_, PyAny>, stored: &mut Array) -> PyResult<()> {
-        fn set<T: Number>(
-            layout: &Layout,
-            name: &str,
-            value: &Bound<'_, PyAny>,
-            stored: &mut [T],
-        ) -> PyResult<()> {
-            let given = numbers::<T>(value, name)?;
-            let shape = given.shape().to_vec();
-            expect_shape(name, &shape, &layout.shape(), "as it is now")?;
-            let values = slice(&given)?;
-            expect_finite(name, values, values.len())?;
-            if layout.columns == 0 {
-                return Ok(());
-            }
-            let rows = stored.chunks_mut(layout.stride);
-            for (row, values) in rows.zip(values.chunks(layout.columns)) {
-                row[..layout.columns].copy_from_slice(values);
-            }
-            Ok(())
-        }
-        match stored {
-            Array::F32(stored) => set(self, name, value, stored),
-            Array::F64(stored) => set(self, name, value, stored),
-            Array::U64(_) => Err(crate::error::invalid(
-                name,
-                "an array",
-                "nothing: counters and positions of random streams are not set from outside",
-                "Use apical.load for a whole checkpoint.",
-            )),
-        }
+    match stored {
+        Array::F32(stored) => set(name, value, layout, stored),
+        Array::F64(stored) => set(name, value, layout, stored),
+        Array::U64(_) => Err(crate::error::invalid(
+            name,
+            "an array",
+            "nothing: counters and positions of random streams are not set from outside",
+            "Use apical.load for a whole checkpoint.",
+        )),
     }
 }

@@ -24,8 +24,8 @@ use crate::channels::recorder;
 use crate::config::typed;
 use crate::drive::{Clock, Watched, drive};
 use crate::error::{ApicalError, guarded, invalid, raise, raise_core};
-use crate::layout::{Layout, PLACES, View, locate};
-use crate::python_rule::{Failure, PythonRule};
+use crate::layout::{PLACES, View, layout, locate, pack, unpack};
+use crate::python_rule::{Link, PythonRule};
 use crate::task::{TaskStream, matching};
 
 /// A learner with a second activity for looking ahead.
@@ -98,8 +98,8 @@ pub struct PyLearner {
     inputs: usize,
     outputs: usize,
     seed: u64,
-    /// The object of a rule written in Python, and where its exceptions wait.
-    rule: Option<(Py<PyAny>, Failure)>,
+    /// The object of a rule written in Python, and the link to it.
+    rule: Option<(Py<PyAny>, Link)>,
 }
 
 impl<T: Number> Slot<T> {
@@ -120,18 +120,16 @@ impl<T: Number> Slot<T> {
         &mut self,
         py: Python<'_>,
         object: &Py<PyAny>,
-        failure: &Failure,
+        link: &Link,
         begun: bool,
     ) -> PyResult<()> {
         let dims = self.learner.network().dims();
-        let mut rule = PythonRule::<T>::new(py, object.clone_ref(py), failure.clone(), dims)?;
+        let mut rule = PythonRule::<T>::new(py, object.clone_ref(py), link.clone(), dims)?;
         // The stream begins as a trial does.
         if !begun {
             Rule::reset(&mut rule);
         }
-        if let Some(error) = failure.take() {
-            return Err(error);
-        }
+        link.late()?;
         let name = rule.name().to_string();
         self.learner
             .set_rule(&name, Box::new(rule))
@@ -147,11 +145,11 @@ impl<T: Number> Slot<T> {
     ) -> PyResult<Step> {
         let py = x.py();
         let dims = self.learner.network().dims();
-        let (loss, failure) = (owner.get().config.loss, owner.get().failure());
+        let loss = owner.get().config.loss;
         let x = sample::<T>(owner, "x", x, dims.batch, dims.inputs)?;
         let y = sample::<T>(owner, "y", y, dims.batch, dims.outputs)?;
         let (x, y) = (slice(&x)?, slice(&y)?);
-        if mask.is_none() && failure.is_none() {
+        if mask.is_none() {
             self.learner.learn(x, y).map_err(raise_core)?;
         } else {
             let mask = mask.map(|mask| sample::<T>(owner, "mask", mask, dims.batch, dims.outputs));
@@ -160,10 +158,6 @@ impl<T: Number> Slot<T> {
             let known = mask.and_then(|mask| without_masked(loss, y, mask, dims.outputs));
             let y = known.as_deref().unwrap_or(y);
             self.learner.advance(x, y, mask).map_err(raise_core)?;
-            if let Some(error) = failure.and_then(Failure::take) {
-                self.learner.clear_gradients();
-                return Err(error);
-            }
             self.learner.finish_step(false);
         }
         Ok(Step {
@@ -263,7 +257,6 @@ impl<T: Number> Slot<T> {
         monitors: &Bound<'_, PyList>,
         progress: Option<&Bound<'_, PyAny>>,
         update: Update,
-        failure: Option<&Failure>,
     ) -> PyResult<Py<PyAny>> {
         let py = x.py();
         let dims = self.learner.network().dims();
@@ -304,24 +297,11 @@ impl<T: Number> Slot<T> {
                 learner.begin_trial();
             }
             learner.advance(x, y, mask)?;
-            if failure.is_some_and(Failure::is_there) {
-                learner.clear_gradients();
-            } else {
-                learner.finish_step(last);
-            }
+            learner.finish_step(last);
             Ok(true)
         };
         let all = steps as u64 * epochs;
-        drive(
-            py,
-            &mut self.learner,
-            all,
-            recorder,
-            progress,
-            failure,
-            step,
-        )
-        .into_python(py, &self.learner)
+        drive(py, &mut self.learner, all, recorder, progress, step).into_python(py, &self.learner)
     }
 
     fn run(
@@ -331,7 +311,6 @@ impl<T: Number> Slot<T> {
         steps: u64,
         monitors: &Bound<'_, PyList>,
         progress: Option<&Bound<'_, PyAny>>,
-        failure: Option<&Failure>,
     ) -> PyResult<Py<PyAny>> {
         let py = monitors.py();
         let mut running = stream.lock()?;
@@ -343,32 +322,10 @@ impl<T: Number> Slot<T> {
             if !task.next(&mut sample) {
                 return Ok(false);
             }
-            if failure.is_none() {
-                learner.learn_sample(&sample)?;
-                return Ok(true);
-            }
-            if sample.first {
-                learner.begin_trial();
-            }
-            let mask = sample.masked.then_some(&sample.mask[..]);
-            learner.advance(&sample.x, &sample.y, mask)?;
-            if failure.is_some_and(Failure::is_there) {
-                learner.clear_gradients();
-            } else {
-                learner.finish_step(sample.last);
-            }
+            learner.learn_sample(&sample)?;
             Ok(true)
         };
-        drive(
-            py,
-            &mut self.learner,
-            steps,
-            recorder,
-            progress,
-            failure,
-            step,
-        )
-        .into_python(py, &self.learner)
+        drive(py, &mut self.learner, steps, recorder, progress, step).into_python(py, &self.learner)
     }
 
     fn evaluate(
@@ -602,8 +559,8 @@ impl PyLearner {
         })
     }
 
-    fn failure(&self) -> Option<&Failure> {
-        self.rule.as_ref().map(|(_, failure)| failure)
+    fn link(&self) -> Option<&Link> {
+        self.rule.as_ref().map(|(_, link)| link)
     }
 
     fn build(
@@ -628,9 +585,9 @@ impl PyLearner {
             }
         };
         let begun = rule.as_ref().is_some_and(|(_, begun)| *begun);
-        let rule = rule.map(|(object, _)| (object, Failure::default()));
-        if let Some((object, failure)) = &rule {
-            with!(&mut inner, slot => slot.set_rule(py, object, failure, begun))?;
+        let rule = rule.map(|(object, _)| (object, Link::default()));
+        if let Some((object, link)) = &rule {
+            with!(&mut inner, slot => slot.set_rule(py, object, link, begun))?;
         }
         Ok(Self {
             inner: Mutex::new(inner),
@@ -648,7 +605,7 @@ impl PyLearner {
             slot.learner.check_weights().map_err(raise_core)?;
             slot.learner.snapshot()
         })
-        .map_err(|error| self.failed(error))?;
+        .map_err(raise_core)?;
         let rule = self
             .rule
             .as_ref()
@@ -664,12 +621,6 @@ impl PyLearner {
         });
         snapshot.texts.insert("learner".into(), about.to_string());
         Ok(snapshot)
-    }
-
-    /// What a rule written in Python said, or the error itself.
-    fn failed(&self, error: apical::Error) -> PyErr {
-        let told = self.failure().and_then(Failure::take);
-        told.unwrap_or_else(|| raise_core(error))
     }
 }
 
@@ -758,7 +709,7 @@ impl PyLearner {
         guarded(|| {
             let mut guard = self.lock()?;
             with!(guard, slot => slot.learner.begin_trial());
-            self.failure().and_then(Failure::take).map_or(Ok(()), Err)
+            self.link().map_or(Ok(()), Link::late)
         })
     }
 
@@ -767,7 +718,7 @@ impl PyLearner {
         guarded(|| {
             let mut guard = self.lock()?;
             with!(guard, slot => slot.learner.end_trial());
-            self.failure().and_then(Failure::take).map_or(Ok(()), Err)
+            Ok(())
         })
     }
 
@@ -796,8 +747,8 @@ impl PyLearner {
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
             let mut guard = self.lock()?;
-            let (update, failure) = (self.config.update, self.failure());
-            with!(guard, slot => slot.fit(x, y, mask, edges, epochs, monitors, progress, update, failure))
+            let update = self.config.update;
+            with!(guard, slot => slot.fit(x, y, mask, edges, epochs, monitors, progress, update))
         })
     }
 
@@ -810,8 +761,8 @@ impl PyLearner {
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
             let mut guard = self.lock()?;
-            let (loss, failure) = (self.config.loss, self.failure());
-            with!(guard, slot => slot.run(stream.get(), loss, steps, monitors, progress, failure))
+            let loss = self.config.loss;
+            with!(guard, slot => slot.run(stream.get(), loss, steps, monitors, progress))
         })
     }
 
@@ -846,7 +797,7 @@ impl PyLearner {
         guarded(|| {
             let mut guard = self.lock()?;
             // Only the activity and the weights change: the object of a rule written in Python stays as it is.
-            let _apart = Failure::apart(self.failure());
+            let _apart = Link::apart(self.link());
             with!(guard, slot => slot.set(value.py(), name, value))
         })
     }
@@ -871,12 +822,12 @@ impl PyLearner {
             let mut guard = self.lock()?;
             let arrays = PyDict::new(py);
             with!(guard, slot => {
-                let snapshot = slot.learner.snapshot().map_err(|error| self.failed(error))?;
+                let snapshot = slot.learner.snapshot().map_err(raise_core)?;
+                let parts = slot.learner.parts().map_err(raise_core)?;
                 for (name, stored) in &snapshot.arrays {
                     // Starred: what tells the attributes of a rule written in Python apart.
                     if let Some(short) = name.strip_prefix(prefix).filter(|short| !short.starts_with('*')) {
-                        let layout = Layout::of(&mut slot.learner, name, stored.len());
-                        arrays.set_item(short, layout.unpack(py, stored)?)?;
+                        arrays.set_item(short, unpack(py, layout(&parts, name, stored), stored)?)?;
                     }
                 }
             });
@@ -888,7 +839,7 @@ impl PyLearner {
         guarded(|| {
             let mut guard = self.lock()?;
             with!(guard, slot => {
-                let mut snapshot = slot.learner.snapshot().map_err(|error| self.failed(error))?;
+                let mut snapshot = slot.learner.snapshot().map_err(raise_core)?;
                 let known: Vec<String> = snapshot.arrays.keys().cloned().collect();
                 let Some(stored) = snapshot.arrays.get_mut(name) else {
                     let rules = known.iter().filter_map(|name| name.strip_prefix("rule."));
@@ -896,9 +847,9 @@ impl PyLearner {
                     let short = name.strip_prefix("rule.").unwrap_or(name);
                     return Err(invalid("trace", short, expected, "They are those of the rule."));
                 };
-                let layout = Layout::of(&mut slot.learner, name, stored.len());
-                layout.pack(name.strip_prefix("rule.").unwrap_or(name), value, stored)?;
-                slot.learner.restore(&snapshot).map_err(|error| self.failed(error))
+                let layout = layout(&slot.learner.parts().map_err(raise_core)?, name, stored);
+                pack(name.strip_prefix("rule.").unwrap_or(name), value, layout, stored)?;
+                slot.learner.restore(&snapshot).map_err(raise_core)
             })
         })
     }
@@ -907,7 +858,7 @@ impl PyLearner {
     fn _to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
             // The object of a rule written in Python travels beside them, as Python copies it.
-            let _apart = Failure::apart(self.failure());
+            let _apart = Link::apart(self.link());
             let snapshot = self.snapshot(py, serde_json::Value::Null)?;
             let bytes = checkpoint_file::encode(Path::new("learner"), &snapshot).map_err(raise)?;
             Ok(PyBytes::new(py, &bytes))
@@ -938,7 +889,7 @@ impl PyLearner {
                     slot.learner.state(&mut io)
                 }
             })
-            .map_err(|error| self.failed(error))
+            .map_err(raise_core)
         })
     }
 

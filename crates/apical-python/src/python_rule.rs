@@ -23,55 +23,45 @@ use crate::arrays::{
 };
 use crate::error::{guarded, invalid, raise_core};
 
-/// An exception of a rule, until somebody asks for it: rules have no way to return one.
+/// What a learner and its rule written in Python tell each other.
 #[derive(Clone, Default)]
-pub struct Failure(Arc<Shared>);
+pub struct Link(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    is_there: AtomicBool,
-    slot: Mutex<Option<PyErr>>,
+    /// An exception of `reset`, which has no way to return one.
+    late: Mutex<Option<PyErr>>,
     apart: AtomicBool,
 }
 
 /// For as long as it lives, a snapshot leaves the rule's own state out: the object itself stays, or is carried by Python.
-pub struct Apart<'a>(Option<&'a Failure>);
+pub struct Apart<'a>(Option<&'a Link>);
 
 impl Drop for Apart<'_> {
     fn drop(&mut self) {
-        if let Some(failure) = self.0 {
-            failure.0.apart.store(false, Ordering::Release);
+        if let Some(link) = self.0 {
+            link.0.apart.store(false, Ordering::Release);
         }
     }
 }
 
-impl Failure {
+impl Link {
     /// Keeps the state of the rule, if there is one, out of snapshots.
     pub fn apart(of: Option<&Self>) -> Apart<'_> {
-        if let Some(failure) = of {
-            failure.0.apart.store(true, Ordering::Release);
+        if let Some(link) = of {
+            link.0.apart.store(true, Ordering::Release);
         }
         Apart(of)
     }
 
-    /// Whether there is one.
-    pub fn is_there(&self) -> bool {
-        self.0.is_there.load(Ordering::Acquire)
-    }
-
-    /// The exception, once.
-    pub fn take(&self) -> Option<PyErr> {
-        if !self.0.is_there.swap(false, Ordering::AcqRel) {
-            return None;
-        }
-        self.0.slot.lock().ok().and_then(|mut slot| slot.take())
-    }
-
-    fn set(&self, error: PyErr) {
-        if let Ok(mut slot) = self.0.slot.lock() {
-            slot.get_or_insert(error);
-            self.0.is_there.store(true, Ordering::Release);
-        }
+    /// The exception of `reset`, once.
+    pub fn late(&self) -> PyResult<()> {
+        let mut late = self
+            .0
+            .late
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner());
+        late.take().map_or(Ok(()), Err)
     }
 }
 
@@ -79,7 +69,7 @@ impl Failure {
 pub struct PythonRule<T> {
     object: Py<PyAny>,
     view: Py<PyAny>,
-    failure: Failure,
+    link: Link,
     dims: Dims,
     locality: Locality,
     name: String,
@@ -113,7 +103,7 @@ pub fn locality_of(object: &Bound<'_, PyAny>) -> PyResult<Locality> {
 
 impl<T: Number> PythonRule<T> {
     /// For a network of these sizes.
-    pub fn new(py: Python<'_>, object: Py<PyAny>, failure: Failure, dims: Dims) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, object: Py<PyAny>, link: Link, dims: Dims) -> PyResult<Self> {
         if dims.batch != 1 {
             return Err(invalid(
                 "batch",
@@ -131,7 +121,7 @@ impl<T: Number> PythonRule<T> {
         };
         Ok(Self {
             view: py.import("apical._view")?.getattr(class)?.unbind(),
-            failure,
+            link,
             dims,
             locality,
             name,
@@ -221,14 +211,15 @@ impl<T: Number> PythonRule<T> {
         Ok(())
     }
 
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        Python::attach(|py| {
-            let value = self.object.bind(py).getattr(name).ok()?;
-            match value.getattr("shape") {
-                Ok(shape) => shape.extract().ok(),
-                Err(_) => Some(Vec::new()),
-            }
-        })
+    /// Whose the numbers of an attribute with these sides are.
+    fn owner(&self, sides: &[u64]) -> Owner {
+        let (units, pre) = (self.dims.units as u64, self.dims.pre() as u64);
+        match sides {
+            [] => Owner::Broadcast,
+            [n] if *n == units => Owner::Unit,
+            [n, m] if (*n, *m) == (units, pre) => Owner::Synapse { current: 0 },
+            _ => Owner::Network,
+        }
     }
 }
 
@@ -241,48 +232,30 @@ impl<T: Number> Rule<T> for PythonRule<T> {
                 false => Ok(()),
             }
         });
-        if let Err(error) = result {
-            self.failure.set(error);
+        if let (Err(error), Ok(mut late)) = (result, self.link.0.late.lock()) {
+            late.get_or_insert(error);
         }
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
-        if self.failure.is_there() {
-            return;
-        }
-        let result = Python::attach(|py| self.gradient(py, view, signal, gradient));
-        if let Err(error) = result {
-            self.failure.set(error);
-        }
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        let name = match name.strip_prefix('*') {
-            // Digits of whole numbers belong to their attribute, all else to nobody.
-            Some(rest) => match rest.strip_prefix("whole.") {
-                Some(attribute) => attribute,
-                None => return Owner::Broadcast,
-            },
-            None => name,
-        };
-        let Dims { units, .. } = self.dims;
-        match self.shape(name).as_deref() {
-            Some([]) => Owner::Broadcast,
-            Some([n]) if *n == units => Owner::Unit,
-            Some([n, m]) if (*n, *m) == (units, self.dims.pre()) => Owner::Synapse { current: 0 },
-            _ => Owner::Network,
-        }
+    fn step(
+        &mut self,
+        view: &View<'_, T>,
+        signal: &[T],
+        gradient: &mut Matrix<T>,
+    ) -> apical::Result<()> {
+        self.link.late().map_err(apical::Error::other)?;
+        Python::attach(|py| self.gradient(py, view, signal, gradient)).map_err(apical::Error::other)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        let mut apart = self.failure.0.apart.load(Ordering::Acquire);
-        io.flag("*apart", &mut apart)?;
+        let mut apart = self.link.0.apart.load(Ordering::Acquire);
+        io.of(Owner::Broadcast).flag("*apart", &mut apart)?;
         if apart {
             return Ok(());
         }
         let mut kept = match io.is_restoring() {
             true => BTreeMap::new(),
-            false => Python::attach(|py| self.kept(py)).map_err(|error| self.refused(error))?,
+            false => Python::attach(|py| self.kept(py)).map_err(apical::Error::other)?,
         };
         let mut names: Vec<u64> = kept
             .keys()
@@ -293,17 +266,20 @@ impl<T: Number> Rule<T> for PythonRule<T> {
             .map(u64::from)
             .collect();
         // A star is in no name of Python's.
-        io.word_list("*names", &mut names, Length::Any)?;
+        io.of(Owner::Broadcast)
+            .word_list("*names", &mut names, Length::Any)?;
         let names: Vec<u8> = names.iter().map(|byte| *byte as u8).collect();
         let names = String::from_utf8_lossy(&names).into_owned();
         for name in names.lines() {
             let kept = kept.entry(name.to_string()).or_default();
             let shape = format!("*shape.{name}");
-            io.word_list(&shape, &mut kept.shape, Length::Any)?;
+            io.of(Owner::Broadcast)
+                .word_list(&shape, &mut kept.shape, Length::Any)?;
             let length = self.length(&kept.shape);
             let expected = || "a kind of attribute and sides that fit in memory".into();
             io.require(&shape, length.is_some(), expected)?;
             let length = Length::Exactly(length.unwrap_or(0));
+            let io = io.of(self.owner(kept.shape.get(1..).unwrap_or_default()));
             match kept.shape.first() {
                 Some(&INT | &INTS) => {
                     io.word_list(&format!("*whole.{name}"), &mut kept.whole, length)?
@@ -312,7 +288,7 @@ impl<T: Number> Rule<T> for PythonRule<T> {
             }
         }
         if io.is_restoring() {
-            Python::attach(|py| self.put_back(py, &kept)).map_err(|error| self.refused(error))?;
+            Python::attach(|py| self.put_back(py, &kept)).map_err(apical::Error::other)?;
         }
         Ok(())
     }
@@ -336,15 +312,6 @@ const FIRST_ARRAY: u64 = 3;
 const INTS: u64 = FIRST_ARRAY + 2;
 
 impl<T: Number> PythonRule<T> {
-    fn refused(&self, error: PyErr) -> apical::Error {
-        let what = format!("the state of {} cannot be saved or restored", self.name);
-        self.failure.set(error);
-        apical::Error::Snapshot {
-            what,
-            mend: "Keep arrays and numbers in attributes.".into(),
-        }
-    }
-
     /// Length of the last axis within a checkpoint: that of rows in the kernels, where the audit looks for them.
     fn stride(&self, shape: &[usize]) -> usize {
         match shape {
@@ -539,7 +506,6 @@ pub fn audit(py: Python<'_>, factory: Py<PyAny>, cases: u64, seed: u64) -> PyRes
         loops: false,
     };
     guarded(|| {
-        let failure = Failure::default();
         let declared = locality_of(factory.bind(py).call0()?.as_any())?;
         let local = RuleSpec::by_name("rflo").map_err(raise_core)?;
         let mut drawn = Vec::new();
@@ -550,21 +516,12 @@ pub fn audit(py: Python<'_>, factory: Py<PyAny>, cases: u64, seed: u64) -> PyRes
         let build = |site: &apical::rule::Site<'_, f64>| {
             let rule = Python::attach(|py| {
                 let object = factory.bind(py).call0()?.unbind();
-                PythonRule::<f64>::new(py, object, failure.clone(), site.network.dims())
+                PythonRule::<f64>::new(py, object, Link::default(), site.network.dims())
             });
-            match rule {
-                Ok(rule) => Ok(Box::new(rule) as Box<dyn Rule<f64>>),
-                Err(error) => {
-                    let text = error.to_string();
-                    failure.set(error);
-                    Err(apical::Error::invalid("rule", text, "an object", ""))
-                }
-            }
+            let rule = rule.map_err(apical::Error::other)?;
+            Ok(Box::new(rule) as Box<dyn Rule<f64>>)
         };
         let verdict = apical::check::audit(&build, declared, &drawn, &AtomicBool::new(false));
-        if let Some(error) = failure.take() {
-            return Err(error);
-        }
         let verdict = verdict.map_err(raise_core)?;
         Ok(serde_json::to_string(&verdict).unwrap_or_default())
     })

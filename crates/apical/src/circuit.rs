@@ -214,7 +214,7 @@ impl<T: Scalar> Selector<T> {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("weights", self.weights.data_mut())?;
+        io.matrix("weights", &mut self.weights)?;
         self.stream.state("stream", io)
     }
 }

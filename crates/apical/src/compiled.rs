@@ -45,7 +45,7 @@ fn entry_points<T: Scalar>() {
     black_box(Recorder::new::<T> as fn(_, _) -> _);
     black_box(Comparison::<T>::new as fn(_, _, _, _) -> _);
     black_box(Comparison::<T>::learn as fn(_, _, _) -> _);
-    black_box(Comparison::<T>::watch as fn(_, _));
+    black_box(Comparison::<T>::watch as fn(_, _) -> _);
     black_box(Comparison::<T>::end_trial as fn(_, _));
     black_box(SequenceLoop::<T>::trial as fn(_, _, _) -> _);
     black_box(SequenceLoop::<T>::train as fn(_, _) -> _);

@@ -1,5 +1,6 @@
 //! Say what was wrong, with what value, what was expected and how to mend it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::shown::{sentence, shown};
@@ -63,6 +64,9 @@ pub enum Error {
     /// Work that was asked to stop.
     #[error("stopped before the end. Nothing was changed; start again when you are ready.")]
     Stopped,
+    /// What a part from outside this crate says, a rule of one's own for example.
+    #[error("{0}")]
+    Other(Other),
     /// A snapshot that does not fit the learner it is restored into.
     #[error("checkpoint: {}. {}", sentence(what), sentence(mend))]
     Snapshot {
@@ -71,6 +75,29 @@ pub enum Error {
         /// What to do about it, as a full sentence.
         mend: String,
     },
+}
+
+/// An error of a part from outside this crate, kept whole for whoever knows its type.
+#[derive(Clone, Debug)]
+pub struct Other(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Other {
+    /// The error as the type it was made from.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl std::fmt::Display for Other {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Other {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Ends long work once `stop` is set; a look costs less than a step of the smallest network.
@@ -114,6 +141,11 @@ impl Error {
             } => Some(divergence(*step, what, *last_step, *last_loss)),
             _ => None,
         }
+    }
+
+    /// An [`Error::Other`] from an error of any type.
+    pub fn other(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Other(Other(Arc::new(error)))
     }
 
     /// An [`Error::Invalid`] from anything printable.

@@ -38,7 +38,7 @@ pub trait Feedback<T: Scalar>: Send {
     /// Those of [`StateIo::values`].
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         match self.weights_mut() {
-            Some(weights) => io.values("weights", weights.data_mut()),
+            Some(weights) => io.matrix("weights", weights),
             None => Ok(()),
         }
     }

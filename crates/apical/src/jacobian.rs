@@ -178,10 +178,10 @@ impl<T: Scalar> Kept<T> {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("own", self.own.data_mut())?;
-        io.values("gain", self.gain.data_mut())?;
-        io.values("slope_before", self.slope_before.data_mut())?;
-        io.values("pre", self.pre.data_mut())
+        io.matrix("own", &mut self.own)?;
+        io.matrix("gain", &mut self.gain)?;
+        io.matrix("slope_before", &mut self.slope_before)?;
+        io.matrix("pre", &mut self.pre)
     }
 }
 

@@ -566,7 +566,7 @@ impl<T: Scalar> Activity<T> {
         io.values("state", &mut self.state)?;
         io.values("rate", &mut self.rate)?;
         io.values("slope", &mut self.partials.slope)?;
-        io.values("output", self.output.data_mut())
+        io.matrix("output", &mut self.output)
     }
 }
 

@@ -28,6 +28,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use crate::dims::Dims;
+use crate::kernel::{Matrix, Panels};
+use crate::parts::is_called;
+pub use crate::parts::{Found, Layout, Owner, Part, Parts};
 use crate::{Error, Result, Scalar};
 
 /// What steps, trials and updates may be: no run comes near, and sums of a few still fit.
@@ -111,6 +115,8 @@ stored!(u64, U64, "u64");
 enum Mode<'a> {
     Save(&'a mut Snapshot),
     Restore(&'a Snapshot),
+    Describe(&'a mut Parts),
+    Find(&'a str, &'a mut Found),
 }
 
 /// How long a list may be.
@@ -142,10 +148,12 @@ impl Length {
     }
 }
 
-/// Saves or restores: the same calls do both.
+/// Saves, restores, describes, reads or sets arrays: the same calls of a component do all of it.
 pub struct StateIo<'a> {
     mode: Mode<'a>,
     prefix: String,
+    /// Whose the next array's numbers are.
+    owner: Owner,
     /// Full names already restored.
     restored: BTreeSet<String>,
     /// The first array saved that is not finite.
@@ -153,24 +161,40 @@ pub struct StateIo<'a> {
 }
 
 impl<'a> StateIo<'a> {
-    /// Copies state into `snapshot`.
-    pub fn save(snapshot: &'a mut Snapshot) -> Self {
+    fn new(mode: Mode<'a>) -> Self {
         Self {
-            mode: Mode::Save(snapshot),
+            mode,
             prefix: String::new(),
+            owner: Owner::Network,
             restored: BTreeSet::new(),
             not_finite: None,
         }
     }
 
+    /// Copies state into `snapshot`.
+    pub fn save(snapshot: &'a mut Snapshot) -> Self {
+        Self::new(Mode::Save(snapshot))
+    }
+
     /// Copies state out of `snapshot`.
     pub fn restore(snapshot: &'a Snapshot) -> Self {
-        Self {
-            mode: Mode::Restore(snapshot),
-            prefix: String::new(),
-            restored: BTreeSet::new(),
-            not_finite: None,
-        }
+        Self::new(Mode::Restore(snapshot))
+    }
+
+    /// Notes what each array is.
+    pub fn describe(parts: &'a mut Parts) -> Self {
+        Self::new(Mode::Describe(parts))
+    }
+
+    /// Reads or sets the arrays called `name`, whatever scope and sample they are of.
+    pub fn find(name: &'a str, found: &'a mut Found) -> Self {
+        Self::new(Mode::Find(name, found))
+    }
+
+    /// Declares whose the numbers of the next array are; without a word they are [`Owner::Network`]'s.
+    pub fn of(&mut self, owner: Owner) -> &mut Self {
+        self.owner = owner;
+        self
     }
 
     /// Whether this pass restores.
@@ -178,10 +202,23 @@ impl<'a> StateIo<'a> {
         matches!(self.mode, Mode::Restore(_))
     }
 
+    /// What was described so far, if this pass describes.
+    pub fn described(&mut self) -> Option<&mut Parts> {
+        match &mut self.mode {
+            Mode::Describe(parts) => Some(parts),
+            _ => None,
+        }
+    }
+
+    /// Whether this pass sets arrays by their name, after which what follows from them has to be worked out.
+    pub fn is_setting(&self) -> bool {
+        matches!(self.mode, Mode::Find(_, Found::Set { .. }))
+    }
+
     /// Whether an array of this name is to be saved, or was: files of older versions lack what was added since.
     pub fn holds(&self, name: &str) -> bool {
         match &self.mode {
-            Mode::Save(_) => true,
+            Mode::Save(_) | Mode::Describe(_) | Mode::Find(..) => true,
             Mode::Restore(snapshot) => snapshot.arrays.contains_key(&self.full(name)),
         }
     }
@@ -224,7 +261,71 @@ impl<'a> StateIo<'a> {
     /// # Errors
     /// When restoring: a missing name, another length or number type, a NaN or an infinity.
     pub fn values<V: Scalar>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
-        self.words(name, values)?;
+        self.rows(name, Layout::vector(values.len(), values.len()), values)
+    }
+
+    /// Finite numbers of a vector of `length`, with padding behind.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn vector<V: Scalar>(&mut self, name: &str, length: usize, values: &mut [V]) -> Result<()> {
+        self.rows(name, Layout::vector(length, values.len()), values)
+    }
+
+    /// Finite numbers of planes (batch × units), one row for each of their samples.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn planes<V: Scalar>(&mut self, name: &str, dims: Dims, values: &mut [V]) -> Result<()> {
+        let (units, sample) = (dims.units, dims.sample());
+        let layout = match values.len() / sample {
+            1 => Layout::vector(units, sample),
+            rows => Layout::matrix(rows, units, sample),
+        };
+        self.rows(name, layout, values)
+    }
+
+    /// Finite numbers of a matrix.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn matrix<V: Scalar>(&mut self, name: &str, matrix: &mut Matrix<V>) -> Result<()> {
+        let layout = Layout::matrix(matrix.rows(), matrix.columns(), matrix.stride());
+        self.rows(name, layout, matrix.data_mut())
+    }
+
+    /// Finite numbers of a matrix that is kept in panels.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub(crate) fn panels<V: Scalar>(&mut self, name: &str, panels: &mut Panels<V>) -> Result<()> {
+        let Mode::Find(sought, found) = &mut self.mode else {
+            return self.values(name, panels.values_mut());
+        };
+        if is_called(name, sought) {
+            let (rows, columns) = (panels.rows(), panels.columns());
+            let numbers = (0..rows * columns).map(|k| panels.get(k / columns, k % columns));
+            let mut numbers: Vec<V> = numbers.collect();
+            found.meet(Layout::matrix(rows, columns, columns), &mut numbers);
+            for (k, row) in numbers.chunks_exact(columns).enumerate() {
+                panels.set_row(k, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finite numbers, laid out as `layout` says.
+    ///
+    /// # Errors
+    /// As [`StateIo::values`].
+    pub fn rows<V: Scalar>(&mut self, name: &str, layout: Layout, values: &mut [V]) -> Result<()> {
+        if let Mode::Find(sought, found) = &mut self.mode {
+            if is_called(name, sought) {
+                found.meet(layout, values);
+            }
+            return Ok(());
+        }
+        self.laid_out(name, layout, values)?;
         self.check_finite(name, values)
     }
 
@@ -350,8 +451,20 @@ impl<'a> StateIo<'a> {
     /// # Errors
     /// When restoring: a missing name, another length or number type.
     pub fn words<V: Stored>(&mut self, name: &str, values: &mut [V]) -> Result<()> {
+        self.laid_out(name, Layout::vector(values.len(), values.len()), values)
+    }
+
+    fn laid_out<V: Stored>(&mut self, name: &str, layout: Layout, values: &mut [V]) -> Result<()> {
+        if let Mode::Find(..) = self.mode {
+            return Ok(());
+        }
         let full = self.full(name);
+        let owner = std::mem::replace(&mut self.owner, Owner::Network);
         match &mut self.mode {
+            Mode::Describe(parts) => {
+                parts.insert(full, Part { layout, owner });
+            }
+            Mode::Find(..) => {}
             Mode::Save(snapshot) => {
                 snapshot.arrays.insert(full, V::wrap(values));
             }
@@ -381,8 +494,13 @@ impl<'a> StateIo<'a> {
         values: &mut Vec<V>,
         length: Length,
     ) -> Result<()> {
+        if !matches!(self.mode, Mode::Save(_) | Mode::Restore(_)) {
+            return self.words(name, values);
+        }
         let full = self.full(name);
+        self.owner = Owner::Network;
         match &mut self.mode {
+            Mode::Describe(_) | Mode::Find(..) => {}
             Mode::Save(snapshot) => {
                 snapshot.arrays.insert(full.clone(), V::wrap(values));
             }
@@ -459,7 +577,8 @@ impl<'a> StateIo<'a> {
         if self.is_restoring() {
             return self.check_each(name, values, "a finite number", |v| v.finite());
         }
-        if self.not_finite.is_none() && !values.iter().all(|v| v.finite()) {
+        let saving = matches!(self.mode, Mode::Save(_));
+        if saving && self.not_finite.is_none() && !values.iter().all(|v| v.finite()) {
             self.not_finite = Some(self.full(name));
         }
         Ok(())
@@ -492,50 +611,4 @@ fn mismatch(what: String) -> Error {
         what,
         mend: "Resume with the configuration the checkpoint was written with.".into(),
     }
-}
-
-/// Whose the numbers of a saved array are: what a rule declares of its state and the locality audit goes by.
-///
-/// n units, m presynaptic elements, rows padded as in [`Matrix`](crate::kernel::Matrix).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// n × m: number (i, j) is at the synapse of this current from j to i.
-    Synapse {
-        /// The current, from 0.
-        current: usize,
-    },
-    /// Rows of n, one after another: number i of each is in unit i.
-    Unit,
-    /// Rows of S n, one state variable after another: number s n + i of each is in unit i.
-    States {
-        /// Distance between rows.
-        stride: usize,
-    },
-    /// Row i, of this length with padding, is in unit i: its own synapses.
-    Row {
-        /// Distance between rows.
-        stride: usize,
-    },
-    /// As [`Owner::Row`], and unit i sends to the others its row times the rates, one number; not the row.
-    Sender {
-        /// Distance between rows.
-        stride: usize,
-        /// The first column's place in what is sent: the rates, then what every unit receives anyway.
-        offset: usize,
-        /// Whether the rates are those of the step before.
-        before: bool,
-    },
-    /// Rows with padding: number k of each is at the presynaptic element `offset` + k, for all the synapses it drives.
-    Presynaptic {
-        /// Distance between rows.
-        stride: usize,
-        /// The first element's place in a = [r; x; 1].
-        offset: usize,
-    },
-    /// Received by every unit from the others: rates, for example.
-    Sent,
-    /// The same everywhere and known everywhere: clocks, broadcast signals.
-    Broadcast,
-    /// Known to no synapse. What is not declared is this.
-    Network,
 }

@@ -66,7 +66,10 @@ impl<T: Scalar> Step<T> {
 
     /// Makes room for what `rule` reads.
     pub fn serve(&mut self, network: &Network<T>, rule: &dyn Rule<T>) {
-        let sums = rule.reads_type_sums().then(|| TypeSums::new(network));
+        let sums = rule
+            .contract()
+            .reads_type_sums
+            .then(|| TypeSums::new(network));
         self.activity.type_sums = sums.flatten();
     }
 
@@ -91,7 +94,11 @@ impl<T: Scalar> Step<T> {
         if mask.is_some() {
             drop_missing(&mut self.target);
         }
-        let perturb = |currents: &mut [T], pre: &Matrix<T>| rule.perturb(dims, currents, pre);
+        let perturb = |currents: &mut [T], pre: &Matrix<T>| {
+            if let Some(rule) = rule.perturbing() {
+                rule.perturb(dims, currents, pre);
+            }
+        };
         network.step_with::<true>(&mut self.activity, x, perturb);
         let outputs = dims.outputs;
         let mut judged = Judged {
@@ -129,9 +136,17 @@ impl<T: Scalar> Step<T> {
     }
 
     /// Adds the gradient of `rule` to `gradient`.
+    ///
+    /// # Errors
+    /// Those of the rule.
     #[inline]
-    pub fn learn(&self, network: &Network<T>, rule: &mut dyn Rule<T>, gradient: &mut Matrix<T>) {
-        rule.step(&self.view(network), &self.signal, gradient);
+    pub fn learn(
+        &self,
+        network: &Network<T>,
+        rule: &mut dyn Rule<T>,
+        gradient: &mut Matrix<T>,
+    ) -> Result<()> {
+        rule.step(&self.view(network), &self.signal, gradient)
     }
 
     /// The step as a rule sees it.

@@ -89,14 +89,11 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         }
     }
 
-    // Where the numbers of the state are, to which the audit holds it.
-    fn owner(&self, _: &str) -> Owner {
-        let (stride, offset) = (self.traces.stride(), 0);
-        Owner::Presynaptic { stride, offset }
-    }
-
-    // One function saves and restores: a run stopped anywhere goes on bit for bit.
+    // One function declares every array and whose its numbers are: a run stopped anywhere goes on bit for bit, and the
+    // audit holds the rule to it.
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("presynaptic", self.traces.data_mut())
+        let (stride, offset) = (self.traces.stride(), 0);
+        let io = io.of(Owner::Presynaptic { stride, offset });
+        io.matrix("presynaptic", &mut self.traces)
     }
 }

@@ -60,12 +60,11 @@ impl<T: Scalar> Dendritic<T> {
         let n = learner.network().dims().units;
         let outputs = learner.network().dims().outputs;
         let mut of_rule = |name: &str| {
-            rows(
-                learner
-                    .rule_mut()
-                    .matrix_mut(name)
-                    .expect("a matrix of the rule"),
-            )
+            let array = learner.rule_mut().array(name);
+            let (shape, values) = array.ok().flatten().expect("a matrix of the rule");
+            let rows = values.chunks(shape[1]);
+            rows.map(|row| row.iter().map(|v| T::of(*v)).collect())
+                .collect::<Vec<Vec<T>>>()
         };
         let (a, j) = (of_rule("A"), of_rule("J"));
         let mut label = vec![T::ZERO; n + outputs + 1];

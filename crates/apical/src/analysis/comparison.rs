@@ -99,8 +99,8 @@ impl<T: Scalar> Comparison<T> {
             // Far from every seed a user writes.
             let away = passive.noise.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let own = Streams::new(seed.wrapping_add(away));
-            let rule = passive.rule.build(&Site::new(network, &own))?;
-            check(kind.name, &*rule, has_trials)?;
+            let mut rule = passive.rule.build(&Site::new(network, &own))?;
+            check(kind.name, &mut *rule, has_trials)?;
             let streams = Streams::new(seed);
             let feedback = match &passive.feedback {
                 Some(FeedbackSpec::KolenPollack { .. }) => return Err(learned_feedback()),
@@ -109,12 +109,19 @@ impl<T: Scalar> Comparison<T> {
             };
             built.push((rule, feedback));
         }
-        let lag = built.iter().map(|(rule, _)| rule.lag()).max().unwrap_or(0);
+        let lag = built
+            .iter()
+            .map(|(rule, _)| rule.contract().lag())
+            .max()
+            .unwrap_or(0);
         let zeros = || Matrix::zeros(dims.currents * dims.units, dims.pre());
         let mut groups: Vec<Group<T>> = Vec::new();
         for row in 0..built.len() {
             for column in 0..row {
-                let block = common(built[row].0.block(), built[column].0.block());
+                let block = common(
+                    built[row].0.contract().block(),
+                    built[column].0.contract().block(),
+                );
                 let group = match groups.iter_mut().find(|group| group.block == block) {
                     Some(group) => group,
                     None => {
@@ -134,7 +141,7 @@ impl<T: Scalar> Comparison<T> {
         let watchers: Vec<Watcher<T>> = built
             .into_iter()
             .map(|(rule, feedback)| {
-                let own = rule.lag();
+                let own = rule.contract().lag();
                 Watcher {
                     rule,
                     feedback,
@@ -169,7 +176,7 @@ impl<T: Scalar> Comparison<T> {
         }
         let mask = sample.masked.then_some(&sample.mask[..]);
         learner.advance(&sample.x, &sample.y, mask)?;
-        self.watch(learner);
+        self.watch(learner)?;
         if sample.last {
             self.end_trial(learner.network());
         }
@@ -178,8 +185,11 @@ impl<T: Scalar> Comparison<T> {
     }
 
     /// Sees the step `learner` has just advanced by; its weights must not have changed since.
+    ///
+    /// # Errors
+    /// Those of the rules.
     #[inline(never)]
-    pub fn watch(&mut self, learner: &Learner<T>) {
+    pub fn watch(&mut self, learner: &Learner<T>) -> Result<()> {
         let (network, delta) = (learner.network(), learner.output_error());
         let dims = network.dims();
         let view = learner.view();
@@ -196,12 +206,13 @@ impl<T: Scalar> Comparison<T> {
             };
             let slot = (self.steps % watcher.ring.len() as u64) as usize;
             watcher.ring[slot].clear();
-            watcher.rule.step(&view, signal, &mut watcher.ring[slot]);
+            watcher.rule.step(&view, signal, &mut watcher.ring[slot])?;
         }
         self.steps += 1;
         if self.steps > self.lag {
             self.settle();
         }
+        Ok(())
     }
 
     /// A trial ends: late rules pay what they owe, and all forget the past.
@@ -306,7 +317,7 @@ impl<T: Scalar> Comparison<T> {
             io.scope(&format!("rule.{k}"), |io| {
                 io.scope("own", |io| watcher.rule.state(io))?;
                 for (t, gradient) in watcher.ring.iter_mut().enumerate() {
-                    io.values(&format!("gradient.{t}"), gradient.data_mut())?;
+                    io.matrix(&format!("gradient.{t}"), gradient)?;
                 }
                 Ok(())
             })?;
@@ -315,7 +326,7 @@ impl<T: Scalar> Comparison<T> {
             let filled = format!("block.{k}.filled");
             io.counter(&filled, &mut group.filled, 0..=group.block - 1)?;
             for (rule, sum) in group.sums.iter_mut().enumerate() {
-                io.values(&format!("block.{k}.sum.{rule}"), sum.data_mut())?;
+                io.matrix(&format!("block.{k}.sum.{rule}"), sum)?;
             }
         }
         Ok(())
@@ -380,8 +391,8 @@ fn learned_feedback() -> Error {
     )
 }
 
-fn check<T: Scalar>(name: &str, rule: &dyn Rule<T>, has_trials: bool) -> Result<()> {
-    if rule.perturbs() {
+fn check<T: Scalar>(name: &str, rule: &mut dyn Rule<T>, has_trials: bool) -> Result<()> {
+    if rule.perturbing().is_some() {
         return Err(Error::invalid(
             "rules",
             name,
@@ -389,7 +400,7 @@ fn check<T: Scalar>(name: &str, rule: &dyn Rule<T>, has_trials: bool) -> Result<
             "This one perturbs the network it learns in, so it cannot watch another learn; leave it out.",
         ));
     }
-    if rule.block() == u64::MAX && !has_trials {
+    if rule.contract().block() == u64::MAX && !has_trials {
         return Err(Error::invalid(
             "rules",
             name,

@@ -8,7 +8,7 @@
 //!
 //! May be seen: the presynaptic a_j(t); of unit i its states and currents, partials, rate and error signal q_i; the
 //! target and the loss, which are broadcast; the synapse's own weight; and of the rule's state what
-//! [`Rule::owner`](crate::rule::Rule::owner) declares to be at the synapse, in unit i, or broadcast. On the level of the dendrite also the
+//! [`Rule::state`](crate::rule::Rule::state) declares to be at the synapse, in unit i, or broadcast. On the level of the dendrite also the
 //! rates of all units and the messages computed from rows declared [`Owner::Sender`]. Not the rows: columns that meet
 //! a rate of zero do not enter the message, and come from the second trajectory. Where such rows meet the inputs as well
 //! (a dendrite with synapses from all that drives the rates), these stay, as the rates do.
@@ -219,12 +219,12 @@ fn audit_case(
     let mut second = Trajectory::new(&case.sibling(!case.seed), build)?;
     let mut impostor = Trajectory::new(&second.case, build)?;
     for trajectory in [&mut first, &mut second] {
-        trajectory.warm_up();
+        trajectory.warm_up()?;
     }
     for t in 0..last {
         for trajectory in [&mut first, &mut second] {
             trajectory.see(t);
-            trajectory.learn();
+            trajectory.learn()?;
         }
     }
     let mut befores = Vec::new();
@@ -235,12 +235,12 @@ fn audit_case(
     }
     let mut afters = Vec::new();
     for trajectory in [&mut first, &mut second] {
-        trajectory.learn();
+        trajectory.learn()?;
         afters.push(trajectory.snapshot()?);
         trajectory.settle();
     }
     for name in befores[0].arrays.keys() {
-        let channel = match first.rule.owner(name) {
+        let channel = match first.owner(name) {
             Owner::Sender { .. } => format!("a number from each unit's row of {name}"),
             Owner::Sent => name.clone(),
             _ => continue,
@@ -274,12 +274,12 @@ fn audit_case(
                         [&befores[0], &befores[1]],
                         synapse,
                     )?;
-                    impostor.learn();
+                    impostor.learn()?;
                     let after = impostor.snapshot()?;
                     impostor.settle();
                     let gradient = impostor.gradient.row(row)[j];
                     let carried = afters[0].arrays.iter().all(|(name, array)| {
-                        let owner = first.rule.owner(name);
+                        let owner = first.owner(name);
                         let own = |k: usize| owner.is_own(k, synapse, dims, exchange.messages);
                         agree(array, after.arrays.get(name), own)
                     });
@@ -375,7 +375,7 @@ impl Exchange {
         let inputs = before
             .arrays
             .keys()
-            .any(|name| first.rule.owner(name).meets_inputs(dims));
+            .any(|name| first.owner(name).meets_inputs(dims));
         activity.pre = from(Hidden::Presynaptic).now.activity.pre.clone();
         for b in 0..dims.batch {
             let firsts = first.now.activity.pre.row(b);
@@ -407,7 +407,7 @@ impl Exchange {
                 Some(others) if named && is(Hidden::Memory) => *array = others.clone(),
                 _ => continue,
             }
-            let owner = first.rule.owner(name);
+            let owner = first.owner(name);
             let activity = &first.now.activity;
             let visible = |k: usize| {
                 owner.is_own(k, Synapse { g, i, j }, dims, self.messages)

@@ -1099,7 +1099,7 @@ fn score_by_hand(case: &Case, rule: &RuleSpec) -> Result<f64> {
     let mut stream = Streams::new(case.seed).stream("by hand", 0);
     let steps = case.data.steps();
     let noise: Vec<f64> = (0..noises * steps).map(|_| stream.normal()).collect();
-    if let Some((source, _)) = learner.rule_mut().noise_mut() {
+    if let Some(source) = learner.rule_mut().noise() {
         source.inject(&noise);
     }
     let mut expected: Vec<Option<f64>> = vec![None; dims.batch];
@@ -1141,7 +1141,7 @@ fn trial_reward_by_hand(case: &Case, _: &RuleSpec) -> Result<f64> {
     let noises = dims.batch * rows;
     let mut stream = Streams::new(case.seed).stream("by hand", 0);
     let noise: Vec<f64> = (0..2 * noises * steps).map(|_| stream.normal()).collect();
-    if let Some((source, _)) = learner.rule_mut().noise_mut() {
+    if let Some(source) = learner.rule_mut().noise() {
         source.inject(&noise);
     }
     let mut by_hand = vec![0.0; rows * m];
@@ -1313,9 +1313,10 @@ fn over_all_signs(case: &Case, rule: &RuleSpec, scale: f64) -> Result<f64> {
     const SIGNS: usize = 10;
     let mut case = case.clone();
     let mut learner = case.learner(rule, &case.feedback)?;
-    let Some((_, count)) = learner.rule_mut().noise_mut() else {
+    let count = learner.rule_mut().contract().draws;
+    if count == 0 {
         return Ok(f64::INFINITY);
-    };
+    }
     let steps = (SIGNS / count).clamp(1, case.data.steps());
     case.data = case.data.truncated(steps);
     let patterns = 1_u64 << (steps * count);
@@ -1323,11 +1324,10 @@ fn over_all_signs(case: &Case, rule: &RuleSpec, scale: f64) -> Result<f64> {
     for pattern in 0..patterns {
         learner.clear_gradients();
         learner.begin_trial();
-        let dims = learner.network().dims();
-        clear_start(&mut learner, dims);
+        clear_start(&mut learner)?;
         let sign = |k: usize| if pattern >> k & 1 == 1 { scale } else { -scale };
         let signs: Vec<f64> = (0..steps * count).map(sign).collect();
-        if let Some((noise, _)) = learner.rule_mut().noise_mut() {
+        if let Some(noise) = learner.rule_mut().noise() {
             noise.inject(&signs);
         }
         for t in 0..steps {
@@ -1343,18 +1343,9 @@ fn over_all_signs(case: &Case, rule: &RuleSpec, scale: f64) -> Result<f64> {
 }
 
 /// A = 0 and B = 0, whatever their shapes: the influence at the start of a trial.
-fn clear_start(learner: &mut Learner<f64>, dims: crate::network::Dims) {
-    let (states, posts, m) = (
-        dims.states * dims.units,
-        dims.currents * dims.units,
-        dims.pre(),
-    );
-    for name in ["A", "B"] {
-        let sizes = [states, posts, m, states * posts, states * m, posts * m];
-        sizes
-            .iter()
-            .any(|size| learner.rule_mut().set_start(name, &vec![0.0; *size]));
-    }
+fn clear_start(learner: &mut Learner<f64>) -> Result<()> {
+    clear(learner, "A")?;
+    clear(learner, "B")
 }
 
 fn aligned_feedback(case: &Case, rule: &RuleSpec) -> Result<f64> {
@@ -1502,24 +1493,16 @@ fn target_of_apical(case: &Case, timing: Timing, label: LabelActivation) -> Resu
     let (mut targets, mut expected) = (Vec::new(), Vec::new());
     let mut gains: Vec<Vec<f64>> = Vec::new();
     for (t, credit) in credits.iter().enumerate() {
-        let rule = learner.rule_mut();
-        if let Some(apical) = rule.matrix_mut("A") {
-            apical.clear();
-        }
-        if let Some(slow) = rule.matrix_mut("A_slow") {
-            set_bias(slow, credit);
-        }
+        clear(&mut learner, "A")?;
+        set_bias(&mut learner, "A_slow", credit)?;
         case.advance(&mut learner, t)?;
         let dims = learner.network().dims();
         let (n, states) = (dims.units, dims.states);
         if t > 0 {
-            let Some(apical) = learner.rule_mut().matrix_mut("A") else {
-                return Ok(f64::INFINITY);
-            };
-            let last = apical.columns() - 1;
+            let biases = biases_of(&mut learner, "A")?;
             for row in 0..dims.currents * n {
                 let (g, i) = (row / n, row % n);
-                let part = |s: usize| gains[s * dims.currents + g][i] * apical.row(s * n + i)[last];
+                let part = |s: usize| gains[s * dims.currents + g][i] * biases[s * n + i];
                 targets.push((0..states).map(part).sum());
             }
             expected.extend(future_gradient(case, t - 1)?);
@@ -1551,9 +1534,7 @@ fn true_credit(case: &Case, lambda: f64) -> Result<f64> {
     let (mut targets, mut expected) = (Vec::new(), Vec::new());
     let mut gains: Vec<Vec<Vec<f64>>> = Vec::new();
     for t in 0..case.data.steps() {
-        if let Some(apical) = learner.rule_mut().matrix_mut("A") {
-            apical.clear();
-        }
+        clear(&mut learner, "A")?;
         let before = biases(paying.gradient());
         case.advance(&mut learner, t)?;
         case.advance(&mut paying, t)?;
@@ -1565,14 +1546,11 @@ fn true_credit(case: &Case, lambda: f64) -> Result<f64> {
         let Some(waiting) = (t + 1).checked_sub(HORIZON as usize) else {
             continue;
         };
-        let Some(apical) = learner.rule_mut().matrix_mut("A") else {
-            return Ok(f64::INFINITY);
-        };
-        let last = apical.columns() - 1;
+        let moved = biases_of(&mut learner, "A")?;
         for row in 0..dims.currents * n {
             let (g, i) = (row / n, row % n);
             let gain = |s: usize| gains[waiting][s * dims.currents + g][i];
-            let part = |s: usize| gain(s) * apical.row(s * n + i)[last];
+            let part = |s: usize| gain(s) * moved[s * n + i];
             targets.push((0..states).map(part).sum());
         }
         let after = biases(paying.gradient());
@@ -1581,13 +1559,33 @@ fn true_credit(case: &Case, lambda: f64) -> Result<f64> {
     Ok(difference(&targets, &expected))
 }
 
-/// A matrix that answers `values` to every input that ends in 1.
-fn set_bias(matrix: &mut Matrix<f64>, values: &[f64]) {
-    matrix.clear();
-    let last = matrix.columns() - 1;
-    for (i, value) in values.iter().enumerate() {
-        matrix.row_mut(i)[last] = *value;
+/// Makes a matrix of the rule answer 0.
+fn clear(learner: &mut Learner<f64>, name: &str) -> Result<()> {
+    if let Some((_, values)) = learner.rule_mut().array(name)? {
+        learner
+            .rule_mut()
+            .set_array(name, &vec![0.0; values.len()])?;
     }
+    Ok(())
+}
+
+/// Makes a matrix of the rule answer `answers` to every input that ends in 1.
+fn set_bias(learner: &mut Learner<f64>, name: &str, answers: &[f64]) -> Result<()> {
+    let Some((shape, mut values)) = learner.rule_mut().array(name)? else {
+        return Ok(());
+    };
+    values.fill(0.0);
+    for (row, answer) in values.chunks_exact_mut(shape[1]).zip(answers) {
+        row[shape[1] - 1] = *answer;
+    }
+    learner.rule_mut().set_array(name, &values).map(drop)
+}
+
+/// What a matrix of the rule answers to an input that is 0 but for the 1 at its end.
+fn biases_of(learner: &mut Learner<f64>, name: &str) -> Result<Vec<f64>> {
+    let (shape, values) = learner.rule_mut().array(name)?.unwrap_or_default();
+    let width = shape.last().copied().unwrap_or(1).max(1);
+    Ok(values.chunks(width).map(|row| row[row.len() - 1]).collect())
 }
 
 /// dΣL/ds(t) of every step of a case with one sample, from the last step back: λ ← slope ∘ q + Jᵀ λ.
@@ -1654,14 +1652,9 @@ fn with_true_jacobian(case: &Case, jacobian: JacobianSpec) -> Result<f64> {
     learner.begin_trial();
     for (t, true_jacobian) in jacobians(case)?.iter().enumerate() {
         let name = if transposed { "K" } else { "J" };
-        if let Some(matrix) = learner.rule_mut().matrix_mut(name) {
-            for i in 0..n {
-                for j in 0..n {
-                    let from = if transposed { j * n + i } else { i * n + j };
-                    matrix.row_mut(i)[j] = true_jacobian[from];
-                }
-            }
-        }
+        let from = |k: usize| if transposed { k % n * n + k / n } else { k };
+        let values: Vec<f64> = (0..n * n).map(|k| true_jacobian[from(k)]).collect();
+        learner.rule_mut().set_array(name, &values)?;
         case.advance(&mut learner, t)?;
     }
     let exact = case.gradient(&with(JacobianSpec::Exact {}), &case.feedback)?;

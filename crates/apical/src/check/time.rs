@@ -107,11 +107,11 @@ pub fn look(
         for end in 1..=case.data.steps() {
             heed(stop)?;
             let mut trajectory = Trajectory::new(case, build)?;
-            trajectory.warm_up();
-            at_the_end &= trajectory.rule.needs_trials();
+            trajectory.warm_up()?;
+            at_the_end &= trajectory.rule.contract().emits == crate::rule::Emits::Trial;
             for t in 0..end {
                 trajectory.see(t);
-                trajectory.learn();
+                trajectory.learn()?;
             }
             let paid = trajectory.gradient.data().to_vec();
             at_the_end &= paid.iter().all(|g| *g == 0.0);
@@ -144,7 +144,7 @@ fn kept(build: Build<'_>, case: &Case) -> Result<[usize; 3]> {
     let mut numbers = [0; 3];
     for t in 0..1000 {
         trajectory.see(t);
-        trajectory.learn();
+        trajectory.learn()?;
         if let Some(k) = [7, 10, 1000].iter().position(|steps| *steps == t + 1) {
             let snapshot = trajectory.snapshot()?;
             numbers[k] = snapshot.arrays.values().map(|array| array.len()).sum();

@@ -6,7 +6,7 @@ use crate::feedback::Feedback;
 use crate::kernel::Matrix;
 use crate::network::Network;
 use crate::rule::{Rule, Site};
-use crate::snapshot::{Snapshot, StateIo};
+use crate::snapshot::{Owner, Parts, Snapshot, StateIo};
 use crate::step::Step;
 use crate::stream::Streams;
 
@@ -21,6 +21,8 @@ pub(super) struct Trajectory {
     pub rule: Box<dyn Rule<f64>>,
     pub gradient: Matrix<f64>,
     feedback: Box<dyn Feedback<f64>>,
+    /// The arrays of the last snapshot.
+    parts: Parts,
 }
 
 impl Trajectory {
@@ -36,6 +38,7 @@ impl Trajectory {
             rule,
             gradient: Matrix::zeros(dims.currents * dims.units, dims.pre()),
             feedback: case.feedback.build(dims.units, dims.outputs, &streams)?,
+            parts: Parts::new(),
             network,
         })
     }
@@ -49,12 +52,13 @@ impl Trajectory {
     }
 
     /// A first trial, so that what a rule compares trials with has a value.
-    pub fn warm_up(&mut self) {
+    pub fn warm_up(&mut self) -> Result<()> {
         for t in 0..self.case.data.steps() {
             self.see(t);
-            self.learn();
+            self.learn()?;
         }
         self.begin_again();
+        Ok(())
     }
 
     /// Network, loss and feedback at step `t`; the trial's data come round again after its end.
@@ -69,9 +73,9 @@ impl Trajectory {
     }
 
     /// The rule learns from what was seen.
-    pub fn learn(&mut self) {
+    pub fn learn(&mut self) -> Result<()> {
         self.now
-            .learn(&self.network, &mut *self.rule, &mut self.gradient);
+            .learn(&self.network, &mut *self.rule, &mut self.gradient)
     }
 
     /// What the rule still owes.
@@ -81,9 +85,17 @@ impl Trajectory {
 
     /// The rule's state.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
+        self.parts = self.rule.parts()?;
         let mut snapshot = Snapshot::default();
         self.rule.state(&mut StateIo::save(&mut snapshot))?;
         Ok(snapshot)
+    }
+
+    /// Whose the numbers of an array of the last snapshot are.
+    pub fn owner(&self, name: &str) -> Owner {
+        self.parts
+            .get(name)
+            .map_or(Owner::Network, |part| part.owner)
     }
 
     /// Puts the rule into a state.

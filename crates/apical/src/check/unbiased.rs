@@ -16,9 +16,9 @@ use crate::Result;
 use crate::error::heed;
 use crate::feedback::FeedbackSpec;
 use crate::kernel::Matrix;
-use crate::network::{Dims, Network};
+use crate::network::Dims;
 use crate::noise::{Distribution, Noise};
-use crate::rule::{NodePerturbationSpec, Rule, RuleSpec};
+use crate::rule::{Contract, Flush, NodePerturbationSpec, Perturb, Rule, RuleSpec};
 use crate::snapshot::StateIo;
 use crate::stream::Streams;
 use crate::view::View;
@@ -103,9 +103,32 @@ struct Noisy {
 }
 
 impl Rule<f64> for Noisy {
+    fn contract(&self) -> Contract {
+        self.exact.contract()
+    }
     fn reset(&mut self) {
         self.exact.reset();
     }
+    fn step(
+        &mut self,
+        view: &View<'_, f64>,
+        signal: &[f64],
+        gradient: &mut Matrix<f64>,
+    ) -> Result<()> {
+        self.exact.step(view, signal, gradient)
+    }
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.exact.state(io)
+    }
+    fn flushing(&mut self) -> Option<&mut dyn Flush<f64>> {
+        self.exact.flushing()
+    }
+    fn perturbing(&mut self) -> Option<&mut dyn Perturb<f64>> {
+        Some(self)
+    }
+}
+
+impl Perturb<f64> for Noisy {
     fn perturb(&mut self, dims: Dims, currents: &mut [f64], _: &Matrix<f64>) {
         for start in (0..currents.len()).step_by(dims.sample()) {
             for u in &mut currents[start..start + dims.units] {
@@ -114,15 +137,6 @@ impl Rule<f64> for Noisy {
                 *u += self.sigma * draw[0];
             }
         }
-    }
-    fn step(&mut self, view: &View<'_, f64>, signal: &[f64], gradient: &mut Matrix<f64>) {
-        self.exact.step(view, signal, gradient);
-    }
-    fn end_trial(&mut self, network: &Network<f64>, gradient: &mut Matrix<f64>) {
-        self.exact.end_trial(network, gradient);
-    }
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.exact.state(io)
     }
 }
 
@@ -147,7 +161,7 @@ fn exact_gradient(rule: &RuleSpec, case: &Case, draws: u64, stop: &AtomicBool) -
         heed(stop)?;
         for t in 0..case.data.steps() {
             trajectory.see(t);
-            trajectory.learn();
+            trajectory.learn()?;
         }
         trajectory.settle();
         let gradient = flat(&trajectory.gradient);
@@ -242,8 +256,8 @@ fn moments(
         heed(stop)?;
         learner.clear_gradients();
         for mirrored in 0..each {
-            if let Some((injected, count)) = learner.rule_mut().noise_mut() {
-                let count = count * case.data.steps();
+            let count = learner.rule_mut().contract().draws * case.data.steps();
+            if let Some(injected) = learner.rule_mut().noise() {
                 match source {
                     Source::Own => {}
                     Source::Signs(size) => {

@@ -150,7 +150,7 @@ impl<T: Scalar> FutureCredit<T> {
             for (k, entry) in window.iter_mut().enumerate() {
                 io.scope(&format!("{b}.{k}"), |io| {
                     entry.kept.state(io)?;
-                    io.values("credit", entry.credit.data_mut())
+                    io.matrix("credit", &mut entry.credit)
                 })?;
             }
         }

@@ -13,20 +13,10 @@ pub use dendritic::{
 pub use future::{Entry, FutureCredit};
 pub use immediate::Immediate;
 
-use crate::snapshot::{Owner, StateIo};
+use crate::probe::Watch;
+use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
-
-/// What a rule or a part of it lets monitors see.
-#[derive(Clone, Copy, Debug)]
-pub enum Probe<'a, T> {
-    /// One number.
-    Number(f64),
-    /// A matrix, row by row without padding.
-    Matrix(&'a crate::kernel::Matrix<T>),
-    /// A vector.
-    Vector(&'a [T]),
-}
 
 /// Assigns credit to the states.
 pub trait Credit<T: Scalar>: Send {
@@ -34,23 +24,11 @@ pub trait Credit<T: Scalar>: Send {
     fn reset(&mut self);
     /// Writes dL/ds(t) into `credit`; `signal` is q(t).
     fn assign(&mut self, view: &View<'_, T>, signal: &[T], credit: &mut [T]);
-    /// Names of what [`Credit::probe`] shows.
-    fn probes(&self) -> &'static [&'static str] {
-        &[]
-    }
-    /// The quantity `probes()[index]`.
-    fn probe(&self, _index: usize) -> Probe<'_, T> {
-        Probe::Number(f64::NAN)
-    }
-    /// A matrix of the credit by its name, to be set from outside.
-    fn matrix_mut(&mut self, _name: &str) -> Option<&mut crate::kernel::Matrix<T>> {
+    /// The credit as one that shows quantities to monitors.
+    fn watched(&self) -> Option<&dyn Watch<T>> {
         None
     }
-    /// Whose the numbers of the array `name` of [`Credit::state`] are.
-    fn owner(&self, _name: &str) -> Owner {
-        Owner::Network
-    }
-    /// Saves or restores what is learned and carried.
+    /// Declares what is learned and carried, with whose the numbers are.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].

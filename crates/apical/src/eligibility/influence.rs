@@ -104,7 +104,7 @@ impl<T: Scalar> Eligibility<T> for FullInfluence<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (b, influence) in self.influence.iter_mut().enumerate() {
-            io.values(&format!("influence.{b}"), influence.values_mut())?;
+            io.panels(&format!("influence.{b}"), influence)?;
         }
         Ok(())
     }

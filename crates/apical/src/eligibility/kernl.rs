@@ -367,33 +367,26 @@ impl<T: Scalar> Eligibility<T> for Kernl<T> {
             .advance(&view.local(), own, gain, &self.credited, gradient);
     }
 
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = self.dims.batch * self.dims.states * self.dims.units;
-        Some((&mut self.noise, count))
+    fn draws(&self) -> usize {
+        self.dims.batch * self.dims.states * self.dims.units
     }
 
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        (name == "kernel").then_some(&mut self.kernel)
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        match name {
-            "since_reset" | "begun" => Owner::Broadcast,
-            _ => self.traces.owner(name),
-        }
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("kernel", self.kernel.data_mut())?;
+        io.matrix("kernel", &mut self.kernel)?;
         io.values("alpha", &mut self.alpha)?;
-        io.values("omega", self.omega.data_mut())?;
-        io.values("gamma", self.gamma.data_mut())?;
+        io.matrix("omega", &mut self.omega)?;
+        io.matrix("gamma", &mut self.gamma)?;
         io.values("draw", &mut self.draw)?;
         io.values("twin.state", &mut self.twin.state)?;
         io.values("twin.rate", &mut self.twin.rate)?;
         let longest = self.spec.reset.unwrap_or(*STEPS.end());
-        io.counter("since_reset", &mut self.since_reset, 0..=longest)?;
-        io.flag("begun", &mut self.begun)?;
+        io.of(Owner::Broadcast)
+            .counter("since_reset", &mut self.since_reset, 0..=longest)?;
+        io.of(Owner::Broadcast).flag("begun", &mut self.begun)?;
         self.traces.state(io)?;
         self.noise.state(io)
     }

@@ -127,34 +127,18 @@ impl<T: Scalar> Eligibility<T> for Kronecker<T> {
         }
     }
 
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = 2 * self.dims.batch;
-        Some((&mut self.noise, count))
+    fn draws(&self) -> usize {
+        2 * self.dims.batch
     }
 
-    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
-        let dims = self.dims;
-        let columns = dims.currents * dims.units;
-        for factors in &mut self.factors {
-            match name {
-                "A" if values.len() == dims.pre() => {
-                    factors.pre[..values.len()].copy_from_slice(values);
-                }
-                "B" if values.len() == dims.states * dims.units * columns => {
-                    for (k, row) in values.chunks_exact(columns).enumerate() {
-                        factors.weight.set_row(k, row);
-                    }
-                }
-                _ => return false,
-            }
-        }
-        true
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (b, factors) in self.factors.iter_mut().enumerate() {
-            io.values(&format!("A.{b}"), &mut factors.pre)?;
-            io.values(&format!("B.{b}"), factors.weight.values_mut())?;
+            io.vector(&format!("A.{b}"), self.dims.pre(), &mut factors.pre)?;
+            io.panels(&format!("B.{b}"), &mut factors.weight)?;
         }
         self.noise.state(io)
     }

@@ -67,15 +67,11 @@ impl<T: Scalar> LaggedInput<T> {
         self.pre.band(b, 1)
     }
 
-    /// Whose the numbers of [`LaggedInput::state`] are.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner::Presynaptic {
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> crate::Result<()> {
+        let owner = Owner::Presynaptic {
             stride: self.input.stride(),
             offset: self.dims.units,
-        }
-    }
-
-    pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> crate::Result<()> {
-        io.values("lagged_input", self.input.data_mut())
+        };
+        io.of(owner).matrix("lagged_input", &mut self.input)
     }
 }

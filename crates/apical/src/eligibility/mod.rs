@@ -27,7 +27,7 @@ pub use uoro::{NoiseSpec, Uoro, UoroSpec};
 
 use crate::kernel::Matrix;
 use crate::noise::Noise;
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::StateIo;
 use crate::view::{LocalView, View};
 use crate::{Result, Scalar};
 
@@ -37,23 +37,15 @@ pub trait Eligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
-    /// Where a stochastic eligibility takes its noise from, and how many numbers a step needs.
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
+    /// Random numbers a step needs.
+    fn draws(&self) -> usize {
+        0
+    }
+    /// The source of a stochastic eligibility's noise.
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
         None
     }
-    /// Sets starting values by name, row by row; `false` if there are none of that name and size.
-    fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
-        false
-    }
-    /// A matrix of the eligibility by its name, to be set from outside.
-    fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
-        None
-    }
-    /// Whose the numbers of the array `name` of [`Eligibility::state`] are.
-    fn owner(&self, _name: &str) -> Owner {
-        Owner::Network
-    }
-    /// Saves or restores the traces.
+    /// Declares the traces, with whose their numbers are.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].
@@ -66,11 +58,7 @@ pub trait LocalEligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
-    /// Whose the numbers of the array `name` of [`LocalEligibility::state`] are.
-    fn owner(&self, _name: &str) -> Owner {
-        Owner::Network
-    }
-    /// Saves or restores the traces.
+    /// Declares the traces, with whose their numbers are.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].

@@ -125,33 +125,19 @@ impl<T: Scalar> Eligibility<T> for ReverseKronecker<T> {
         }
     }
 
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = self.dims.batch * self.dims.currents * self.dims.units;
-        Some((&mut self.noise, count))
+    fn draws(&self) -> usize {
+        self.dims.batch * self.dims.currents * self.dims.units
     }
 
-    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
-        let dims = self.dims;
-        for factors in &mut self.factors {
-            match name {
-                "A" if values.len() == dims.currents * dims.units => {
-                    factors.post[..values.len()].copy_from_slice(values);
-                }
-                "B" if values.len() == dims.states * dims.units * dims.pre() => {
-                    for (k, row) in values.chunks_exact(dims.pre()).enumerate() {
-                        factors.weight.set_row(k, row);
-                    }
-                }
-                _ => return false,
-            }
-        }
-        true
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        let posts = self.dims.currents * self.dims.units;
         for (b, factors) in self.factors.iter_mut().enumerate() {
-            io.values(&format!("A.{b}"), &mut factors.post)?;
-            io.values(&format!("B.{b}"), factors.weight.values_mut())?;
+            io.vector(&format!("A.{b}"), posts, &mut factors.post)?;
+            io.panels(&format!("B.{b}"), &mut factors.weight)?;
         }
         self.noise.state(io)
     }

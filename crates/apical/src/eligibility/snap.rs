@@ -16,7 +16,7 @@ use crate::jacobian::FormedJacobian;
 use crate::kernel::{Buffer, Direct, Matrix, Panels, padded};
 use crate::network::{Dims, Network};
 use crate::sizes::Sizes;
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::StateIo;
 use crate::synapse::Synapses;
 use crate::view::View;
 use crate::{Error, Result, Scalar};
@@ -300,13 +300,6 @@ impl<T: Scalar> Eligibility<T> for Snap<T> {
         }
     }
 
-    fn owner(&self, name: &str) -> Owner {
-        match &self.kept {
-            Kept::Own(own) => own.traces.owner(name),
-            _ => Owner::Network,
-        }
-    }
-
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         let mut connected = self.connected.clone();
         io.counters("connected", &mut connected, 0..=1)?;
@@ -319,7 +312,7 @@ impl<T: Scalar> Eligibility<T> for Snap<T> {
             Kept::All(all) => all.state(io),
             Kept::Reachable(kept) => {
                 for (k, influence) in kept.influence.iter_mut().enumerate() {
-                    io.values(&format!("influence.{k}"), influence.values_mut())?;
+                    io.panels(&format!("influence.{k}"), influence)?;
                 }
                 Ok(())
             }

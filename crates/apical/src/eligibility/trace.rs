@@ -216,18 +216,11 @@ impl<T: Scalar> Traces<T> {
         }
     }
 
-    pub(super) fn owner(&self, name: &str) -> Owner {
-        let index = name
-            .strip_prefix("trace.")
-            .and_then(|k| k.parse::<usize>().ok());
-        index.map_or(Owner::Network, |k| Owner::Synapse {
-            current: k / self.before.rows() % self.currents,
-        })
-    }
-
     pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (k, trace) in self.traces.iter_mut().enumerate() {
-            io.values(&format!("trace.{k}"), trace.data_mut())?;
+            let current = k / self.before.rows() % self.currents;
+            let io = io.of(Owner::Synapse { current });
+            io.matrix(&format!("trace.{k}"), trace)?;
         }
         Ok(())
     }
@@ -351,13 +344,6 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         let own = |_, _, b: usize| &leak.own()[b * sample..][..n];
         let gain = |_, g: usize, b: usize| &leak.gain()[g * plane + b * sample..][..n];
         traces.advance_with(view, pre, own, gain, credit, gradient);
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        match &self.lag {
-            Some(lag) if name == "lagged_input" => lag.owner(),
-            _ => self.traces.owner(name),
-        }
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {

@@ -251,36 +251,21 @@ impl<T: Scalar> Eligibility<T> for Uoro<T> {
         }
     }
 
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = self.dims.batch * self.dims.states * self.dims.units;
-        Some((&mut self.noise, count))
+    fn draws(&self) -> usize {
+        self.dims.batch * self.dims.states * self.dims.units
     }
 
-    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
-        let dims = self.dims;
-        for factors in &mut self.factors {
-            match name {
-                "A" if values.len() == dims.states * dims.units => {
-                    for (s, row) in values.chunks_exact(dims.units).enumerate() {
-                        factors.state[s * dims.sample()..][..dims.units].copy_from_slice(row);
-                    }
-                }
-                "B" if values.len() == factors.weight.rows() * factors.weight.columns() => {
-                    for (i, row) in values.chunks_exact(dims.pre()).enumerate() {
-                        factors.weight.row_mut(i).copy_from_slice(row);
-                    }
-                    factors.norm = norm_of(&factors.weight);
-                }
-                _ => return false,
-            }
-        }
-        true
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (b, factors) in self.factors.iter_mut().enumerate() {
-            io.values(&format!("A.{b}"), &mut factors.state)?;
-            io.values(&format!("B.{b}"), factors.weight.data_mut())?;
+            io.planes(&format!("A.{b}"), self.dims, &mut factors.state)?;
+            io.matrix(&format!("B.{b}"), &mut factors.weight)?;
+            if io.is_setting() {
+                factors.norm = norm_of(&factors.weight);
+            }
             io.values(
                 &format!("norm.{b}"),
                 std::slice::from_mut(&mut factors.norm),

@@ -45,6 +45,16 @@ impl<T: Scalar> Panels<T> {
         self.panels.fill(T::ZERO);
     }
 
+    /// Rows, one a state.
+    pub fn rows(&self) -> usize {
+        self.states
+    }
+
+    /// Columns, one a parameter.
+    pub fn columns(&self) -> usize {
+        self.parameters
+    }
+
     /// All values, panel by panel.
     pub fn values_mut(&mut self) -> &mut [T] {
         &mut self.panels

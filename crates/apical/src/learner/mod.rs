@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 pub use monitor::Monitor;
 pub use quantity::{Quantity, Summary};
 
-use crate::credit::Probe;
 use crate::error::heed;
 use crate::feedback::{Feedback, FeedbackSpec};
 use crate::health::Health;
@@ -18,8 +17,8 @@ use crate::kernel::{Matrix, add_outer};
 use crate::loss::Loss;
 use crate::network::{Activity, Dims, Network, NetworkSpec};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
-use crate::rule::{Rule, RuleSpec, Site};
-use crate::snapshot::{STEPS, Snapshot, StateIo};
+use crate::rule::{Emits, Probe, Rule, RuleSpec, Site};
+use crate::snapshot::{Parts, STEPS, Snapshot, StateIo};
 use crate::step::{self, drop_missing};
 use crate::stream::Streams;
 use crate::task::{Sample, Task};
@@ -171,12 +170,13 @@ impl<T: Scalar> Learner<T> {
     ) -> Result<Self> {
         let dims = network.dims();
         spec.loss.check_outputs(dims.outputs)?;
-        let rule = spec.rule.build(&Site {
+        let mut rule = spec.rule.build(&Site {
             by_trial: matches!(spec.update, Update::Trial | Update::Trials(_)),
             ..Site::new(&network, streams)
         })?;
         let name = spec.rule.info().name;
-        check_update(spec.update, rule.needs_window(), name)?;
+        let contract = rule.contract();
+        check_update(spec.update, contract.needs_window(), name)?;
         if let (Reduction::TrialMean, Update::Every(_)) = (spec.reduction, spec.update) {
             return Err(Error::invalid(
                 "reduction",
@@ -186,7 +186,12 @@ impl<T: Scalar> Learner<T> {
             ));
         }
         check_learned_feedback(&spec.feedback, &spec.optimizer)?;
-        let health = Health::new(dims, &spec.optimizer, rule.is_frozen(), rule.owns_readout());
+        let health = Health::new(
+            dims,
+            &spec.optimizer,
+            contract.is_frozen,
+            rule.teaching().is_some(),
+        );
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let now = step::Step::new(&network, spec.loss, &*rule)?;
@@ -345,10 +350,11 @@ impl<T: Scalar> Learner<T> {
 
     /// Refuses a step for which injected noise has run out.
     fn check_noise(&mut self) -> Result<()> {
-        match self.rule.noise_mut() {
-            Some((noise, count)) => noise.check(count),
-            None => Ok(()),
+        if self.rule.noise().is_none_or(|noise| !noise.is_injected()) {
+            return Ok(());
         }
+        let draws = self.rule.contract().draws;
+        self.rule.noise().map_or(Ok(()), |noise| noise.check(draws))
     }
 
     fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
@@ -364,7 +370,7 @@ impl<T: Scalar> Learner<T> {
         self.last_loss = loss;
         self.accuracy = judged.correct / judged.counted;
         self.counted = judged.counted > 0.0;
-        if !self.rule.owns_readout() {
+        if self.rule.teaching().is_none() {
             let stride = self.readout_gradient.stride();
             for b in 0..dims.batch {
                 let (delta, post) = (self.now.delta.row(b), self.now.activity.post.band(b, 1));
@@ -373,8 +379,14 @@ impl<T: Scalar> Learner<T> {
             }
         }
         self.now.feed_back(&self.network, &mut *self.feedback);
-        self.now
+        let learned = self
+            .now
             .learn(&self.network, &mut *self.rule, &mut self.gradient);
+        if learned.is_err() {
+            // Half of a step is not learned from.
+            self.clear_gradients();
+            return learned;
+        }
         if self.step.is_multiple_of(Health::EVERY) {
             // A loss that does not count at this step tells nothing of how it grows.
             let counted = self.counted.then_some(loss);
@@ -392,7 +404,7 @@ impl<T: Scalar> Learner<T> {
     #[inline(never)]
     pub fn update(&mut self) {
         self.rule.flush(&self.network, &mut self.gradient);
-        if self.rule.needs_window() {
+        if self.rule.contract().needs_window() {
             self.health
                 .look_at_gradients(&self.gradient, &self.readout_gradient);
         }
@@ -412,9 +424,8 @@ impl<T: Scalar> Learner<T> {
         let feedback = &mut *self.feedback;
         self.optimizer
             .update(&mut self.network, recurrent, readout, scale, feedback);
-        if self.pending > 0 {
-            self.rule
-                .teach(&mut self.network, &self.now.activity, &self.now.delta);
+        if let (1.., Some(rule)) = (self.pending, self.rule.teaching()) {
+            rule.teach(&mut self.network, &self.now.activity, &self.now.delta);
         }
         self.network.after_update(self.optimizer.last_rate());
         self.pending = 0;
@@ -429,7 +440,7 @@ impl<T: Scalar> Learner<T> {
             Update::Trials(trials) => trial_ended && self.pending_trials >= trials,
         };
         // A rule that pays its steps late has a gradient at the end of a trial without a step before it.
-        let late = trial_ended && self.update == Update::Step && self.rule.is_late();
+        let late = trial_ended && self.update == Update::Step && self.rule.contract().is_late();
         if due && self.pending > 0 || late {
             self.update();
         }
@@ -614,7 +625,7 @@ impl<T: Scalar> Learner<T> {
     /// # Errors
     /// A rule that looks back from each update in a learner that updates at every step.
     pub fn set_rule(&mut self, name: &str, rule: Box<dyn Rule<T>>) -> Result<()> {
-        check_update(self.update, rule.needs_window(), name)?;
+        check_update(self.update, rule.contract().needs_window(), name)?;
         self.now.serve(&self.network, &*rule);
         self.rule = rule;
         Ok(())
@@ -632,12 +643,12 @@ impl<T: Scalar> Learner<T> {
 
     /// `"online"` or `"trial"`: how the rule works out its gradient.
     pub fn mode(&self) -> &'static str {
-        self.rule.mode()
+        self.rule.contract().mode()
     }
 
     /// Whether the rule pays at the end of trials only.
     pub fn needs_trials(&self) -> bool {
-        self.rule.needs_trials()
+        self.rule.contract().emits == Emits::Trial
     }
 
     /// The feedback weights Bᵀ, one row an output, if the pathway has its own.
@@ -836,12 +847,12 @@ impl<T: Scalar> Learner<T> {
             "weights",
             self.network.synapses_mut().weights_mut().data_mut(),
         )?;
-        io.values("readout", self.network.readout_mut().data_mut())?;
-        io.values("initial", self.network.initial_mut().data_mut())?;
+        io.matrix("readout", self.network.readout_mut())?;
+        io.matrix("initial", self.network.initial_mut())?;
         if let Some(back) = self.network.output_feedback_mut()
             && io.holds("output_feedback")
         {
-            io.values("output_feedback", back.data_mut())?;
+            io.matrix("output_feedback", back)?;
         }
         io.scope("activity", |io| self.now.activity.save_or_restore(io))?;
         io.scope("constraints", |io| self.network.constraints_mut().state(io))?;
@@ -849,8 +860,8 @@ impl<T: Scalar> Learner<T> {
         io.scope("rule", |io| self.rule.state(io))?;
         io.scope("optimizer", |io| self.optimizer.state(io))?;
         io.scope("health", |io| self.health.state(io))?;
-        io.values("gradient", self.gradient.data_mut())?;
-        io.values("readout_gradient", self.readout_gradient.data_mut())?;
+        io.matrix("gradient", &mut self.gradient)?;
+        io.matrix("readout_gradient", &mut self.readout_gradient)?;
         io.counter("step", &mut self.step, STEPS)?;
         io.counter("trials", &mut self.trials, STEPS)?;
         io.counter("pending", &mut self.pending, 0..=self.step)?;
@@ -900,6 +911,16 @@ impl<T: Scalar> Learner<T> {
         let mut snapshot = Snapshot::default();
         self.state(&mut StateIo::save(&mut snapshot))?;
         Ok(snapshot)
+    }
+
+    /// Every array of the state, with its layout and whose its numbers are.
+    ///
+    /// # Errors
+    /// A rule that cannot tell its state.
+    pub fn parts(&mut self) -> Result<Parts> {
+        let mut parts = Parts::new();
+        self.state(&mut StateIo::describe(&mut parts))?;
+        Ok(parts)
     }
 
     /// Goes back to `snapshot`.

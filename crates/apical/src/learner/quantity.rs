@@ -1,7 +1,7 @@
 //! Name a quantity of a running learner: `loss`, `A_loss`, `W_rec.norm`, `rate[3]`.
 
-use crate::credit::Probe;
 use crate::learner::Learner;
+use crate::probe::Probe;
 use crate::{Error, Result, Scalar};
 
 /// How an array becomes one number.

@@ -76,8 +76,8 @@ impl<T: Scalar> Update<T> for Adam<T> {
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (part, name) in ["recurrent", "readout"].iter().enumerate() {
-            io.values(&format!("first.{name}"), self.first[part].data_mut())?;
-            io.values(&format!("second.{name}"), self.second[part].data_mut())?;
+            io.matrix(&format!("first.{name}"), &mut self.first[part])?;
+            io.matrix(&format!("second.{name}"), &mut self.second[part])?;
         }
         Ok(())
     }

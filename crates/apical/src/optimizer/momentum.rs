@@ -44,7 +44,7 @@ impl<T: Scalar> Update<T> for Momentum<T> {
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("velocity.recurrent", self.velocity[0].data_mut())?;
-        io.values("velocity.readout", self.velocity[1].data_mut())
+        io.matrix("velocity.recurrent", &mut self.velocity[0])?;
+        io.matrix("velocity.readout", &mut self.velocity[1])
     }
 }

@@ -7,7 +7,7 @@
 //! Memory O(T (m + S² n)), time O(G n m) a step. Neither local in space nor in time.
 
 use super::planes::{add_through_own, chunk, through_gain};
-use super::{Empty, Locality, Rule, RuleInfo, Site};
+use super::{Contract, Emits, Empty, Flush, Locality, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer_sum, padded};
 use crate::network::{Dims, Network};
 use crate::sizes::Sizes;
@@ -164,11 +164,15 @@ impl<T: Scalar> Bptt<T> {
 }
 
 impl<T: Scalar> Rule<T> for Bptt<T> {
+    fn contract(&self) -> Contract {
+        Contract::emits(self.block.map_or(Emits::Window, Emits::Block))
+    }
+
     fn reset(&mut self) {
         self.clear();
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let tape = &mut self.tape;
         tape.steps += 1;
         for b in 0..self.dims.batch {
@@ -182,28 +186,7 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         if self.block == Some(self.tape.steps) {
             self.backward(view.synapses(), view.simd(), gradient);
         }
-    }
-
-    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        if self.block.is_none() {
-            self.backward(network.synapses(), network.simd(), gradient);
-        }
-    }
-
-    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        self.backward(network.synapses(), network.simd(), gradient);
-    }
-
-    fn is_late(&self) -> bool {
-        self.block.is_some()
-    }
-
-    fn needs_window(&self) -> bool {
-        self.block.is_none()
-    }
-
-    fn block(&self) -> u64 {
-        self.block.unwrap_or(u64::MAX)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -223,6 +206,22 @@ impl<T: Scalar> Rule<T> for Bptt<T> {
         io.list("gain", &mut tape.gain, steps(states * currents * plane))?;
         io.list("slope", &mut tape.slope, steps(states * plane))?;
         io.list("signal", &mut tape.signal, steps(plane))
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Flush<T> for Bptt<T> {
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        if self.block.is_none() {
+            self.backward(network.synapses(), network.simd(), gradient);
+        }
+    }
+
+    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        self.backward(network.synapses(), network.simd(), gradient);
     }
 }
 

@@ -1,13 +1,13 @@
 //! A rule is an eligibility times a credit.
 
-use super::Rule;
-use crate::credit::{Credit, Probe};
+use super::{Contract, Rule, Watch};
+use crate::credit::Credit;
 use crate::eligibility::{Eligibility, LocalEligibility};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::Dims;
 use crate::noise::Noise;
 use crate::sizes::Sizes;
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::StateIo;
 use crate::view::View;
 use crate::{Result, Scalar};
 
@@ -20,9 +20,6 @@ impl<T: Scalar, E: LocalEligibility<T>> Eligibility<T> for Local<E> {
     }
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         self.0.step(&view.local(), credit, gradient);
-    }
-    fn owner(&self, name: &str) -> Owner {
-        self.0.owner(name)
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.0.state(io)
@@ -53,45 +50,30 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Composed<T, E, C> {
 }
 
 impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
+    fn contract(&self) -> Contract {
+        Contract {
+            draws: self.eligibility.draws(),
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {
         self.eligibility.reset();
         self.credit.reset();
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         self.credit.assign(view, signal, &mut self.credited);
         self.eligibility.step(view, &self.credited, gradient);
+        Ok(())
     }
 
-    fn probes(&self) -> &'static [&'static str] {
-        self.credit.probes()
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        self.credit.watched()
     }
 
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.credit.probe(index)
-    }
-
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        match self.eligibility.matrix_mut(name) {
-            Some(matrix) => Some(matrix),
-            None => self.credit.matrix_mut(name),
-        }
-    }
-
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        self.eligibility.noise_mut()
-    }
-
-    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
-        self.eligibility.set_start(name, values)
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        match name.split_once('.') {
-            Some(("eligibility", name)) => self.eligibility.owner(name),
-            Some(("credit", name)) => self.credit.owner(name),
-            _ => Owner::Network,
-        }
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        self.eligibility.noise()
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -107,17 +89,11 @@ impl<T: Scalar> Eligibility<T> for Box<dyn Eligibility<T>> {
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         (**self).step(view, credit, gradient);
     }
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        (**self).noise_mut()
+    fn draws(&self) -> usize {
+        (**self).draws()
     }
-    fn set_start(&mut self, name: &str, values: &[T]) -> bool {
-        (**self).set_start(name, values)
-    }
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        (**self).matrix_mut(name)
-    }
-    fn owner(&self, name: &str) -> Owner {
-        (**self).owner(name)
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        (**self).noise()
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         (**self).state(io)
@@ -131,17 +107,8 @@ impl<T: Scalar> Credit<T> for Box<dyn Credit<T>> {
     fn assign(&mut self, view: &View<'_, T>, signal: &[T], credit: &mut [T]) {
         (**self).assign(view, signal, credit);
     }
-    fn probes(&self) -> &'static [&'static str] {
-        (**self).probes()
-    }
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        (**self).probe(index)
-    }
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        (**self).matrix_mut(name)
-    }
-    fn owner(&self, name: &str) -> Owner {
-        (**self).owner(name)
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        (**self).watched()
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         (**self).state(io)

@@ -6,7 +6,7 @@
 //! weights those of the present. Drops: credit from more than T−1 steps ahead.
 //! Memory O(T (m + S² n)), time O(T S G n²) a step. Neither local in space nor in time.
 
-use super::{HorizonSpec, Locality, Rule, RuleInfo, Site};
+use super::{Contract, Emits, Flush, HorizonSpec, Locality, Rule, RuleInfo, Site};
 use crate::credit::FutureCredit;
 use crate::jacobian::through_gain;
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
@@ -67,33 +67,36 @@ impl<T: Scalar> FutureBptt<T> {
 }
 
 impl<T: Scalar> Rule<T> for FutureBptt<T> {
+    fn contract(&self) -> Contract {
+        Contract::emits(Emits::Later(self.horizon - 1))
+    }
+
     fn reset(&mut self) {
         self.window.reset();
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         self.window.step(view, signal);
         if self.window.is_full() {
             self.pay_out(view.simd(), gradient);
         }
-    }
-
-    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        while self.window.held() > 0 {
-            self.pay_out(network.simd(), gradient);
-        }
-    }
-
-    fn is_late(&self) -> bool {
-        true
-    }
-
-    fn lag(&self) -> u64 {
-        self.horizon - 1
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.window.state(io)
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Flush<T> for FutureBptt<T> {
+    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        while self.window.held() > 0 {
+            self.pay_out(network.simd(), gradient);
+        }
     }
 }
 

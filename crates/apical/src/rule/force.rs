@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Locality, Rule, RuleInfo, Site};
+use super::{Contract, Locality, Rule, RuleInfo, Site, Teach};
 use crate::kernel::{Buffer, Matrix, add_outer, dot, product};
 use crate::network::{Activity, Network};
 use crate::sizes::Sizes;
@@ -56,18 +56,29 @@ pub struct Force<T> {
 }
 
 impl<T: Scalar> Rule<T> for Force<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            is_frozen: true,
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {}
 
-    fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) {}
-
-    fn is_frozen(&self) -> bool {
-        true
+    fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) -> Result<()> {
+        Ok(())
     }
 
-    fn owns_readout(&self) -> bool {
-        true
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.matrix("P", &mut self.inverse)
     }
 
+    fn teaching(&mut self) -> Option<&mut dyn Teach<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Teach<T> for Force<T> {
     fn teach(&mut self, network: &mut Network<T>, activity: &Activity<T>, delta: &Matrix<T>) {
         let simd = network.simd();
         let post = network.dims().units + 1;
@@ -103,14 +114,6 @@ impl<T: Scalar> Rule<T> for Force<T> {
                 &self.gain,
             );
         }
-    }
-
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        (name == "P").then_some(&mut self.inverse)
-    }
-
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("P", self.inverse.data_mut())
     }
 }
 

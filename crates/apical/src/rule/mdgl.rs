@@ -10,7 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
-use super::{Locality, Rule, RuleInfo, Site, TrialTrace, any, modprop, trial_trace};
+use super::{
+    Contract, Flush, Locality, Rule, RuleInfo, Site, TrialTrace, any, modprop, trial_trace,
+};
 use crate::eligibility::{LocalEligibility, Trace, TraceSpec};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
@@ -95,6 +97,16 @@ impl<T: Scalar> Mdgl<T> {
 }
 
 impl<T: Scalar> Rule<T> for Mdgl<T> {
+    fn contract(&self) -> Contract {
+        match self.form {
+            Form::Trial(_) => Contract::by_trial(),
+            Form::Online(_) => Contract {
+                reads_type_sums: self.way.is_typed(),
+                ..Contract::default()
+            },
+        }
+    }
+
     fn reset(&mut self) {
         match &mut self.form {
             Form::Online(trace) => trace.reset(),
@@ -102,7 +114,7 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
         }
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let plane = self.dims.plane();
         // Without an error nothing travels.
         let any = any(signal);
@@ -128,36 +140,28 @@ impl<T: Scalar> Rule<T> for Mdgl<T> {
                     let pairs = before.iter_mut().zip(self.earlier.iter());
                     pairs.for_each(|(b, e)| *b += *e);
                 }
-                trace.step(view, signal, gradient);
+                trace.step(view, signal, gradient)?;
             }
         }
-    }
-
-    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        if let Form::Trial(trace) = &mut self.form {
-            trace.flush(network, gradient);
-        }
-    }
-
-    fn needs_window(&self) -> bool {
-        matches!(self.form, Form::Trial(_))
-    }
-
-    fn mode(&self) -> &'static str {
-        match self.form {
-            Form::Online(_) => "online",
-            Form::Trial(_) => "trial",
-        }
-    }
-
-    fn reads_type_sums(&self) -> bool {
-        self.way.is_typed() && matches!(self.form, Form::Online(_))
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         match &mut self.form {
             Form::Online(trace) => io.scope("eligibility", |io| trace.state(io)),
             Form::Trial(trace) => trace.state(io),
+        }
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Flush<T> for Mdgl<T> {
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        if let Form::Trial(trace) = &mut self.form {
+            trace.flush(network, gradient);
         }
     }
 }

@@ -13,8 +13,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::node_perturbation::{check_share, check_sigma, trace_owner};
-use super::{Locality, Rule, RuleInfo, Site};
+use super::node_perturbation::{check_share, check_sigma, trace_state};
+use super::{Contract, Emits, Flush, Locality, Perturb, Rule, RuleInfo, Site};
 use crate::kernel::{Buffer, Matrix};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
@@ -84,6 +84,13 @@ pub struct Miconi<T> {
 }
 
 impl<T: Scalar> Rule<T> for Miconi<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            draws: self.dims.batch * self.dims.currents * self.dims.units,
+            ..Contract::emits(Emits::Trial)
+        }
+    }
+
     fn reset(&mut self) {
         self.traces.iter_mut().for_each(Matrix::clear);
         self.losses.fill(T::ZERO);
@@ -91,26 +98,7 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         self.begun = false;
     }
 
-    fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
-        let sigma = T::of(self.spec.sigma);
-        for b in 0..dims.batch {
-            for g in 0..dims.currents {
-                let at = g * dims.plane() + b * dims.sample();
-                for u in &mut currents[at..at + dims.units] {
-                    // Injected numbers are one for each unit, mostly 0: when a unit is pushed is theirs too.
-                    let pushed =
-                        self.noise.is_injected() || self.stream.uniform() < self.spec.probability;
-                    if pushed {
-                        self.noise.fill(&mut self.push);
-                        *u += sigma * self.push[0];
-                    }
-                }
-            }
-        }
-        self.current.copy_from_slice(currents);
-    }
-
-    fn step(&mut self, view: &View<'_, T>, _: &[T], _: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, _: &[T], _: &mut Matrix<T>) -> Result<()> {
         let dims = self.dims;
         if !self.begun {
             self.mean.copy_from_slice(&self.current);
@@ -134,8 +122,39 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         let means = self.mean.iter_mut().zip(self.current.iter());
         means.for_each(|(mean, u)| *mean += share * (*u - *mean));
         self.steps += 1;
+        Ok(())
     }
 
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.of(Owner::Unit)
+            .planes("current", self.dims, &mut self.current)?;
+        io.of(Owner::Unit)
+            .planes("mean", self.dims, &mut self.mean)?;
+        io.of(Owner::Broadcast).flag("begun", &mut self.begun)?;
+        io.of(Owner::Broadcast).values("losses", &mut self.losses)?;
+        io.of(Owner::Broadcast)
+            .measured("expected", &mut self.expected)?;
+        io.of(Owner::Broadcast)
+            .counter("steps", &mut self.steps, STEPS)?;
+        trace_state(&mut self.traces, self.dims.currents, io)?;
+        self.stream.state("when", io)?;
+        self.noise.state(io)
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+
+    fn perturbing(&mut self) -> Option<&mut dyn Perturb<T>> {
+        Some(self)
+    }
+
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
+    }
+}
+
+impl<T: Scalar> Flush<T> for Miconi<T> {
     fn end_trial(&mut self, _: &Network<T>, gradient: &mut Matrix<T>) {
         let dims = self.dims;
         if self.steps == 0 {
@@ -162,44 +181,26 @@ impl<T: Scalar> Rule<T> for Miconi<T> {
         self.steps = 0;
         self.traces.iter_mut().for_each(Matrix::clear);
     }
+}
 
-    fn is_late(&self) -> bool {
-        true
-    }
-
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = self.dims.batch * self.dims.currents * self.dims.units;
-        Some((&mut self.noise, count))
-    }
-
-    fn needs_trials(&self) -> bool {
-        true
-    }
-
-    fn perturbs(&self) -> bool {
-        true
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        match name {
-            "current" | "mean" => Owner::Unit,
-            "begun" | "losses" | "expected" | "steps" => Owner::Broadcast,
-            _ => trace_owner(name, self.dims.currents),
+impl<T: Scalar> Perturb<T> for Miconi<T> {
+    fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
+        let sigma = T::of(self.spec.sigma);
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                let at = g * dims.plane() + b * dims.sample();
+                for u in &mut currents[at..at + dims.units] {
+                    // Injected numbers are one for each unit, mostly 0: when a unit is pushed is theirs too.
+                    let pushed =
+                        self.noise.is_injected() || self.stream.uniform() < self.spec.probability;
+                    if pushed {
+                        self.noise.fill(&mut self.push);
+                        *u += sigma * self.push[0];
+                    }
+                }
+            }
         }
-    }
-
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("current", &mut self.current)?;
-        io.values("mean", &mut self.mean)?;
-        io.flag("begun", &mut self.begun)?;
-        io.values("losses", &mut self.losses)?;
-        io.measured("expected", &mut self.expected)?;
-        io.counter("steps", &mut self.steps, STEPS)?;
-        for (k, trace) in self.traces.iter_mut().enumerate() {
-            io.values(&format!("trace.{k}"), trace.data_mut())?;
-        }
-        self.stream.state("when", io)?;
-        self.noise.state(io)
+        self.current.copy_from_slice(currents);
     }
 }
 

@@ -3,6 +3,7 @@
 mod bptt;
 mod combined;
 mod composed;
+mod contract;
 mod credit_tape;
 mod dendritic;
 mod e_bptt;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use bptt::Bptt;
 pub use combined::{COMBINATIONS, CombinedSpec, CreditSpec, EligibilitySpec};
 pub use composed::{Composed, Local};
+pub use contract::{Contract, Emits, Flush, Perturb, Teach};
 pub use e_bptt::HorizonSpec;
 pub use f_bptt::FutureBptt;
 pub use force::ForceSpec;
@@ -44,13 +46,14 @@ pub use readout_only::ReadoutOnly;
 pub use tbptt::{TbpttSpec, TruncatedBptt};
 pub use trial_trace::TrialTrace;
 
-use crate::credit::{DendriticSpec, Probe};
+use crate::credit::DendriticSpec;
 use crate::eligibility::{KernlSpec, NoiseSpec, SnapSpec, TraceSpec, UoroSpec};
 use crate::kernel::Matrix;
-use crate::network::{Activity, Dims, Network};
+use crate::network::Network;
 use crate::noise::Noise;
+pub use crate::probe::{Probe, Watch};
 use crate::sizes::Sizes;
-use crate::snapshot::{Owner, StateIo};
+use crate::snapshot::StateIo;
 use crate::stream::Streams;
 pub use crate::view::Locality;
 use crate::view::View;
@@ -58,122 +61,52 @@ use crate::{Result, Scalar};
 
 /// Turns the stream of steps and error signals into a gradient for the recurrent layer.
 pub trait Rule<T: Scalar>: Send {
+    /// Facts that hold for as long as the rule lives.
+    fn contract(&self) -> Contract {
+        Contract::default()
+    }
+
     /// Forgets the past: a trial begins.
     fn reset(&mut self);
 
     /// One step: adds the gradient estimate, summed over the batch, to `gradient` ((G n) × m).
     ///
     /// `signal` is q = ∂L(t)/∂r(t) as the feedback pathway tells it, one plane.
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>);
+    ///
+    /// # Errors
+    /// What keeps the rule from learning; the rules of this crate have nothing to say.
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()>;
 
-    /// Before the units see their currents u(t) (one plane a current): rules that explore change them here.
-    fn perturb(&mut self, _dims: Dims, _currents: &mut [T], _pre: &Matrix<T>) {}
-
-    /// A trial has ended: rules that owe gradients to its steps add them now.
-    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        self.flush(network, gradient);
-    }
-
-    /// Called before weights change: rules that look back from here add their gradient now.
-    fn flush(&mut self, _network: &Network<T>, _gradient: &mut Matrix<T>) {}
-
-    /// Whether the rule's gradient comes from [`Rule::flush`], so that updates at every step are pointless.
-    fn needs_window(&self) -> bool {
-        false
-    }
-
-    /// `"online"`, or `"trial"` where the same gradient is worked out at the end of trials at less cost.
-    fn mode(&self) -> &'static str {
-        "online"
-    }
-
-    /// Whether gradients belong to steps before the present one, so that the end of a trial brings more of them.
-    fn is_late(&self) -> bool {
-        false
-    }
-
-    /// Whether the rule looks at [`View::type_sums`], at every step that has an error at least.
-    fn reads_type_sums(&self) -> bool {
-        false
-    }
-
-    /// Whether the rule leaves the recurrent layer as it is, so that a missing gradient is no surprise.
-    fn is_frozen(&self) -> bool {
-        false
-    }
-
-    /// Whether the gradient comes at the end of trials, so that an endless stream would teach nothing.
-    fn needs_trials(&self) -> bool {
-        false
-    }
-
-    /// Whether the rule changes what the network does ([`Rule::perturb`]), so that it cannot watch another one learn.
-    fn perturbs(&self) -> bool {
-        false
-    }
-
-    /// Whether the readout learns by [`Rule::teach`] and not by its gradient.
-    fn owns_readout(&self) -> bool {
-        false
-    }
-
-    /// At an update: changes the readout, where the rule owns it. `delta` is ∂L/∂z of the last step, one row a sample.
-    fn teach(&mut self, _network: &mut Network<T>, _activity: &Activity<T>, _delta: &Matrix<T>) {}
-
-    /// What looks wrong in the rule's own working so far.
-    fn warnings(&self) -> Vec<crate::warning::Warning> {
-        Vec::new()
-    }
-
-    /// Names of what [`Rule::probe`] shows to monitors.
-    fn probes(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// The quantity `probes()[index]`.
-    fn probe(&self, _index: usize) -> Probe<'_, T> {
-        Probe::Number(f64::NAN)
-    }
-
-    /// Steps by which the gradient of a step comes late.
-    fn lag(&self) -> u64 {
-        0
-    }
-
-    /// Steps whose gradients come together, with the last of them; `u64::MAX` if only with the end of a trial or window.
-    fn block(&self) -> u64 {
-        if self.needs_window() || self.needs_trials() {
-            u64::MAX
-        } else {
-            1
-        }
-    }
-
-    /// A matrix of the rule by its name, to be set from outside.
-    fn matrix_mut(&mut self, _name: &str) -> Option<&mut Matrix<T>> {
-        None
-    }
-
-    /// Where a stochastic rule takes its noise from, and how many numbers a step needs: for replaying noise.
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        None
-    }
-
-    /// Sets starting values by name, row by row; `false` if there are none of that name and size.
-    fn set_start(&mut self, _name: &str, _values: &[T]) -> bool {
-        false
-    }
-
-    /// Whose the numbers of the array `name` of [`Rule::state`] are.
-    fn owner(&self, _name: &str) -> Owner {
-        Owner::Network
-    }
-
-    /// Saves or restores traces and learned quantities.
+    /// Declares every array of the rule by its name, with whose its numbers are: to save, restore, read or set it.
     ///
     /// # Errors
     /// Those of [`StateIo::values`].
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+
+    /// The rule as one whose gradients come after their steps.
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        None
+    }
+
+    /// The rule as one that explores.
+    fn perturbing(&mut self) -> Option<&mut dyn Perturb<T>> {
+        None
+    }
+
+    /// The rule as one that changes the readout in place of its gradient.
+    fn teaching(&mut self) -> Option<&mut dyn Teach<T>> {
+        None
+    }
+
+    /// The rule as one that shows quantities to monitors.
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        None
+    }
+
+    /// The source of a stochastic rule's noise: for replaying it. [`Contract::draws`] says how many a step needs.
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        None
+    }
 }
 
 /// What a rule is built for.

@@ -15,11 +15,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Locality, Rule, RuleInfo, Site};
-use crate::credit::Probe;
+use super::{Contract, Emits, Flush, Locality, Perturb, Rule, RuleInfo, Site, Watch};
 use crate::kernel::{Buffer, Matrix, Simd, add_scaled, trace};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
+use crate::probe::Probe;
 use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::view::View;
@@ -94,14 +94,18 @@ impl Default for NodePerturbationSpec {
     }
 }
 
-/// Traces are one matrix for each sample and current, named by their number.
-pub(super) fn trace_owner(name: &str, currents: usize) -> Owner {
-    let number = name
-        .strip_prefix("trace.")
-        .and_then(|k| k.parse::<usize>().ok());
-    number.map_or(Owner::Network, |k| Owner::Synapse {
-        current: k % currents,
-    })
+/// Declares a trace at every synapse, one matrix for each sample and current.
+pub(super) fn trace_state<T: Scalar>(
+    traces: &mut [Matrix<T>],
+    currents: usize,
+    io: &mut StateIo<'_>,
+) -> Result<()> {
+    for (k, trace) in traces.iter_mut().enumerate() {
+        let current = k % currents;
+        let io = io.of(Owner::Synapse { current });
+        io.matrix(&format!("trace.{k}"), trace)?;
+    }
+    Ok(())
 }
 
 /// Refuses a number outside (0, 1], or [0, 1] where `zero` is fine.
@@ -171,29 +175,23 @@ impl<T: Scalar> NodePerturbation<T> {
 }
 
 impl<T: Scalar> Rule<T> for NodePerturbation<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            draws: self.dims.batch * self.dims.currents * self.dims.units,
+            ..Contract::emits(match self.spec.reward {
+                Reward::Step => Emits::Step,
+                Reward::Trial => Emits::Trial,
+            })
+        }
+    }
+
     fn reset(&mut self) {
         self.traces.iter_mut().for_each(Matrix::clear);
         self.trial.fill(T::ZERO);
         self.open = false;
     }
 
-    fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
-        let sigma = T::of(self.spec.sigma);
-        for b in 0..dims.batch {
-            for g in 0..dims.currents {
-                let at = g * dims.plane() + b * dims.sample();
-                let score = &mut self.score[at..at + dims.units];
-                self.noise.fill(score);
-                let units = score.iter_mut().zip(&mut currents[at..at + dims.units]);
-                for (score, u) in units {
-                    *u += sigma * *score;
-                    *score = *score / sigma;
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, view: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let dims = self.dims;
         self.open = true;
         let (n, stride) = (dims.units, gradient.stride());
@@ -215,8 +213,41 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
                 trace(view.simd(), traces, keep, score, view.pre(b), credit, band);
             }
         }
+        Ok(())
     }
 
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.of(Owner::Broadcast)
+            .measured("expected", &mut self.expected)?;
+        if self.spec.reward == Reward::Trial {
+            io.of(Owner::Broadcast).values("trial", &mut self.trial)?;
+            io.flag("open", &mut self.open)?;
+        }
+        // Drawn before the units step: part of the state, so that nothing passes from there to the rule unseen.
+        io.of(Owner::Unit)
+            .planes("score", self.dims, &mut self.score)?;
+        trace_state(&mut self.traces, self.dims.currents, io)?;
+        self.noise.state(io)
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+
+    fn perturbing(&mut self) -> Option<&mut dyn Perturb<T>> {
+        Some(self)
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(self)
+    }
+
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
+    }
+}
+
+impl<T: Scalar> Flush<T> for NodePerturbation<T> {
     fn end_trial(&mut self, _: &Network<T>, gradient: &mut Matrix<T>) {
         if self.spec.reward == Reward::Step || !self.open {
             return;
@@ -240,52 +271,33 @@ impl<T: Scalar> Rule<T> for NodePerturbation<T> {
             }
         }
     }
+}
 
-    fn needs_trials(&self) -> bool {
-        self.spec.reward == Reward::Trial
+impl<T: Scalar> Perturb<T> for NodePerturbation<T> {
+    fn perturb(&mut self, dims: Dims, currents: &mut [T], _: &Matrix<T>) {
+        let sigma = T::of(self.spec.sigma);
+        for b in 0..dims.batch {
+            for g in 0..dims.currents {
+                let at = g * dims.plane() + b * dims.sample();
+                let score = &mut self.score[at..at + dims.units];
+                self.noise.fill(score);
+                let units = score.iter_mut().zip(&mut currents[at..at + dims.units]);
+                for (score, u) in units {
+                    *u += sigma * *score;
+                    *score = *score / sigma;
+                }
+            }
+        }
     }
+}
 
-    fn is_late(&self) -> bool {
-        self.spec.reward == Reward::Trial
-    }
-
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        let count = self.dims.batch * self.dims.currents * self.dims.units;
-        Some((&mut self.noise, count))
-    }
-
-    fn perturbs(&self) -> bool {
-        true
-    }
-
+impl<T: Scalar> Watch<T> for NodePerturbation<T> {
     fn probes(&self) -> &'static [&'static str] {
         &["expected_loss"]
     }
 
     fn probe(&self, _: usize) -> Probe<'_, T> {
         Probe::Number(self.expected[0].f64())
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        match name {
-            "expected" | "trial" => Owner::Broadcast,
-            "score" => Owner::Unit,
-            _ => trace_owner(name, self.dims.currents),
-        }
-    }
-
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.measured("expected", &mut self.expected)?;
-        if self.spec.reward == Reward::Trial {
-            io.values("trial", &mut self.trial)?;
-            io.flag("open", &mut self.open)?;
-        }
-        // Drawn before the units step: part of the state, so that nothing passes from there to the rule unseen.
-        io.values("score", &mut self.score)?;
-        for (k, trace) in self.traces.iter_mut().enumerate() {
-            io.values(&format!("trace.{k}"), trace.data_mut())?;
-        }
-        self.noise.state(io)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Locality, Rule, RuleInfo, Site};
+use super::{Contract, Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
 use crate::noise::{Distribution, Noise};
 use crate::sizes::Sizes;
@@ -56,27 +56,31 @@ pub struct RandomGradient<T> {
 }
 
 impl<T: Scalar> Rule<T> for RandomGradient<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            draws: self.numbers,
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {}
 
-    fn step(&mut self, _: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, _: &View<'_, T>, _: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         for i in 0..gradient.rows() {
             self.noise.fill(&mut self.row);
             let row = gradient.row_mut(i).iter_mut().zip(&self.row);
             row.for_each(|(g, noise)| *g += self.bias + self.sigma * *noise);
         }
-    }
-
-    fn noise_mut(&mut self) -> Option<(&mut Noise<T>, usize)> {
-        Some((&mut self.noise, self.numbers))
-    }
-
-    fn owner(&self, _: &str) -> Owner {
-        // One stream serves all synapses, each with numbers of its own.
-        Owner::Broadcast
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.noise.state(io)
+        // One stream serves all synapses, each with numbers of its own.
+        self.noise.state(io.of(Owner::Broadcast))
+    }
+
+    fn noise(&mut self) -> Option<&mut Noise<T>> {
+        Some(&mut self.noise)
     }
 }
 

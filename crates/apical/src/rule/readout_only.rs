@@ -2,7 +2,7 @@
 //!
 //! Source: `Only_Output_Weights` of Marschall, Cho & Savin 2020. Weight decay, if set, still acts.
 
-use super::{Empty, Locality, Rule, RuleInfo, Site};
+use super::{Contract, Empty, Locality, Rule, RuleInfo, Site};
 use crate::kernel::Matrix;
 use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
@@ -27,10 +27,16 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 pub struct ReadoutOnly;
 
 impl<T: Scalar> Rule<T> for ReadoutOnly {
+    fn contract(&self) -> Contract {
+        Contract {
+            is_frozen: true,
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {}
-    fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) {}
-    fn is_frozen(&self) -> bool {
-        true
+    fn step(&mut self, _: &View<'_, T>, _: &[T], _: &mut Matrix<T>) -> Result<()> {
+        Ok(())
     }
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Locality, Rule, RuleInfo, Site};
+use super::{Contract, Emits, Flush, Locality, Rule, RuleInfo, Site};
 use crate::jacobian::{Kept, backward, through_gain};
 use crate::kernel::{Buffer, Matrix, Simd, add_outer};
 use crate::network::{Dims, Network};
@@ -158,12 +158,19 @@ impl<T: Scalar> TruncatedBptt<T> {
 }
 
 impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
+    fn contract(&self) -> Contract {
+        match self.spec.every {
+            1 => Contract::default(),
+            steps => Contract::emits(Emits::Block(steps)),
+        }
+    }
+
     fn reset(&mut self) {
         self.held = 0;
         self.waiting = 0;
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let dims = self.dims;
         let slot = self.next as usize;
         for b in 0..dims.batch {
@@ -182,20 +189,7 @@ impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
         if self.waiting == self.spec.every {
             self.pass(view.synapses(), view.simd(), gradient);
         }
-    }
-
-    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        if self.waiting > 0 {
-            self.pass(network.synapses(), network.simd(), gradient);
-        }
-    }
-
-    fn is_late(&self) -> bool {
-        self.spec.every > 1
-    }
-
-    fn block(&self) -> u64 {
-        self.spec.every
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -207,11 +201,23 @@ impl<T: Scalar> Rule<T> for TruncatedBptt<T> {
             for (k, entry) in window.iter_mut().enumerate() {
                 io.scope(&format!("{b}.{k}"), |io| {
                     entry.kept.state(io)?;
-                    io.values("error", entry.error.data_mut())
+                    io.matrix("error", &mut entry.error)
                 })?;
             }
         }
         Ok(())
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Flush<T> for TruncatedBptt<T> {
+    fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        if self.waiting > 0 {
+            self.pass(network.synapses(), network.simd(), gradient);
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::credit_tape::CreditTape;
 use super::planes::{add_through_own, chunk, through_gain};
-use super::{Rule, any};
+use super::{Contract, Flush, Rule, any};
 use crate::eligibility::{LaggedInput, OwnLeak, TraceSpec};
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
 use crate::network::{Dims, Network};
@@ -159,6 +159,10 @@ impl<T: Scalar> TrialTrace<T> {
 }
 
 impl<T: Scalar> Rule<T> for TrialTrace<T> {
+    fn contract(&self) -> Contract {
+        Contract::by_trial()
+    }
+
     fn reset(&mut self) {
         self.clear();
         if let Some(lag) = &mut self.lag {
@@ -166,7 +170,7 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
         }
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) -> Result<()> {
         if self.credit.is_empty() {
             let plain = self.leak.is_none() && self.dims.states * self.dims.currents == 1;
             let constant = view.network().neuron().constant(1.0);
@@ -196,18 +200,7 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
         } else {
             self.credit.skip();
         }
-    }
-
-    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        self.pay(network.simd(), gradient);
-    }
-
-    fn needs_window(&self) -> bool {
-        true
-    }
-
-    fn mode(&self) -> &'static str {
-        "trial"
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -247,5 +240,15 @@ impl<T: Scalar> Rule<T> for TrialTrace<T> {
             Length::Exactly(states * currents * planes),
         )?;
         self.credit.state(steps, io)
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Flush<T> for TrialTrace<T> {
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        self.pay(network.simd(), gradient);
     }
 }

@@ -173,10 +173,9 @@ fn identical_samples_are_one_sample() {
             assert!(difference(a, b) < 1e-12, "{json}: {}", difference(a, b));
         }
         for name in ["A", "A_slow", "J", "J_context", "K"] {
-            let Some(matrix) = one.rule_mut().matrix_mut(name) else {
+            let Some((_, one)) = one.rule_mut().array(name).unwrap() else {
                 continue;
             };
-            let one = crate::common::flat(matrix);
             assert!(
                 difference(&one, &of_rule(many, name)) < 1e-12,
                 "{json} {name}"

@@ -242,7 +242,12 @@ impl Rule<f64> for Leaky {
     fn reset(&mut self) {
         self.trace.clear();
     }
-    fn step(&mut self, view: &View<'_, f64>, signal: &[f64], gradient: &mut Matrix<f64>) {
+    fn step(
+        &mut self,
+        view: &View<'_, f64>,
+        signal: &[f64],
+        gradient: &mut Matrix<f64>,
+    ) -> apical::Result<()> {
         let dims = view.dims();
         let n = dims.units;
         for row in 0..dims.currents * n {
@@ -271,15 +276,11 @@ impl Rule<f64> for Leaky {
                 }
             }
         }
-    }
-    fn owner(&self, name: &str) -> Owner {
-        match name {
-            "trace" => Owner::Synapse { current: 0 },
-            _ => Owner::Network,
-        }
+        Ok(())
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        io.values("trace", self.trace.data_mut())
+        io.of(Owner::Synapse { current: 0 })
+            .matrix("trace", &mut self.trace)
     }
 }
 
@@ -315,20 +316,26 @@ fn a_rule_that_leaks_is_caught() {
 }
 
 /// Overrides what a rule declares of its state.
-struct Declared(Box<dyn Rule<f64>>, fn(&dyn Rule<f64>, &str) -> Owner);
+struct Declared(Box<dyn Rule<f64>>, fn(&str, Owner) -> Owner);
 
 impl Rule<f64> for Declared {
     fn reset(&mut self) {
         self.0.reset();
     }
-    fn step(&mut self, view: &View<'_, f64>, signal: &[f64], gradient: &mut Matrix<f64>) {
-        self.0.step(view, signal, gradient);
-    }
-    fn owner(&self, name: &str) -> Owner {
-        self.1(&*self.0, name)
+    fn step(
+        &mut self,
+        view: &View<'_, f64>,
+        signal: &[f64],
+        gradient: &mut Matrix<f64>,
+    ) -> apical::Result<()> {
+        self.0.step(view, signal, gradient)
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> apical::Result<()> {
-        self.0.state(io)
+        self.0.state(io)?;
+        for (name, part) in io.described().into_iter().flatten() {
+            part.owner = self.1(name, part.owner);
+        }
+        Ok(())
     }
 }
 
@@ -336,7 +343,7 @@ fn audit_declared(
     spec: &RuleSpec,
     level: Locality,
     cases: &[Case],
-    owner: fn(&dyn Rule<f64>, &str) -> Owner,
+    owner: fn(&str, Owner) -> Owner,
 ) -> Verdict {
     let build: Build<'_> = &|site| Ok(Box::new(Declared(spec.build(site)?, owner)));
     audit(build, level, cases, &NEVER).unwrap()
@@ -360,20 +367,20 @@ fn a_false_declaration_is_caught() {
     assert_eq!(silent.len(), 10);
     let (local, rflo) = (rule(LOCAL_J), by_name("rflo"));
     // As they declare themselves.
-    let itself = |rule: &dyn Rule<f64>, name: &str| rule.owner(name);
+    let itself = |_: &str, owner: Owner| owner;
     assert!(audit_declared(&local, Locality::Dendrite, &silent, itself).passed);
     assert!(audit_declared(&rflo, Locality::Synapse, &plain, itself).passed);
     // J used transposed is not a number each unit computes from its own row.
     let learned = by_name("dendritic");
-    let transposed = audit_declared(&learned, Locality::Dendrite, &silent, |rule, name| {
-        match (name, rule.owner(name)) {
-            ("credit.J", Owner::Row { stride }) => Owner::Sender {
-                offset: 0,
-                stride,
-                before: true,
-            },
-            (_, owner) => owner,
-        }
+    let transposed = audit_declared(&learned, Locality::Dendrite, &silent, |name, owner| match (
+        name, owner,
+    ) {
+        ("credit.J", Owner::Row { stride }) => Owner::Sender {
+            offset: 0,
+            stride,
+            before: true,
+        },
+        (_, owner) => owner,
     });
     assert!(!transposed.passed, "{transposed:#?}");
     // Rates of other units reach the dendrite, not the synapse.

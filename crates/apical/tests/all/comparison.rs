@@ -69,7 +69,7 @@ fn watch(rules: &[Passive], recurrent: Init, data: &Data) -> Comparison<f64> {
     let mut comparison = Comparison::new(rules, &trainer, false, SEED).unwrap();
     for (x, y) in data.x.iter().zip(&data.y) {
         trainer.advance(x, y, None).unwrap();
-        comparison.watch(&trainer);
+        comparison.watch(&trainer).unwrap();
     }
     comparison
 }

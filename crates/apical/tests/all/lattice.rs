@@ -39,8 +39,8 @@ fn a_horizon_of_zero_and_noise_that_runs_out_are_refused() {
             .learner(&rule(&format!(r#"{{"kind": "{kind}"}}"#)), &case.feedback)
             .unwrap();
         learner.begin_trial();
-        let (noise, needed) = learner.rule_mut().noise_mut().unwrap();
-        assert_eq!(needed, count, "{kind}");
+        assert_eq!(learner.rule_mut().contract().draws, count, "{kind}");
+        let noise = learner.rule_mut().noise().unwrap();
         noise.inject(&vec![1.0; 2 * count - 1]);
         let (x, y) = (&case.data.x[0], &case.data.y[0]);
         learner.advance(x, y, None).unwrap();

@@ -143,7 +143,7 @@ fn a_forward_difference_gives_the_product_with_the_jacobian() {
                 let mut draw = |count: usize| (0..count).map(|_| s.normal()).collect::<Vec<_>>();
                 let count = dims.batch * dims.units;
                 let noise = draw(count * 20);
-                l.rule_mut().noise_mut().unwrap().0.inject(&noise);
+                l.rule_mut().noise().unwrap().inject(&noise);
             };
             let mut learner = learner_of(&case, json, FeedbackSpec::Symmetric {});
             start(&mut learner);
@@ -152,8 +152,8 @@ fn a_forward_difference_gives_the_product_with_the_jacobian() {
             let mut s = Streams::new(8).stream("start", 0);
             let a: Vec<f64> = (0..dims.units).map(|_| s.normal()).collect();
             let b: Vec<f64> = (0..dims.units * dims.pre()).map(|_| s.normal()).collect();
-            assert!(learner.rule_mut().set_start("A", &a));
-            assert!(learner.rule_mut().set_start("B", &b));
+            assert!(learner.rule_mut().set_array("A", &a).unwrap());
+            assert!(learner.rule_mut().set_array("B", &b).unwrap());
             for (x, y) in case.data.x.iter().zip(&case.data.y) {
                 learner.advance(x, y, None).unwrap();
             }

@@ -302,8 +302,10 @@ fn what_has_diverged_is_not_saved() {
     let (spec, task) = (spec(r#"{"kind": "dendritic"}"#, Update::Step), copy());
     let mut run = Run::new(&spec, &task).unwrap();
     run.steps(BEFORE).unwrap();
-    let kernel = run.learner.rule_mut().matrix_mut("A").unwrap();
-    kernel.data_mut()[0] = f64::INFINITY;
+    let rule = run.learner.rule_mut();
+    let (_, mut kernel) = rule.array("A").unwrap().unwrap();
+    kernel[0] = f64::INFINITY;
+    assert!(rule.set_array("A", &kernel).unwrap());
     let error = run.learner.snapshot().unwrap_err();
     assert!(matches!(error, Error::Diverged { .. }), "{error}");
     let message = error.to_string();

@@ -37,9 +37,10 @@ pub use spec::{
 use predictor::Predictor;
 use truth::Truth;
 
-use super::{Credit, FutureCredit, Probe};
+use super::{Credit, FutureCredit};
 use crate::kernel::{Buffer, Kernel, Matrix, Simd, add_outer, descend, product, squared_norm};
 use crate::network::{Dims, Network};
+use crate::probe::{Probe, Watch};
 use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
 use crate::stream::{Stream, Streams};
@@ -421,6 +422,61 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
         std::mem::swap(&mut self.label, &mut self.label_before);
     }
 
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(self)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        let stride = self.apical.stride();
+        let io = io.of(Owner::Row { stride });
+        io.matrix("A", &mut self.apical)?;
+        // r̃_l = f(A⁻_l ã) goes from unit l to all others.
+        let owner = Owner::Sender {
+            stride,
+            offset: 0,
+            before: false,
+        };
+        io.of(owner).matrix("A_slow", &mut self.slow)?;
+        if let Some(predictor) = &mut self.predictor {
+            predictor.state(io)?;
+        }
+        // ã(t−1): what every distal compartment receives.
+        let io = io.of(Owner::Sent);
+        io.matrix("label_before", &mut self.label_before)?;
+        let stride = self.voltage.stride();
+        let io = io.of(Owner::States { stride });
+        io.matrix("voltage", &mut self.voltage)?;
+        let io = io.of(Owner::Unit);
+        io.matrix("signal_before", &mut self.signal_before)?;
+        if let Some(truth) = &mut self.truth {
+            io.scope("truth", |io| truth.state(io))?;
+        }
+        let (io, latest) = (io.of(Owner::Broadcast), self.refresh - 1);
+        io.counter("since_refresh", &mut self.since_refresh, 0..=latest)?;
+        let io = io.of(Owner::Broadcast);
+        io.flag("voltage_is_current", &mut self.voltage_is_current)?;
+        io.of(Owner::Broadcast).flag("begun", &mut self.begun)?;
+        // What was set by hand has not been read yet.
+        self.voltage_is_current &= !io.is_setting();
+        let jacobian_loss = self.predictor.as_ref().map_or(f64::NAN, |p| p.loss);
+        let mut losses = [self.apical_loss, jacobian_loss];
+        io.measured("losses", &mut losses)?;
+        self.apical_loss = losses[0];
+        if let Some(predictor) = &mut self.predictor {
+            predictor.loss = losses[1];
+        }
+        if io.is_restoring() {
+            // They belong to the step before, and the next one writes them before it reads them.
+            for b in 0..self.dims.batch {
+                self.target.row_mut(b).fill(T::of(f64::NAN));
+                self.bootstrap.row_mut(b).fill(T::of(f64::NAN));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> Watch<T> for Dendritic<T> {
     fn probes(&self) -> &'static [&'static str] {
         const SHOWN: &[&str] = &[
             "A_loss",
@@ -455,76 +511,6 @@ impl<T: Scalar> Credit<T> for Dendritic<T> {
             },
             _ => Probe::Number(f64::NAN),
         }
-    }
-
-    fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        self.voltage_is_current = false;
-        match name {
-            "A" => Some(&mut self.apical),
-            "A_slow" => Some(&mut self.slow),
-            "target" => Some(&mut self.target),
-            _ => self.predictor.as_mut()?.matrix_mut(name),
-        }
-    }
-
-    fn owner(&self, name: &str) -> Owner {
-        let labels = self.apical.stride();
-        match name {
-            "A" => Owner::Row { stride: labels },
-            // r̃_l = f(A⁻_l ã) goes from unit l to all others.
-            "A_slow" => Owner::Sender {
-                stride: labels,
-                offset: 0,
-                before: false,
-            },
-            // ã(t−1): what every distal compartment receives.
-            "label_before" => Owner::Sent,
-            "voltage" => Owner::States {
-                stride: self.voltage.stride(),
-            },
-            "signal_before" => Owner::Unit,
-            "since_refresh" | "voltage_is_current" | "begun" => Owner::Broadcast,
-            _ => match &self.predictor {
-                Some(predictor) => predictor.owner(name),
-                None => Owner::Network,
-            },
-        }
-    }
-
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("A", self.apical.data_mut())?;
-        io.values("A_slow", self.slow.data_mut())?;
-        if let Some(predictor) = &mut self.predictor {
-            predictor.state(io)?;
-        }
-        io.values("label_before", self.label_before.data_mut())?;
-        io.values("voltage", self.voltage.data_mut())?;
-        io.values("signal_before", self.signal_before.data_mut())?;
-        if let Some(truth) = &mut self.truth {
-            io.scope("truth", |io| truth.state(io))?;
-        }
-        io.counter(
-            "since_refresh",
-            &mut self.since_refresh,
-            0..=self.refresh - 1,
-        )?;
-        io.flag("voltage_is_current", &mut self.voltage_is_current)?;
-        io.flag("begun", &mut self.begun)?;
-        let jacobian_loss = self.predictor.as_ref().map_or(f64::NAN, |p| p.loss);
-        let mut losses = [self.apical_loss, jacobian_loss];
-        io.measured("losses", &mut losses)?;
-        self.apical_loss = losses[0];
-        if let Some(predictor) = &mut self.predictor {
-            predictor.loss = losses[1];
-        }
-        if io.is_restoring() {
-            // They belong to the step before, and the next one writes them before it reads them.
-            for b in 0..self.dims.batch {
-                self.target.row_mut(b).fill(T::of(f64::NAN));
-                self.bootstrap.row_mut(b).fill(T::of(f64::NAN));
-            }
-        }
-        Ok(())
     }
 }
 

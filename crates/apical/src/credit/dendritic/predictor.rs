@@ -1,9 +1,7 @@
 //! J learned as a predictor of the next rate, and the synapses K that carry credit back where J is strictly local.
 
 use super::{JacobianSpec, JacobianStart, Normalize, Regressors};
-use crate::kernel::{
-    Buffer, Matrix, Simd, add_outer, add_transposed, padded, product, squared_norm,
-};
+use crate::kernel::{Buffer, Matrix, Simd, add_outer, add_transposed, product, squared_norm};
 use crate::network::{Dims, Network};
 use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
@@ -224,42 +222,28 @@ impl<T: Scalar> Predictor<T> {
         self.local.as_ref().map(|local| &local.feedback)
     }
 
-    /// J, the columns of x and 1 (`J_context`), or K, to be set.
-    pub(super) fn matrix_mut(&mut self, name: &str) -> Option<&mut Matrix<T>> {
-        match name {
-            "J" => Some(&mut self.weights),
-            "J_context" => self.context.as_mut().map(|context| &mut context.weights),
-            "K" => self.local.as_mut().map(|local| &mut local.feedback),
-            _ => None,
-        }
-    }
-
-    /// Whose the numbers of an array of [`Predictor::state`] are.
-    pub(super) fn owner(&self, name: &str) -> Owner {
-        let (stride, offset) = match (name, &self.context) {
-            ("J" | "K", _) => (padded(self.dims.units), 0),
-            ("J_context", Some(context)) => (context.weights.stride(), self.dims.units),
-            _ => return Owner::Network,
-        };
-        match self.local {
-            // The surprise e_l = P_l r(t−1) − r_l(t) goes from unit l to all others where K learns from it.
-            Some(_) if name != "K" => Owner::Sender {
+    /// Saves or restores what is learned.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        // The surprise e_l = P_l r(t−1) − r_l(t) goes from unit l to all others where K learns from it.
+        let is_sent = self.local.is_some();
+        let owner = |stride, offset| match is_sent {
+            true => Owner::Sender {
                 stride,
                 offset,
                 before: true,
             },
-            _ => Owner::Row { stride },
-        }
-    }
-
-    /// Saves or restores what is learned.
-    pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("J", self.weights.data_mut())?;
+            false => Owner::Row { stride },
+        };
+        let stride = self.weights.stride();
+        io.of(owner(stride, 0)).matrix("J", &mut self.weights)?;
         if let Some(context) = &mut self.context {
-            io.values("J_context", context.weights.data_mut())?;
+            let io = io.of(owner(context.weights.stride(), self.dims.units));
+            io.matrix("J_context", &mut context.weights)?;
         }
         match &mut self.local {
-            Some(local) => io.values("K", local.feedback.data_mut()),
+            Some(local) => io
+                .of(Owner::Row { stride })
+                .matrix("K", &mut local.feedback),
             None => Ok(()),
         }
     }

@@ -98,8 +98,8 @@ impl<T: Scalar> Truth<T> {
     /// Saves or restores the window.
     pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.window.state(io)?;
-        io.values("labels", self.labels.data_mut())?;
-        io.values("targets", self.targets.data_mut())?;
+        io.matrix("labels", &mut self.labels)?;
+        io.matrix("targets", &mut self.targets)?;
         io.counter("step", &mut self.step, STEPS)?;
         // Counted together, until the window is full.
         let held = self.step.min(self.horizon - 1);

@@ -4,12 +4,10 @@
 //! Memory O(n² m), time O(n³ m) a step: for small networks, and the measure of the other forms.
 
 use super::local::LocalTrace;
-use super::{Core, Rule};
-use crate::credit::Probe;
+use super::{Core, Rule, Watch};
 use crate::kernel::{Matrix, Rows, add_scaled, add_transposed, add_transposed_products};
 use crate::snapshot::StateIo;
 use crate::view::View;
-use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp with everything written out.
@@ -45,7 +43,7 @@ impl<T: Scalar> Rule<T> for Dense<T> {
         self.influence.iter_mut().for_each(Matrix::clear);
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         let (dims, simd) = (self.core.dims, view.simd());
@@ -87,26 +85,19 @@ impl<T: Scalar> Rule<T> for Dense<T> {
                 self.local.pay_shared(simd, b, credit, gradient);
             }
         }
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        self.core.warnings()
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
         self.local.state(io)?;
         for (b, influence) in self.influence.iter_mut().enumerate() {
-            io.values(&format!("influence.{b}"), influence.data_mut())?;
+            io.matrix(&format!("influence.{b}"), influence)?;
         }
         Ok(())
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(&self.core)
     }
 }

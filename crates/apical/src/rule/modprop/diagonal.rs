@@ -6,8 +6,7 @@
 //! Memory O(n m), time O(n m) a step, O(n² m) where there is an error, O(n³) an update. Exact as far as the eigenvectors are well conditioned.
 
 use super::local::{LocalTrace, advance_mean};
-use super::{Core, Rule};
-use crate::credit::Probe;
+use super::{Core, Probe, Rule, Watch};
 use crate::eigen::{Complex, Eigen};
 use crate::kernel::{Matrix, add_outer_sum, add_scaled};
 use crate::snapshot::StateIo;
@@ -117,7 +116,7 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
         self.parts.iter_mut().flatten().for_each(Matrix::clear);
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.renew(view, means.own, means.hop);
@@ -171,33 +170,16 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
             }
             crate::kernel::add_outer(simd, gradient.data_mut(), stride, T::ONE, credit, loss);
         }
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = self.core.warnings();
-        // Half of the digits are left: of sixteen in f64, of seven in f32.
-        if self.condition > T::EPSILON.f64().sqrt().recip() {
-            let condition = self.condition;
-            warnings.push(Warning::IllConditioned { condition });
-        }
-        warnings
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
         self.local.state(io)?;
-        io.values("mean", self.mean.data_mut())?;
+        io.matrix("mean", &mut self.mean)?;
         for (name, parts) in ["real", "imaginary"].iter().zip(&mut self.parts) {
             for (b, part) in parts.iter_mut().enumerate() {
-                io.values(&format!("{name}.{b}"), part.data_mut())?;
+                io.matrix(&format!("{name}.{b}"), part)?;
             }
         }
         io.values("values_real", &mut self.values[0])?;
@@ -208,5 +190,29 @@ impl<T: Scalar> Rule<T> for DiagonalCode<T> {
             self.known.fill(f64::NAN);
         }
         Ok(())
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Scalar> Watch<T> for DiagonalCode<T> {
+    fn probes(&self) -> &'static [&'static str] {
+        self.core.probes()
+    }
+
+    fn probe(&self, index: usize) -> Probe<'_, T> {
+        self.core.probe(index)
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = self.core.warnings();
+        // Half of the digits are left: of sixteen in f64, of seven in f32.
+        if self.condition > T::EPSILON.f64().sqrt().recip() {
+            let condition = self.condition;
+            warnings.push(Warning::IllConditioned { condition });
+        }
+        warnings
     }
 }

@@ -172,7 +172,7 @@ impl<T: Scalar> Gathered<T> {
     /// # Errors
     /// Those of [`StateIo::values`].
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.values("gathered", self.rows.data_mut())?;
+        io.matrix("gathered", &mut self.rows)?;
         io.values("held", &mut self.held)?;
         io.mask("kept", &mut self.kept)?;
         io.flag("empty", &mut self.empty)

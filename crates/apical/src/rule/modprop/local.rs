@@ -69,7 +69,7 @@ impl<T: Scalar> LocalTrace<T> {
     /// Saves or restores the traces.
     pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         for (b, rows) in self.rows.iter_mut().enumerate() {
-            io.values(&format!("trace.{b}"), rows.data_mut())?;
+            io.matrix(&format!("trace.{b}"), rows)?;
         }
         Ok(())
     }

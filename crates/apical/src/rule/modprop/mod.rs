@@ -33,8 +33,7 @@ pub use typed_code::TypedCode;
 pub use typed_paper::TypedPaper;
 pub use way::{FeedbackWeights, Way};
 
-use super::{Locality, Rule, RuleInfo, Site, any};
-use crate::credit::Probe;
+use super::{Contract, Flush, Locality, Probe, Rule, RuleInfo, Site, Watch, any};
 use crate::kernel::Buffer;
 use crate::network::{Dims, Network, TypeSums};
 use crate::neuron::ConstantPartials;
@@ -305,7 +304,15 @@ impl<T: Scalar> Core<T> {
         }
     }
 
-    const PROBES: &'static [&'static str] = &["filter_gain", "mu"];
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        io.scope("guard", |io| self.guard.state(io))
+    }
+}
+
+impl<T: Scalar> Watch<T> for Core<T> {
+    fn probes(&self) -> &'static [&'static str] {
+        &["filter_gain", "mu"]
+    }
 
     fn probe(&self, index: usize) -> Probe<'_, T> {
         let (gain, mu) = self.guard.now();
@@ -314,10 +321,6 @@ impl<T: Scalar> Core<T> {
 
     fn warnings(&self) -> Vec<Warning> {
         self.guard.warnings(self.taps)
-    }
-
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.scope("guard", |io| self.guard.state(io))
     }
 }
 

@@ -5,12 +5,10 @@
 //! Memory O(S (n + m)) where units share their traces or the drive is that of the code, else O(S n m); time O(S n m) at a step with an error.
 
 use super::local::{LocalTrace, advance_mean};
-use super::{Core, Drive, Rule};
-use crate::credit::Probe;
+use super::{Contract, Core, Drive, Rule, Watch};
 use crate::kernel::{Buffer, Matrix, add_outer, add_scaled};
 use crate::snapshot::StateIo;
 use crate::view::View;
-use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// What enters the filter at one step, of every sample.
@@ -88,13 +86,20 @@ impl<T: Scalar> Taps<T> {
 }
 
 impl<T: Scalar> Rule<T> for Taps<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            reads_type_sums: self.core.way.is_typed(),
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {
         self.local.clear();
         self.mean.clear();
         self.held = 0;
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.keep(view, means.slope);
@@ -110,7 +115,7 @@ impl<T: Scalar> Rule<T> for Taps<T> {
             }
         }
         if !self.core.credited.contains(&true) {
-            return;
+            return Ok(());
         }
         self.here.copy_from_slice(&self.core.credit);
         let taps = self.ring.len();
@@ -141,28 +146,13 @@ impl<T: Scalar> Rule<T> for Taps<T> {
                 *u = means.own * *u + means.slope * *v;
             }
         }
-    }
-
-    fn reads_type_sums(&self) -> bool {
-        self.core.way.is_typed()
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        self.core.warnings()
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
         self.local.state(io)?;
-        io.values("mean", self.mean.data_mut())?;
+        io.matrix("mean", &mut self.mean)?;
         let taps = self.ring.len() as u64;
         io.counter("next", &mut self.next, 0..=taps - 1)?;
         io.counter("held", &mut self.held, 0..=taps)?;
@@ -170,11 +160,15 @@ impl<T: Scalar> Rule<T> for Taps<T> {
             io.scope(&format!("ring.{k}"), |io| {
                 io.values("slope", &mut entry.slope)?;
                 for (b, traces) in entry.traces.iter_mut().enumerate() {
-                    io.values(&format!("traces.{b}"), traces.data_mut())?;
+                    io.matrix(&format!("traces.{b}"), traces)?;
                 }
                 Ok(())
             })?;
         }
         Ok(())
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(&self.core)
     }
 }

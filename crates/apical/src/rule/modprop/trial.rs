@@ -9,14 +9,12 @@
 
 use super::super::credit_tape::CreditTape;
 use super::super::planes::chunk;
-use super::{Core, Drive, Means, Rule};
-use crate::credit::Probe;
+use super::{Contract, Core, Drive, Flush, Means, Rule, Watch};
 use crate::kernel::{Buffer, Factor, Matrix, Scan, Simd, add_outer_sum, padded};
 use crate::network::Network;
 use crate::snapshot::{Length, StateIo};
 use crate::synapse::Synapses;
 use crate::view::View;
-use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp over a tape.
@@ -172,11 +170,15 @@ impl<T: Scalar> TrialModProp<T> {
 }
 
 impl<T: Scalar> Rule<T> for TrialModProp<T> {
+    fn contract(&self) -> Contract {
+        Contract::by_trial()
+    }
+
     fn reset(&mut self) {
         self.clear();
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], _: &mut Matrix<T>) -> Result<()> {
         self.core.assign(view, signal);
         for b in 0..self.core.dims.batch {
             self.pre.extend_from_slice(view.pre(b));
@@ -191,30 +193,7 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
             true => self.credit.push(self.core.credit.iter().copied()),
             false => self.credit.skip(),
         }
-    }
-
-    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
-        self.pay(network, gradient);
-    }
-
-    fn needs_window(&self) -> bool {
-        true
-    }
-
-    fn mode(&self) -> &'static str {
-        "trial"
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        self.core.warnings()
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -228,5 +207,19 @@ impl<T: Scalar> Rule<T> for TrialModProp<T> {
         io.list("slope", &mut self.slope, planes(has_slope))?;
         io.list("gain", &mut self.gain, planes(!self.core.shared))?;
         self.credit.state(steps, io)
+    }
+
+    fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        Some(self)
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(&self.core)
+    }
+}
+
+impl<T: Scalar> Flush<T> for TrialModProp<T> {
+    fn flush(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
+        self.pay(network, gradient);
     }
 }

@@ -6,12 +6,10 @@
 //! Memory O(C² m), time O(C³ m) a step and O(n m) where there is an error. (On rate units local traces are n × m more.)
 
 use super::local::{LocalTrace, advance_mean};
-use super::{Core, Rule};
-use crate::credit::Probe;
+use super::{Contract, Core, Rule, Watch};
 use crate::kernel::{Matrix, Mixing, Payment, add_scaled, add_typed_outer, mix, padded};
 use crate::snapshot::StateIo;
 use crate::view::View;
-use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp through types, with the drive of the code.
@@ -63,6 +61,13 @@ impl<T: Scalar> TypedCode<T> {
 }
 
 impl<T: Scalar> Rule<T> for TypedCode<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            reads_type_sums: self.core.way.is_typed(),
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {
         self.local.clear();
         self.mean.clear();
@@ -70,7 +75,7 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
         self.filtered.iter_mut().for_each(Matrix::clear);
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         let (dims, simd) = (self.core.dims, view.simd());
@@ -160,34 +165,23 @@ impl<T: Scalar> Rule<T> for TypedCode<T> {
             let (times, plus) = (self.times.data(), self.plus.data());
             add_typed_outer(simd, gradient.data_mut(), stride, of, credit, times, plus);
         }
-    }
-
-    fn reads_type_sums(&self) -> bool {
-        self.core.way.is_typed()
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        self.core.warnings()
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.core.state(io)?;
         self.local.state(io)?;
-        io.values("mean", self.mean.data_mut())?;
+        io.matrix("mean", &mut self.mean)?;
         for (b, filtered) in self.filtered.iter_mut().enumerate() {
-            io.values(&format!("filtered.{b}"), filtered.data_mut())?;
+            io.matrix(&format!("filtered.{b}"), filtered)?;
         }
         for (b, own) in self.own.iter_mut().enumerate() {
-            io.values(&format!("own.{b}"), own.data_mut())?;
+            io.matrix(&format!("own.{b}"), own)?;
         }
         Ok(())
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(&self.core)
     }
 }

@@ -9,12 +9,10 @@
 use super::frame::Frame;
 use super::gathered::{Gathered, HeldDue};
 use super::local::LocalTrace;
-use super::{Core, Rule};
-use crate::credit::Probe;
+use super::{Contract, Core, Rule, Watch};
 use crate::kernel::{Buffer, Matrix, Mixing, Payment, mix, padded};
 use crate::snapshot::StateIo;
 use crate::view::View;
-use crate::warning::Warning;
 use crate::{Result, Scalar};
 
 /// ModProp through types, with the drive of the paper.
@@ -99,6 +97,13 @@ impl<T: Scalar> TypedPaper<T> {
 }
 
 impl<T: Scalar> Rule<T> for TypedPaper<T> {
+    fn contract(&self) -> Contract {
+        Contract {
+            reads_type_sums: self.core.way.is_typed(),
+            ..Contract::default()
+        }
+    }
+
     fn reset(&mut self) {
         self.local.clear();
         self.frame.restart();
@@ -106,7 +111,7 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
         self.filtered.iter_mut().for_each(Matrix::clear);
     }
 
-    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) {
+    fn step(&mut self, view: &View<'_, T>, signal: &[T], gradient: &mut Matrix<T>) -> Result<()> {
         let means = self.core.refresh(view.network(), view.type_sums());
         self.core.assign(view, signal);
         self.mixture(means.own, means.gain, means.hop);
@@ -170,22 +175,7 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
                 self.local.advance(view, b, credit, gradient);
             }
         }
-    }
-
-    fn reads_type_sums(&self) -> bool {
-        self.core.way.is_typed()
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        self.core.warnings()
-    }
-
-    fn probes(&self) -> &'static [&'static str] {
-        Core::<T>::PROBES
-    }
-
-    fn probe(&self, index: usize) -> Probe<'_, T> {
-        self.core.probe(index)
+        Ok(())
     }
 
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
@@ -193,11 +183,15 @@ impl<T: Scalar> Rule<T> for TypedPaper<T> {
         self.local.state(io)?;
         self.frame.state(io)?;
         for (b, filtered) in self.filtered.iter_mut().enumerate() {
-            io.values(&format!("filtered.{b}"), filtered.data_mut())?;
+            io.matrix(&format!("filtered.{b}"), filtered)?;
         }
         for (b, gathered) in self.gathered.iter_mut().enumerate() {
             io.scope(&format!("common.{b}"), |io| gathered.state(io))?;
         }
         Ok(())
+    }
+
+    fn watched(&self) -> Option<&dyn Watch<T>> {
+        Some(&self.core)
     }
 }

@@ -27,7 +27,8 @@ pub fn parameters<T: Scalar>(learner: &Learner<T>) -> Vec<Vec<T>> {
 
 /// A matrix a rule has learned.
 pub fn of_rule<T: Scalar>(learner: &mut Learner<T>, name: &str) -> Vec<T> {
-    flat(learner.rule_mut().matrix_mut(name).unwrap())
+    let (_, values) = learner.rule_mut().array(name).unwrap().unwrap();
+    values.into_iter().map(T::of).collect()
 }
 
 /// The arrays of a file of golden vectors: shape and values, whole numbers as floating point.
