@@ -130,7 +130,8 @@ def test_exceptions_of_a_rule_come_back(rng):
         learner = apical.Learner(network(), Late(), loss=MSE)
         with pytest.raises(ZeroDivisionError, match="five"):
             use(learner)
-        assert learner.steps == 5
+        # The fifth step moved the state and taught nothing.
+        assert learner.steps == 4
         learner.learn_one(X[0], Y[0])
     with pytest.raises(ZeroDivisionError):
         apical.gradients(network(), Late(), X, Y, loss=MSE)
