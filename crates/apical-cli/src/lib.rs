@@ -2,6 +2,7 @@
 //!
 //! A program that registers rules of its own first, and then calls [`main`], has them in every command.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 mod check;
 mod compare;

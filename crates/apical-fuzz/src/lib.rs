@@ -9,6 +9,8 @@
 //! cargo run --release -p apical-fuzz -- --replay csv:17
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod corpus;
 pub mod draw;
 pub mod drive;

@@ -1,5 +1,6 @@
 //! The compiled half of the Python package `apical`; the other half, in `python/apical`, is what users see.
 #![deny(missing_docs)]
+#![deny(unsafe_code)]
 
 mod arrays;
 mod channels;

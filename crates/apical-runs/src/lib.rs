@@ -1,5 +1,6 @@
 //! Run experiments and keep what they give: folders, tables, checkpoints, figures and reproductions.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod chance;
 pub mod checkpoint_file;

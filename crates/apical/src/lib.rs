@@ -26,6 +26,7 @@
 //! # Ok(()) }
 //! ```
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 mod cell_types;
 #[cfg(not(test))]
@@ -52,7 +53,6 @@ pub mod credit;
 pub mod eligibility;
 pub mod feedback;
 pub mod jacobian;
-pub mod kernel;
 pub mod loss;
 pub mod memory;
 pub mod monitor;
@@ -69,6 +69,7 @@ pub mod synapse;
 pub mod task;
 pub mod view;
 
+pub use apical_kernel as kernel;
 pub use error::{Error, Result};
 pub use learner::{Evaluation, Learner, LearnerSpec, Reduction, Step, Update};
 pub use scalar::Scalar;

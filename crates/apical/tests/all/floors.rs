@@ -106,6 +106,7 @@ fn circle(mut imports: Imports) -> Imports {
 fn imports_run_downwards_only() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for name in [
+        "apical-kernel",
         "apical",
         "apical-runs",
         "apical-cli",

@@ -5,7 +5,7 @@
 //! remainder of an unrolled loop; those are written with these.
 
 use super::LANES;
-use crate::Scalar;
+use crate::Number;
 
 /// Sixteen numbers in memory.
 pub(super) type Line<T> = [T; LANES];
@@ -71,9 +71,9 @@ pub trait Lanes<T>: Copy {
 /// An instruction set: how it holds sixteen numbers and multiplies and adds.
 pub trait Level {
     /// Sixteen numbers.
-    type Lanes<T: Scalar>: Lanes<T>;
+    type Lanes<T: Number>: Lanes<T>;
     /// `a * b + c`.
-    fn fma<T: Scalar>(a: T, b: T, c: T) -> T;
+    fn fma<T: Number>(a: T, b: T, c: T) -> T;
 }
 
 /// How a number type is held by each instruction set.
@@ -90,7 +90,7 @@ pub trait Vectors: Sized {
 #[derive(Clone, Copy)]
 pub struct Plain<T>([T; LANES]);
 
-impl<T: Scalar> Lanes<T> for Plain<T> {
+impl<T: Number> Lanes<T> for Plain<T> {
     const ROOM: usize = 4;
     #[inline(always)]
     fn splat(value: T) -> Self {
@@ -144,9 +144,9 @@ impl<T: Scalar> Lanes<T> for Plain<T> {
 pub(super) struct Portable;
 
 impl Level for Portable {
-    type Lanes<T: Scalar> = T::Portable;
+    type Lanes<T: Number> = T::Portable;
     #[inline(always)]
-    fn fma<T: Scalar>(a: T, b: T, c: T) -> T {
+    fn fma<T: Number>(a: T, b: T, c: T) -> T {
         a * b + c
     }
 }
@@ -177,23 +177,23 @@ mod target {
     use std::arch::x86_64::*;
 
     use super::{LANES, Lanes, Level, Plain, Vectors};
-    use crate::Scalar;
+    use crate::Number;
 
     pub struct Avx2;
     pub struct Avx512;
 
     impl Level for Avx2 {
-        type Lanes<T: Scalar> = T::Wide;
+        type Lanes<T: Number> = T::Wide;
         #[inline(always)]
-        fn fma<T: Scalar>(a: T, b: T, c: T) -> T {
+        fn fma<T: Number>(a: T, b: T, c: T) -> T {
             a.fma::<true>(b, c)
         }
     }
 
     impl Level for Avx512 {
-        type Lanes<T: Scalar> = T::Widest;
+        type Lanes<T: Number> = T::Widest;
         #[inline(always)]
-        fn fma<T: Scalar>(a: T, b: T, c: T) -> T {
+        fn fma<T: Number>(a: T, b: T, c: T) -> T {
             a.fma::<true>(b, c)
         }
     }

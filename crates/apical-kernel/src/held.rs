@@ -3,7 +3,7 @@
 use super::lanes::{Line, lines, lines_mut};
 use super::mixing::{load, place, splat, weighed};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// Traces b_k of every synapse of a layer, K a synapse: b ← b + d_p ρ_β for unit p of type β. Where d_p is 0 nothing is written, and where
 /// nothing ever was, nothing is read.
@@ -45,7 +45,7 @@ struct Step<'a, 'p, T, const K: usize> {
     payment: Option<HeldPayment<'p, T>>,
 }
 
-impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
+impl<T: Number, const K: usize> LaneKernel for Step<'_, '_, T, K> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -109,7 +109,7 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
 
 /// b + d ρ at a line, kept.
 #[inline(always)]
-fn changed<T: Scalar, V: Lanes<T>, const K: usize>(
+fn changed<T: Number, V: Lanes<T>, const K: usize>(
     traces: &mut [Line<T>; K],
     rows: &[Line<T>; K],
     d: V,
@@ -124,7 +124,7 @@ fn changed<T: Scalar, V: Lanes<T>, const K: usize>(
 
 /// What was paid, and h common + g shared, at a line.
 #[inline(always)]
-fn besides<T: Scalar, V: Lanes<T>>(
+fn besides<T: Number, V: Lanes<T>>(
     paid: &Line<T>,
     common: &Line<T>,
     shared: &Line<T>,
@@ -135,7 +135,7 @@ fn besides<T: Scalar, V: Lanes<T>>(
 }
 
 /// For any number of traces, with plain loops.
-fn step_by_step<T: Scalar>(held: Held<'_, T>, payment: Option<HeldPayment<'_, T>>) {
+fn step_by_step<T: Number>(held: Held<'_, T>, payment: Option<HeldPayment<'_, T>>) {
     let (count, stride) = (held.count, held.stride);
     let mut payment = payment;
     let units = held.states.chunks_exact_mut(count * stride);
@@ -156,7 +156,7 @@ fn step_by_step<T: Scalar>(held: Held<'_, T>, payment: Option<HeldPayment<'_, T>
 }
 
 /// Changes all traces, and pays if there is something to pay.
-pub fn change_held<T: Scalar>(simd: Simd, held: Held<'_, T>, payment: Option<HeldPayment<'_, T>>) {
+pub fn change_held<T: Number>(simd: Simd, held: Held<'_, T>, payment: Option<HeldPayment<'_, T>>) {
     match held.count {
         1 => simd.run_lanes(Step::<T, 1> { held, payment }),
         2 => simd.run_lanes(Step::<T, 2> { held, payment }),
@@ -171,7 +171,7 @@ pub fn change_held<T: Scalar>(simd: Simd, held: Held<'_, T>, payment: Option<Hel
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
     #[test]
     fn any_number_of_traces_changes_alike() {
@@ -183,8 +183,8 @@ mod tests {
     }
 
     fn changes_alike(count: usize, pays: bool) {
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+        let mut stream = Draws::new(1);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.next()).collect() };
         let (units, stride, types) = (5, 2 * LANES, 3);
         let of = [0, 2, 1, 1, 0];
         let (start, rows) = (draw(units * count * stride), draw(types * count * stride));

@@ -2,7 +2,7 @@
 
 use super::lanes::{Line, line_at, line_at_mut, lines};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// Numbers of factors and vectors that are passed over together: a quarter of a megabyte in f32.
 const BLOCK: usize = 1 << 16;
@@ -16,7 +16,7 @@ struct OuterSum<'a, T> {
     vectors: &'a [T],
 }
 
-impl<T: Scalar> LaneKernel for OuterSum<'_, T> {
+impl<T: Number> LaneKernel for OuterSum<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -37,7 +37,7 @@ impl<T: Scalar> LaneKernel for OuterSum<'_, T> {
 }
 
 #[inline(always)]
-fn block<T: Scalar, L: Level>(
+fn block<T: Number, L: Level>(
     result: &mut [T],
     stride: usize,
     factors: &[T],
@@ -90,7 +90,7 @@ struct Steps<'a, T> {
 macro_rules! tile {
     ($name:ident, $rows:literal: $($l:literal $x:ident [$($r:literal $sum:ident),*]),*) => {
         #[inline(always)]
-        fn $name<T: Scalar, L: Level>(
+        fn $name<T: Number, L: Level>(
             out: &mut [T],
             stride: usize,
             steps: Steps<'_, T>,
@@ -122,7 +122,7 @@ pub fn cached_steps(factor_stride: usize, stride: usize) -> usize {
 
 /// result += Σ_t f(t) a(t)ᵀ: `factors` has `factor_stride` numbers a step, of which the first `rows` count, `vectors` has
 /// `stride` a step, padding included, as every row of `result`.
-pub fn add_outer_sum<T: Scalar>(
+pub fn add_outer_sum<T: Number>(
     simd: Simd,
     result: &mut [T],
     stride: usize,
@@ -144,7 +144,7 @@ pub fn add_outer_sum<T: Scalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
     #[test]
     fn equals_one_outer_product_after_another() {
@@ -154,8 +154,8 @@ mod tests {
         }
     }
 
-    fn sums_are_right<T: Scalar>(simd: Simd, tolerance: f64) {
-        let mut stream = Streams::new(1).stream("test", 0);
+    fn sums_are_right<T: Number>(simd: Simd, tolerance: f64) {
+        let mut stream = Draws::new(1);
         // Strides that leave room for whole tiles, and some that do not.
         for (rows, lines, steps, room) in [
             (8, 2, 5, 2),
@@ -169,7 +169,7 @@ mod tests {
         ] {
             let (stride, factor_stride) = (lines * LANES, rows + room);
             let mut draw =
-                |count: usize| -> Vec<T> { (0..count).map(|_| T::of(stream.normal())).collect() };
+                |count: usize| -> Vec<T> { (0..count).map(|_| T::of(stream.next())).collect() };
             let (factors, vectors) = (draw(steps * factor_stride), draw(steps * stride));
             let mut got = draw(rows * stride);
             let mut expected: Vec<f64> = got.iter().map(|g| g.f64()).collect();

@@ -2,7 +2,7 @@
 
 use super::lanes::{lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// `scale`, times a number a unit if there are any.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub struct Factor<'a, T> {
     pub each: Option<&'a [T]>,
 }
 
-impl<'a, T: Scalar> Factor<'a, T> {
+impl<'a, T: Number> Factor<'a, T> {
     /// The same for all units.
     pub fn all(scale: T) -> Self {
         Self { scale, each: None }
@@ -52,7 +52,7 @@ struct Out<'a, T> {
     add: bool,
 }
 
-impl<'a, T: Scalar> Scan<'a, T> {
+impl<'a, T: Number> Scan<'a, T> {
     /// state ← own ∘ state.
     pub fn new(state: &'a mut [T], own: Factor<'a, T>) -> Self {
         debug_assert!(state.len().is_multiple_of(LANES));
@@ -97,7 +97,7 @@ impl<'a, T: Scalar> Scan<'a, T> {
     }
 }
 
-impl<T: Scalar> LaneKernel for Scan<'_, T> {
+impl<T: Number> LaneKernel for Scan<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -145,11 +145,11 @@ impl<T: Scalar> LaneKernel for Scan<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
-    fn equals_plain_loops<T: Scalar>(simd: Simd, tolerance: f64) {
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = || -> Vec<T> { (0..3 * LANES).map(|_| T::of(stream.normal())).collect() };
+    fn equals_plain_loops<T: Number>(simd: Simd, tolerance: f64) {
+        let mut stream = Draws::new(1);
+        let mut draw = || -> Vec<T> { (0..3 * LANES).map(|_| T::of(stream.next())).collect() };
         let [start, own, enter, values] = std::array::from_fn(|_| draw());
         let [credit, pay, before] = std::array::from_fn(|_| draw());
         for choice in 0..128 {

@@ -3,7 +3,7 @@
 use super::lanes::{lines, lines_mut};
 use super::linear::multiply_rows;
 use super::{LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 struct PoolRows<'a, T> {
     rows: &'a [T],
@@ -12,7 +12,7 @@ struct PoolRows<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
+impl<T: Number> LaneKernel for PoolRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -52,7 +52,7 @@ impl<T: Scalar> LaneKernel for PoolRows<'_, T> {
 }
 
 /// Adds each row to the sum of its type: one row a type, as long as the others.
-pub fn pool_rows<T: Scalar>(simd: Simd, rows: &[T], stride: usize, of: &[usize], sums: &mut [T]) {
+pub fn pool_rows<T: Number>(simd: Simd, rows: &[T], stride: usize, of: &[usize], sums: &mut [T]) {
     simd.run_lanes(PoolRows {
         rows,
         stride,
@@ -70,7 +70,7 @@ struct PooledProduct<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for PooledProduct<'_, T> {
+impl<T: Number> LaneKernel for PooledProduct<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -87,7 +87,7 @@ impl<T: Scalar> LaneKernel for PooledProduct<'_, T> {
 }
 
 /// y = W x, bit for bit as [`product`](super::product) gives it, and W's rows added to the sums of their types, as [`pool_rows`] adds them.
-pub fn pooled_product<T: Scalar>(
+pub fn pooled_product<T: Number>(
     simd: Simd,
     matrix: &[T],
     stride: usize,
@@ -110,14 +110,14 @@ pub fn pooled_product<T: Scalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
-    use crate::kernel::{LANES, product};
+    use crate::draws::Draws;
+    use crate::{LANES, product};
 
     #[test]
     fn rows_are_summed_by_type_wherever_they_lie() {
         let (of, stride) = ([0, 0, 1, 0, 1, 1], 6 * LANES);
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+        let mut stream = Draws::new(1);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.next()).collect() };
         let (rows, start) = (draw(of.len() * stride), draw(2 * stride));
         let mut expected = start.clone();
         for (row, t) in rows.chunks_exact(stride).zip(of) {
@@ -141,9 +141,9 @@ mod tests {
             .flat_map(|(t, rows)| vec![t; rows])
             .collect();
         let stride = 3 * LANES;
-        let mut stream = Streams::new(1).stream("test", 0);
+        let mut stream = Draws::new(1);
         let mut draw =
-            |len: usize| -> Vec<f32> { (0..len).map(|_| stream.normal() as f32).collect() };
+            |len: usize| -> Vec<f32> { (0..len).map(|_| stream.next() as f32).collect() };
         let (rows, vector, start) = (draw(of.len() * stride), draw(stride), draw(3 * stride));
         for simd in Simd::all() {
             let (mut result, mut sums) = (vec![0.0; of.len()], start.clone());

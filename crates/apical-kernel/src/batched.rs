@@ -3,7 +3,7 @@
 
 use super::lanes::{Line, line_at, line_at_mut, lines};
 use super::{LANES, LaneKernel, Lanes, Level, Simd, separate};
-use crate::Scalar;
+use crate::Number;
 
 /// A matrix in memory: numbers and the distance between rows.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ struct Products<'a, T> {
     result_stride: usize,
 }
 
-impl<T: Scalar> LaneKernel for Products<'_, T> {
+impl<T: Number> LaneKernel for Products<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -112,7 +112,7 @@ fn four<T>(rows: Rows<'_, T>, i: usize, length: usize) -> [&[Line<T>]; 4] {
 
 /// Four rows times four vectors: one row of sums a vector.
 #[inline(always)]
-fn tile<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 4]) -> [[T; 4]; 4] {
+fn tile<T: Number, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 4]) -> [[T; 4]; 4] {
     // Names, not arrays: an array indexed in a loop would live in memory.
     let z = L::Lanes::<T>::splat(T::ZERO);
     let (mut a0, mut a1, mut a2, mut a3) = (z, z, z, z);
@@ -143,7 +143,7 @@ fn tile<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 4]) -> [[T; 4];
 
 /// Four rows times three vectors, two rows at a time: one row of sums a vector.
 #[inline(always)]
-fn small_tiles<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 3]) -> [[T; 4]; 3] {
+fn small_tiles<T: Number, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 3]) -> [[T; 4]; 3] {
     let (a0, a1, b0, b1, c0, c1) = small_tile::<T, L>(w[0], w[1], x);
     let (a2, a3, b2, b3, c2, c3) = small_tile::<T, L>(w[2], w[3], x);
     [
@@ -156,7 +156,7 @@ fn small_tiles<T: Scalar, L: Level>(w: [&[Line<T>]; 4], x: [&[Line<T>]; 3]) -> [
 type Six<T> = (T, T, T, T, T, T);
 
 #[inline(always)]
-fn small_tile<T: Scalar, L: Level>(
+fn small_tile<T: Number, L: Level>(
     w0: &[Line<T>],
     w1: &[Line<T>],
     x: [&[Line<T>]; 3],
@@ -177,7 +177,7 @@ fn small_tile<T: Scalar, L: Level>(
 }
 
 /// Y = X Wᵀ: for every sample b, y_b = W x_b with the first `rows` rows of W. Vectors must reach to the end of W's padding.
-pub fn products<T: Scalar>(
+pub fn products<T: Number>(
     simd: Simd,
     matrix: Rows<'_, T>,
     rows: usize,
@@ -206,7 +206,7 @@ struct AddTransposedProducts<'a, T> {
     columns: usize,
 }
 
-impl<T: Scalar> LaneKernel for AddTransposedProducts<'_, T> {
+impl<T: Number> LaneKernel for AddTransposedProducts<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -251,7 +251,7 @@ impl<T: Scalar> LaneKernel for AddTransposedProducts<'_, T> {
 macro_rules! tile {
     ($name:ident, $samples:literal: $($l:literal $x:ident [$($k:literal $sum:ident),*]),*) => {
         #[inline(always)]
-        fn $name<T: Scalar, L: Level>(
+        fn $name<T: Number, L: Level>(
             matrix: Rows<'_, T>,
             rows: usize,
             factors: Rows<'_, T>,
@@ -285,7 +285,7 @@ tile!(tile1, 1: 0 x [0 a0]);
 /// Y += F W: for every sample b, y_b += Wᵀ f_b, with the first `rows` rows of W and its first `columns` columns; the padding of
 /// Y up to whole lines receives what W has there.
 #[allow(clippy::too_many_arguments)]
-pub fn add_transposed_products<T: Scalar>(
+pub fn add_transposed_products<T: Number>(
     simd: Simd,
     matrix: Rows<'_, T>,
     rows: usize,
@@ -366,16 +366,19 @@ pub fn take_off(
 mod tests {
     use super::super::{Matrix, add_transposed, product};
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
-    fn random<T: Scalar>(rows: usize, columns: usize, seed: u64) -> Matrix<T> {
+    fn random<T: Number>(rows: usize, columns: usize, seed: u64) -> Matrix<T> {
         let mut matrix = Matrix::zeros(rows, columns);
-        let mut stream = Streams::new(seed).stream("test", 0);
-        (0..rows).for_each(|i| stream.fill_normal(matrix.row_mut(i), 1.0));
+        let mut stream = Draws::new(seed);
+        for i in 0..rows {
+            let row = matrix.row_mut(i).iter_mut();
+            row.for_each(|number| *number = T::of(stream.next()));
+        }
         matrix
     }
 
-    fn rows<T: Scalar>(matrix: &Matrix<T>) -> Rows<'_, T> {
+    fn rows<T: Number>(matrix: &Matrix<T>) -> Rows<'_, T> {
         Rows {
             data: matrix.data(),
             stride: matrix.stride(),
@@ -388,7 +391,7 @@ mod tests {
         batch_is_one_after_another::<f32>();
     }
 
-    fn batch_is_one_after_another<T: Scalar>() {
+    fn batch_is_one_after_another<T: Number>() {
         for simd in Simd::all() {
             for (n, m, batch) in [(7, 20, 3), (16, 40, 8), (33, 50, 21), (4, 5, 32), (1, 3, 1)] {
                 let (w, x, f) = (

@@ -55,8 +55,7 @@ impl Simd {
     }
 
     /// Every set this processor has, not only the widest.
-    #[cfg(test)]
-    pub(crate) fn all() -> Vec<Self> {
+    pub fn all() -> Vec<Self> {
         let mut all = vec![Self(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         if Self::detect() == Self(Level::Avx512) {

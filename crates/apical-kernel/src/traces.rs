@@ -2,7 +2,7 @@
 
 use super::lanes::{lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd};
-use crate::Scalar;
+use crate::Number;
 
 struct Trace<'a, T> {
     traces: &'a mut [T],
@@ -14,7 +14,7 @@ struct Trace<'a, T> {
     gradient: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for Trace<'_, T> {
+impl<T: Number> LaneKernel for Trace<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -37,7 +37,7 @@ impl<T: Scalar> LaneKernel for Trace<'_, T> {
 
 /// e ← own ∘ e + gain aᵀ, G ← G + credit ∘ e, row by row: one number of `own`, `gain` and `credit` a row.
 #[inline]
-pub fn trace<T: Scalar>(
+pub fn trace<T: Number>(
     simd: Simd,
     traces: &mut Matrix<T>,
     own: &[T],
@@ -68,7 +68,7 @@ struct RankOne<'a, T> {
     gradient: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for RankOne<'_, T> {
+impl<T: Number> LaneKernel for RankOne<'_, T> {
     type Output = T;
     #[inline(always)]
     fn run<L: Level>(self) -> T {
@@ -92,7 +92,7 @@ impl<T: Scalar> LaneKernel for RankOne<'_, T> {
 
 /// B ← keep · B + f aᵀ, G ← G + credit · B; returns ‖B‖².
 #[inline]
-pub fn rank_one<T: Scalar>(
+pub fn rank_one<T: Number>(
     simd: Simd,
     matrix: &mut Matrix<T>,
     keep: T,
@@ -119,7 +119,7 @@ struct AddScaled<'a, T> {
     result: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for AddScaled<'_, T> {
+impl<T: Number> LaneKernel for AddScaled<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -137,6 +137,6 @@ impl<T: Scalar> LaneKernel for AddScaled<'_, T> {
 
 /// y ← y + scale · x.
 #[inline]
-pub fn add_scaled<T: Scalar>(simd: Simd, scale: T, row: &[T], result: &mut [T]) {
+pub fn add_scaled<T: Number>(simd: Simd, scale: T, row: &[T], result: &mut [T]) {
     simd.run_lanes(AddScaled { scale, row, result });
 }

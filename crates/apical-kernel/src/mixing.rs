@@ -2,7 +2,7 @@
 
 use super::lanes::{Line, lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// Traces ν_k of every synapse of a layer, K a synapse: ν ← M_β ν + d_p e · enter_β for unit p of type β, line by line.
 pub struct Mixing<'a, T> {
@@ -56,7 +56,7 @@ struct Entered<V, const K: usize>([V; K]);
 struct Still;
 
 #[inline(always)]
-pub(super) fn load<T: Scalar, V: Lanes<T>, const K: usize>(traces: &[Line<T>; K]) -> [V; K] {
+pub(super) fn load<T: Number, V: Lanes<T>, const K: usize>(traces: &[Line<T>; K]) -> [V; K] {
     let mut old = [V::splat(T::ZERO); K];
     for (old, trace) in old.iter_mut().zip(traces) {
         *old = V::load(trace);
@@ -65,7 +65,7 @@ pub(super) fn load<T: Scalar, V: Lanes<T>, const K: usize>(traces: &[Line<T>; K]
 }
 
 #[inline(always)]
-pub(super) fn splat<T: Scalar, V: Lanes<T>, const K: usize>(values: &[T; K], factor: T) -> [V; K] {
+pub(super) fn splat<T: Number, V: Lanes<T>, const K: usize>(values: &[T; K], factor: T) -> [V; K] {
     let mut result = [V::splat(T::ZERO); K];
     for (result, value) in result.iter_mut().zip(values) {
         *result = V::splat(factor * *value);
@@ -75,7 +75,7 @@ pub(super) fn splat<T: Scalar, V: Lanes<T>, const K: usize>(values: &[T; K], fac
 
 /// total + Σ_k weights_k traces_k.
 #[inline(always)]
-pub(super) fn weighed<T: Scalar, V: Lanes<T>, const K: usize>(
+pub(super) fn weighed<T: Number, V: Lanes<T>, const K: usize>(
     weights: &[V; K],
     traces: &[V; K],
     mut total: V,
@@ -86,7 +86,7 @@ pub(super) fn weighed<T: Scalar, V: Lanes<T>, const K: usize>(
     total
 }
 
-impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Mixed<V, K> {
+impl<T: Number, V: Lanes<T>, const K: usize> Advance<T, V, K> for Mixed<V, K> {
     #[inline(always)]
     fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K] {
         let (e, old) = (V::load(e), load::<T, V, K>(traces));
@@ -100,7 +100,7 @@ impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Mixed<V, K> {
     }
 }
 
-impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Entered<V, K> {
+impl<T: Number, V: Lanes<T>, const K: usize> Advance<T, V, K> for Entered<V, K> {
     #[inline(always)]
     fn line(&self, traces: &mut [Line<T>; K], e: &Line<T>) -> [V; K] {
         let (e, mut new) = (V::load(e), load::<T, V, K>(traces));
@@ -112,7 +112,7 @@ impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Entered<V, K> 
     }
 }
 
-impl<T: Scalar, V: Lanes<T>, const K: usize> Advance<T, V, K> for Still {
+impl<T: Number, V: Lanes<T>, const K: usize> Advance<T, V, K> for Still {
     #[inline(always)]
     fn line(&self, traces: &mut [Line<T>; K], _e: &Line<T>) -> [V; K] {
         load(traces)
@@ -127,7 +127,7 @@ struct Due<'a, T, V, const K: usize> {
 }
 
 #[inline(always)]
-fn unit<T: Scalar, V: Lanes<T>, const K: usize>(
+fn unit<T: Number, V: Lanes<T>, const K: usize>(
     advance: &impl Advance<T, V, K>,
     traces: &mut [[Line<T>; K]],
     entering: &[Line<T>],
@@ -163,7 +163,7 @@ struct Step<'a, 'p, T, const K: usize> {
     payment: Option<Payment<'p, T>>,
 }
 
-impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
+impl<T: Number, const K: usize> LaneKernel for Step<'_, '_, T, K> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -210,12 +210,13 @@ impl<T: Scalar, const K: usize> LaneKernel for Step<'_, '_, T, K> {
 }
 
 /// Where number q of trace k lies in a row of `count` traces line by line.
+#[inline]
 pub(super) fn place(q: usize, k: usize, count: usize) -> usize {
     (q / LANES * count + k) * LANES + q % LANES
 }
 
 /// For any number of traces, with plain loops.
-fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
+fn step_by_step<T: Number>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
     let Mixing {
         states,
         stride,
@@ -262,7 +263,7 @@ fn step_by_step<T: Scalar>(mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>
 }
 
 /// Advances all traces, and pays if there is something to pay.
-pub fn mix<T: Scalar>(simd: Simd, mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
+pub fn mix<T: Number>(simd: Simd, mixing: Mixing<'_, T>, payment: Option<Payment<'_, T>>) {
     match mixing.count {
         1 => simd.run_lanes(Step::<T, 1> { mixing, payment }),
         2 => simd.run_lanes(Step::<T, 2> { mixing, payment }),
@@ -283,7 +284,7 @@ struct TypedOuter<'a, T> {
     others: &'a [T],
 }
 
-impl<T: Scalar> LaneKernel for TypedOuter<'_, T> {
+impl<T: Number> LaneKernel for TypedOuter<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -302,7 +303,7 @@ impl<T: Scalar> LaneKernel for TypedOuter<'_, T> {
 }
 
 /// Row p of the gradient += g_p · own_β(p) + others_β(p), one row a type in `own` and `others`.
-pub fn add_typed_outer<T: Scalar>(
+pub fn add_typed_outer<T: Number>(
     simd: Simd,
     gradient: &mut [T],
     stride: usize,
@@ -324,7 +325,7 @@ pub fn add_typed_outer<T: Scalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
     #[test]
     fn any_number_of_traces_advances_alike() {
@@ -336,8 +337,8 @@ mod tests {
 
     /// The fast loops against the plain ones: mixed or entered, paid or not, with a unit's own credit and a shared row or not.
     fn advances_alike(count: usize, [mixes, pays, besides]: [bool; 3]) {
-        let mut stream = Streams::new(1).stream("test", 0);
-        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.normal()).collect() };
+        let mut stream = Draws::new(1);
+        let mut draw = |len: usize| -> Vec<f64> { (0..len).map(|_| stream.next()).collect() };
         let (units, stride, types) = (5, 2 * LANES, 3);
         let of = [0, 2, 1, 1, 0];
         let start = draw(units * count * stride);

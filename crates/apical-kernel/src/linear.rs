@@ -2,7 +2,7 @@
 
 use super::lanes::{Line, lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd, padded};
-use crate::Scalar;
+use crate::Number;
 
 struct Product<'a, T> {
     matrix: &'a [T],
@@ -11,7 +11,7 @@ struct Product<'a, T> {
     result: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for Product<'_, T> {
+impl<T: Number> LaneKernel for Product<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -22,7 +22,7 @@ impl<T: Scalar> LaneKernel for Product<'_, T> {
 
 /// Each row times the vector; with `SUM` the rows are added to `sums`, one after another, as they are read.
 #[inline(always)]
-pub(super) fn multiply_rows<T: Scalar, L: Level, const SUM: bool>(
+pub(super) fn multiply_rows<T: Number, L: Level, const SUM: bool>(
     matrix: &[T],
     vector: &[Line<T>],
     result: &mut [T],
@@ -69,7 +69,7 @@ pub(super) fn multiply_rows<T: Scalar, L: Level, const SUM: bool>(
 }
 
 #[inline(always)]
-fn along<T: Scalar, L: Level>(a: &[Line<T>], b: &[Line<T>]) -> T {
+fn along<T: Number, L: Level>(a: &[Line<T>], b: &[Line<T>]) -> T {
     let mut sum = L::Lanes::<T>::splat(T::ZERO);
     for (a, b) in a.iter().zip(b) {
         sum = L::Lanes::load(a).fma(L::Lanes::load(b), sum);
@@ -81,7 +81,7 @@ fn along<T: Scalar, L: Level>(a: &[Line<T>], b: &[Line<T>]) -> T {
 ///
 /// `vector` must reach to the end of the padding; `result` has one number a row.
 #[inline]
-pub fn product<T: Scalar>(simd: Simd, matrix: &[T], stride: usize, vector: &[T], result: &mut [T]) {
+pub fn product<T: Number>(simd: Simd, matrix: &[T], stride: usize, vector: &[T], result: &mut [T]) {
     simd.run_lanes(Product {
         matrix,
         stride,
@@ -97,7 +97,7 @@ struct AddTransposed<'a, T> {
     result: &'a mut [T],
 }
 
-impl<T: Scalar> LaneKernel for AddTransposed<'_, T> {
+impl<T: Number> LaneKernel for AddTransposed<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -152,7 +152,7 @@ impl<T: Scalar> LaneKernel for AddTransposed<'_, T> {
 
 /// y += Wᵀ f, one factor a row; as many columns as `result` has numbers.
 #[inline]
-pub fn add_transposed<T: Scalar>(
+pub fn add_transposed<T: Number>(
     simd: Simd,
     matrix: &[T],
     stride: usize,
@@ -175,7 +175,7 @@ struct Outer<'a, T, const ADD: bool> {
     row: &'a [T],
 }
 
-impl<T: Scalar, const ADD: bool> LaneKernel for Outer<'_, T, ADD> {
+impl<T: Number, const ADD: bool> LaneKernel for Outer<'_, T, ADD> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -197,7 +197,7 @@ impl<T: Scalar, const ADD: bool> LaneKernel for Outer<'_, T, ADD> {
 
 /// G += scale · c aᵀ, one number of `column` a row.
 #[inline]
-pub fn add_outer<T: Scalar>(
+pub fn add_outer<T: Number>(
     simd: Simd,
     matrix: &mut [T],
     stride: usize,
@@ -216,7 +216,7 @@ pub fn add_outer<T: Scalar>(
 
 /// G = scale · c aᵀ.
 #[inline]
-pub fn outer<T: Scalar>(
+pub fn outer<T: Number>(
     simd: Simd,
     matrix: &mut [T],
     stride: usize,
@@ -241,7 +241,7 @@ struct Descend<'a, T> {
     scale: T,
 }
 
-impl<T: Scalar> LaneKernel for Descend<'_, T> {
+impl<T: Number> LaneKernel for Descend<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -270,7 +270,7 @@ impl<T: Scalar> LaneKernel for Descend<'_, T> {
 
 /// w ← w − rate ∘ (scale · g + decay ∘ w) column by column, then g ← 0, in one pass.
 #[inline]
-pub fn descend<T: Scalar>(
+pub fn descend<T: Number>(
     simd: Simd,
     weights: &mut Matrix<T>,
     gradient: &mut Matrix<T>,
@@ -290,7 +290,7 @@ pub fn descend<T: Scalar>(
 
 struct Dot<'a, T>(&'a [T], &'a [T]);
 
-impl<T: Scalar> LaneKernel for Dot<'_, T> {
+impl<T: Number> LaneKernel for Dot<'_, T> {
     type Output = T;
     #[inline(always)]
     fn run<L: Level>(self) -> T {
@@ -300,14 +300,14 @@ impl<T: Scalar> LaneKernel for Dot<'_, T> {
 
 /// Σ a_j b_j over whole lines.
 #[inline]
-pub fn dot<T: Scalar>(simd: Simd, a: &[T], b: &[T]) -> T {
+pub fn dot<T: Number>(simd: Simd, a: &[T], b: &[T]) -> T {
     debug_assert_eq!(a.len(), padded(a.len()));
     simd.run_lanes(Dot(a, b))
 }
 
 /// Σ a_j² over whole lines.
 #[inline]
-pub fn squared_norm<T: Scalar>(simd: Simd, values: &[T]) -> T {
+pub fn squared_norm<T: Number>(simd: Simd, values: &[T]) -> T {
     dot(simd, values, values)
 }
 

@@ -1,7 +1,7 @@
 //! Multiply and add one after the other in wide registers: the bits of [`Simd::portable`] at the speed of the processor.
 
 use super::{LANES, LaneKernel, Lanes, Level, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// A loop whose products are rounded before they are added, whatever the instruction set.
 pub struct Separate<K>(pub K);
@@ -17,9 +17,9 @@ impl<K: LaneKernel> LaneKernel for Separate<K> {
 struct Unfused<L>(L);
 
 impl<L: Level> Level for Unfused<L> {
-    type Lanes<T: Scalar> = UnfusedLanes<L::Lanes<T>>;
+    type Lanes<T: Number> = UnfusedLanes<L::Lanes<T>>;
     #[inline(always)]
-    fn fma<T: Scalar>(a: T, b: T, c: T) -> T {
+    fn fma<T: Number>(a: T, b: T, c: T) -> T {
         a * b + c
     }
 }

@@ -4,12 +4,13 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::Scalar;
+use crate::Number;
 
 /// Numbers in a line: the unit of every loop, and the number of partial sums of every reduction.
 pub const LANES: usize = 16;
 
 /// `len` rounded up to whole lines.
+#[inline]
 pub const fn padded(len: usize) -> usize {
     len.div_ceil(LANES) * LANES
 }
@@ -24,7 +25,7 @@ pub struct Buffer<T> {
     lines: Vec<Line<T>>,
 }
 
-impl<T: Scalar> Buffer<T> {
+impl<T: Number> Buffer<T> {
     /// Zeros, at least `len` of them.
     pub fn zeros(len: usize) -> Self {
         Self {
@@ -61,7 +62,7 @@ pub struct Matrix<T> {
     columns: usize,
 }
 
-impl<T: Scalar> Matrix<T> {
+impl<T: Number> Matrix<T> {
     /// Zeros.
     pub fn zeros(rows: usize, columns: usize) -> Self {
         Self {

@@ -9,7 +9,7 @@
 
 use super::lanes::Line;
 use super::{Buffer, LANES, LaneKernel, Lanes, Level, Matrix, Simd};
-use crate::Scalar;
+use crate::Number;
 
 /// Columns in a panel.
 pub const PANEL: usize = LANES;
@@ -26,7 +26,7 @@ pub struct Panels<T> {
     parameters: usize,
 }
 
-impl<T: Scalar> Panels<T> {
+impl<T: Number> Panels<T> {
     /// Zeros: nothing has had an influence yet.
     pub fn zeros(states: usize, parameters: usize) -> Self {
         let panels = parameters.div_ceil(PANEL);
@@ -170,7 +170,7 @@ struct Multiply<'a, T> {
     states: usize,
 }
 
-impl<T: Scalar> LaneKernel for Multiply<'_, T> {
+impl<T: Number> LaneKernel for Multiply<'_, T> {
     type Output = T;
     #[inline(always)]
     fn run<L: Level>(self) -> T {
@@ -198,7 +198,7 @@ struct Advance<'a, T> {
     credit: &'a [T],
 }
 
-impl<T: Scalar> LaneKernel for Advance<'_, T> {
+impl<T: Number> LaneKernel for Advance<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -225,7 +225,7 @@ struct Rescale<'a, T, const OUTER: bool> {
     credit: &'a [T],
 }
 
-impl<T: Scalar, const OUTER: bool> LaneKernel for Rescale<'_, T, OUTER> {
+impl<T: Number, const OUTER: bool> LaneKernel for Rescale<'_, T, OUTER> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -263,7 +263,7 @@ impl<T: Scalar, const OUTER: bool> LaneKernel for Rescale<'_, T, OUTER> {
 
 /// The panel takes its new values; returns Σ_k weight(k, new_k) · new_k.
 #[inline(always)]
-fn replace<T: Scalar, L: Level>(
+fn replace<T: Number, L: Level>(
     panel: &mut [Line<T>],
     scratch: &[Line<T>],
     weight: impl Fn(usize, L::Lanes<T>) -> L::Lanes<T>,
@@ -298,7 +298,7 @@ fn replace<T: Scalar, L: Level>(
 
 /// scratch = J panel, for as many rows as the panel has lines.
 #[inline(always)]
-fn product<T: Scalar, L: Level>(
+fn product<T: Number, L: Level>(
     jacobian: &[T],
     stride: usize,
     panel: &[Line<T>],
@@ -326,7 +326,7 @@ fn product<T: Scalar, L: Level>(
 
 /// Eight rows of J times one panel, all partial sums in registers.
 #[inline(always)]
-fn tile8<T: Scalar, L: Level>(rows: [&[T]; 8], panel: &[Line<T>], out: &mut [Line<T>]) {
+fn tile8<T: Number, L: Level>(rows: [&[T]; 8], panel: &[Line<T>], out: &mut [Line<T>]) {
     // Names, not arrays: an array indexed in a loop would live in memory.
     let n = panel.len();
     let [r0, r1, r2, r3, r4, r5, r6, r7] = rows.map(|row| &row[..n]);
@@ -351,7 +351,7 @@ fn tile8<T: Scalar, L: Level>(rows: [&[T]; 8], panel: &[Line<T>], out: &mut [Lin
 
 /// Four rows of J times one panel.
 #[inline(always)]
-fn tile4<T: Scalar, L: Level>(rows: [&[T]; 4], panel: &[Line<T>], out: &mut [Line<T>]) {
+fn tile4<T: Number, L: Level>(rows: [&[T]; 4], panel: &[Line<T>], out: &mut [Line<T>]) {
     let n = panel.len();
     let [r0, r1, r2, r3] = rows.map(|row| &row[..n]);
     let zero = L::Lanes::<T>::splat(T::ZERO);
@@ -370,7 +370,7 @@ fn tile4<T: Scalar, L: Level>(rows: [&[T]; 4], panel: &[Line<T>], out: &mut [Lin
 
 /// Adds the direct influence of the parameters of the panel that starts at `first`.
 #[inline(always)]
-fn add_direct<T: Scalar, L: Level>(
+fn add_direct<T: Number, L: Level>(
     scratch: &mut [Line<T>],
     direct: &Direct<'_, T>,
     first: usize,
@@ -402,7 +402,7 @@ struct Form<'a, T> {
     stride: usize,
 }
 
-impl<T: Scalar> LaneKernel for Form<'_, T> {
+impl<T: Number> LaneKernel for Form<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Level>(self) {
@@ -421,7 +421,7 @@ impl<T: Scalar> LaneKernel for Form<'_, T> {
 }
 
 /// J = gain W slope: row k times gain_k, column l times slope_l, which is zero in the padding.
-pub fn scale_both<T: Scalar>(
+pub fn scale_both<T: Number>(
     simd: Simd,
     weights: &[T],
     weight_stride: usize,
@@ -443,15 +443,15 @@ pub fn scale_both<T: Scalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Streams;
+    use crate::draws::Draws;
 
     /// Every product and sum against naive loops, for sizes with and without remainders.
     #[test]
     fn panels_equal_naive_loops() {
-        let mut stream = Streams::new(1).stream("test", 0);
+        let mut stream = Draws::new(1);
         for (states, columns) in [(1, 1), (3, 20), (4, 16), (8, 7), (13, 33), (32, 35)] {
             let mut draw =
-                |count: usize| -> Vec<f64> { (0..count).map(|_| stream.normal()).collect() };
+                |count: usize| -> Vec<f64> { (0..count).map(|_| stream.next()).collect() };
             let mut jacobian = Matrix::zeros(states, states);
             let mut start = Vec::new();
             for k in 0..states {
