@@ -9,6 +9,7 @@
 
 mod batched;
 mod buffer;
+mod descent;
 #[cfg(test)]
 mod draws;
 mod held;
@@ -28,6 +29,7 @@ pub use batched::{Rows, add_transposed_products, products, take_off};
 pub use buffer::{Buffer, LANES, Matrix, padded};
 // `Vectors` stays without a name outside: registers are then reached through `Simd::run_lanes` alone, which knows that the
 // processor has them, and `Number` cannot be anything but f32 and f64, whose lines have no padding.
+pub use descent::{Descent, descend_outer, descend_trace};
 pub use held::{Held, HeldPayment, change_held};
 pub use lanes::{Lanes, Level};
 pub use linear::{add_outer, add_transposed, descend, dot, outer, product, squared_norm};

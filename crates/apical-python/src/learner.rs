@@ -157,8 +157,8 @@ impl<T: Number> Slot<T> {
             let mask = mask.as_ref().map(slice).transpose()?;
             let known = mask.and_then(|mask| without_masked(loss, y, mask, dims.outputs));
             let y = known.as_deref().unwrap_or(y);
-            self.learner.advance(x, y, mask).map_err(raise_core)?;
-            self.learner.finish_step(false);
+            let learned = self.learner.learn_part(x, y, mask, false);
+            learned.map_err(raise_core)?;
         }
         Ok(Step {
             loss: self.learner.last_loss(),
@@ -296,8 +296,7 @@ impl<T: Number> Slot<T> {
             if first {
                 learner.begin_trial();
             }
-            learner.advance(x, y, mask)?;
-            learner.finish_step(last);
+            learner.learn_part(x, y, mask, last)?;
             Ok(true)
         };
         let all = steps as u64 * epochs;

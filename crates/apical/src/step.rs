@@ -7,7 +7,7 @@ use crate::kernel::{Buffer, Matrix};
 use crate::loss::Loss;
 use crate::network::{Activity, Dims, Network, TypeSums};
 use crate::rule::Rule;
-use crate::view::View;
+use crate::view::{LocalView, View};
 use crate::{Error, Result, Scalar};
 
 /// What a network, its loss and its feedback have at a step.
@@ -147,6 +147,20 @@ impl<T: Scalar> Step<T> {
         gradient: &mut Matrix<T>,
     ) -> Result<()> {
         rule.step(&self.view(network), &self.signal, gradient)
+    }
+
+    /// The step as what is local to a synapse sees it.
+    #[inline]
+    pub fn local_view(&self, network: &Network<T>) -> LocalView<'_, T> {
+        let (dims, simd) = (network.dims(), network.simd());
+        LocalView::new(
+            dims,
+            simd,
+            &self.activity,
+            &self.target,
+            &self.losses,
+            self.first,
+        )
     }
 
     /// The step as a rule sees it.

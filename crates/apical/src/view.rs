@@ -52,6 +52,24 @@ pub struct LocalView<'a, T> {
 }
 
 impl<'a, T: Scalar> LocalView<'a, T> {
+    pub(crate) fn new(
+        dims: Dims,
+        simd: Simd,
+        activity: &'a Activity<T>,
+        target: &'a [T],
+        losses: &'a [T],
+        first: bool,
+    ) -> Self {
+        Self {
+            dims,
+            simd,
+            activity,
+            target,
+            losses,
+            first,
+        }
+    }
+
     /// Sizes.
     pub fn dims(&self) -> Dims {
         self.dims
@@ -153,14 +171,8 @@ impl<'a, T: Scalar> View<'a, T> {
         losses: &'a [T],
         first: bool,
     ) -> Self {
-        let local = LocalView {
-            dims: network.dims(),
-            simd: network.simd(),
-            activity,
-            target,
-            losses,
-            first,
-        };
+        let (dims, simd) = (network.dims(), network.simd());
+        let local = LocalView::new(dims, simd, activity, target, losses, first);
         Self { local, network }
     }
 

@@ -4,8 +4,8 @@
 //! ahead (dendritic, DNI) nothing of the past is needed. Drops: the influence of earlier steps.
 //! Shapes: credit S × n, gradient (G n) × m. Memory O(1), time O(G n m) a step. Local.
 
-use super::LocalEligibility;
-use crate::kernel::{Buffer, Matrix, add_outer};
+use super::{Descending, LocalEligibility};
+use crate::kernel::{Buffer, Descent, Matrix, add_outer, descend_outer};
 use crate::network::Dims;
 use crate::snapshot::StateIo;
 use crate::view::LocalView;
@@ -14,6 +14,7 @@ use crate::{Result, Scalar};
 /// Eligibility without memory.
 pub struct Instant<T> {
     factor: Buffer<T>,
+    batch: usize,
 }
 
 impl<T: Scalar> Instant<T> {
@@ -21,6 +22,20 @@ impl<T: Scalar> Instant<T> {
     pub fn new(dims: Dims) -> Self {
         Self {
             factor: Buffer::zeros(dims.units),
+            batch: dims.batch,
+        }
+    }
+
+    /// Σ_s c_s gain_sg of sample `b`, one number a unit.
+    fn factors(&mut self, view: &LocalView<'_, T>, credit: &[T], g: usize, b: usize) {
+        let dims = view.dims();
+        let factor = &mut self.factor[..dims.units];
+        factor.fill(T::ZERO);
+        for s in 0..dims.states {
+            let credit = &credit[s * dims.plane() + b * dims.sample()..];
+            for ((f, c), gain) in factor.iter_mut().zip(credit).zip(view.gain(s, g, b)) {
+                *f += *c * *gain;
+            }
         }
     }
 }
@@ -35,20 +50,31 @@ impl<T: Scalar> LocalEligibility<T> for Instant<T> {
         for g in 0..dims.currents {
             let band = &mut gradient.data_mut()[g * n * stride..(g + 1) * n * stride];
             for b in 0..dims.batch {
-                let factor = &mut self.factor[..n];
-                factor.fill(T::ZERO);
-                for s in 0..dims.states {
-                    let credit = &credit[s * dims.plane() + b * dims.sample()..][..n];
-                    for ((f, c), gain) in factor.iter_mut().zip(credit).zip(view.gain(s, g, b)) {
-                        *f += *c * *gain;
-                    }
-                }
-                add_outer(view.simd(), band, stride, T::ONE, factor, view.pre(b));
+                self.factors(view, credit, g, b);
+                let (factor, pre) = (&self.factor[..n], view.pre(b));
+                add_outer(view.simd(), band, stride, T::ONE, factor, pre);
             }
         }
     }
 
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        (self.batch == 1).then_some(self as _)
+    }
+
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())
+    }
+}
+
+impl<T: Scalar> Descending<T> for Instant<T> {
+    fn descend(&mut self, view: &LocalView<'_, T>, credit: &[T], mut descent: Descent<'_, T>) {
+        let Dims {
+            units, currents, ..
+        } = view.dims();
+        for g in 0..currents {
+            self.factors(view, credit, g, 0);
+            let factors = &self.factor[..units];
+            descend_outer(view.simd(), factors, view.pre(0), g * units, &mut descent);
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use trace::OwnLeak;
 pub use trace::{Trace, TraceSpec};
 pub use uoro::{NoiseSpec, Uoro, UoroSpec};
 
-use crate::kernel::Matrix;
+use crate::kernel::{Descent, Matrix};
 use crate::noise::Noise;
 use crate::snapshot::StateIo;
 use crate::view::{LocalView, View};
@@ -37,6 +37,10 @@ pub trait Eligibility<T: Scalar>: Send {
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// The eligibility as one whose gradient can be descended row by row.
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        None
+    }
     /// Random numbers a step needs.
     fn draws(&self) -> usize {
         0
@@ -52,12 +56,22 @@ pub trait Eligibility<T: Scalar>: Send {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
 }
 
+/// Gradients that go into the weights row by row, and need no place of their own in memory.
+pub trait Descending<T: Scalar> {
+    /// As a step of the eligibility, with weights that change at once, to the same bits.
+    fn descend(&mut self, view: &LocalView<'_, T>, credit: &[T], descent: Descent<'_, T>);
+}
+
 /// An eligibility that sees only what its synapse sees.
 pub trait LocalEligibility<T: Scalar>: Send {
     /// Forgets the past: a trial begins.
     fn reset(&mut self);
     /// Advances by one step and adds credit × eligibility to `gradient`.
     fn step(&mut self, view: &LocalView<'_, T>, credit: &[T], gradient: &mut Matrix<T>);
+    /// The eligibility as one whose gradient can be descended row by row.
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        None
+    }
     /// Declares the traces, with whose their numbers are.
     ///
     /// # Errors

@@ -11,9 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LocalEligibility;
 use super::lag::{InputTrace, LaggedInput};
-use crate::kernel::{Buffer, Matrix, add_scaled, trace};
+use super::{Descending, LocalEligibility};
+use crate::kernel::{Buffer, Descent, Matrix, add_scaled, descend_trace, trace};
 use crate::network::Dims;
 use crate::sizes::Sizes;
 use crate::snapshot::{Owner, StateIo};
@@ -155,6 +155,26 @@ impl<T: Scalar> Traces<T> {
                 let (own, gain) = (own(0, 0, b), gain(0, g, b));
                 trace(view.simd(), trace_of, own, gain, pre(b), credit, band);
             }
+        }
+    }
+
+    /// As [`Traces::advance_with`] for one state variable and one sample, with a descent in place of a gradient.
+    fn descend<'p>(
+        &mut self,
+        view: &LocalView<'_, T>,
+        pre: &[T],
+        own: &[T],
+        gain: impl Fn(usize) -> &'p [T],
+        credit: &[T],
+        mut descent: Descent<'_, T>,
+    ) where
+        T: 'p,
+    {
+        let (n, simd) = (view.dims().units, view.simd());
+        let credit = &credit[..n];
+        for (g, traces) in self.traces.iter_mut().enumerate() {
+            let (gain, first) = (gain(g), g * n);
+            descend_trace(simd, traces, own, gain, pre, credit, first, &mut descent);
         }
     }
 
@@ -346,10 +366,34 @@ impl<T: Scalar> LocalEligibility<T> for Trace<T> {
         traces.advance_with(view, pre, own, gain, credit, gradient);
     }
 
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        // One trace a current: one sample, one state variable.
+        let traces = &self.traces;
+        (traces.traces.len() == traces.currents).then_some(self as _)
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         if let Some(lag) = &mut self.lag {
             lag.state(io)?;
         }
         self.traces.state(io)
+    }
+}
+
+impl<T: Scalar> Descending<T> for Trace<T> {
+    fn descend(&mut self, view: &LocalView<'_, T>, credit: &[T], descent: Descent<'_, T>) {
+        let Self { traces, leak, lag } = self;
+        if let Some(lag) = lag {
+            lag.advance(view);
+        }
+        let pre = lag.as_ref().map_or_else(|| view.pre(0), |lag| lag.pre(0));
+        let Some(leak) = leak else {
+            let (own, gain) = (view.own(0, 0, 0), |g| view.gain(0, g, 0));
+            return traces.descend(view, pre, own, gain, credit, descent);
+        };
+        leak.scale(view);
+        let (n, plane) = (view.dims().units, view.dims().plane());
+        let (own, gain) = (&leak.own()[..n], |g: usize| &leak.gain()[g * plane..][..n]);
+        traces.descend(view, pre, own, gain, credit, descent);
     }
 }

@@ -13,7 +13,7 @@ pub use quantity::{Quantity, Summary};
 use crate::error::heed;
 use crate::feedback::{Feedback, FeedbackSpec};
 use crate::health::Health;
-use crate::kernel::{Matrix, add_outer};
+use crate::kernel::{Descent, Matrix, add_outer};
 use crate::loss::Loss;
 use crate::network::{Activity, Dims, Network, NetworkSpec};
 use crate::optimizer::{Method, Optimizer, OptimizerSpec};
@@ -131,6 +131,8 @@ pub struct Learner<T> {
     /// Activity for evaluation, made when first needed.
     scratch: Option<Box<Activity<T>>>,
     health: Health,
+    /// Whether a step may change the weights in the pass that moves the traces.
+    descends: bool,
     step: u64,
     trials: u64,
     /// Steps and trials since the last update.
@@ -195,7 +197,7 @@ impl<T: Scalar> Learner<T> {
         let feedback = spec.feedback.build(dims.units, dims.outputs, streams)?;
         let optimizer = Optimizer::new(&spec.optimizer, dims, streams)?;
         let now = step::Step::new(&network, spec.loss, &*rule)?;
-        Ok(Self {
+        let mut learner = Self {
             loss: spec.loss,
             feedback,
             rule,
@@ -207,6 +209,7 @@ impl<T: Scalar> Learner<T> {
             readout_gradient: Matrix::zeros(dims.outputs, dims.units + 1),
             scratch: None,
             health,
+            descends: false,
             step: 0,
             trials: 0,
             pending: 0,
@@ -217,7 +220,9 @@ impl<T: Scalar> Learner<T> {
             accuracy: f64::NAN,
             counted: false,
             network,
-        })
+        };
+        learner.descends = learner.can_descend();
+        Ok(learner)
     }
 
     /// Learns from one step of an endless stream: `x` batch × inputs, `y` batch × outputs.
@@ -237,8 +242,7 @@ impl<T: Scalar> Learner<T> {
                 "Call them, or set update = \"step\": otherwise nothing would ever be learned.",
             ));
         }
-        self.advance(x, y, None)?;
-        self.update_if_due(false);
+        self.learn_part(x, y, None, false)?;
         Ok(Step {
             loss: self.last_loss,
             prediction: self.prediction(),
@@ -257,8 +261,39 @@ impl<T: Scalar> Learner<T> {
         if sample.first {
             self.begin_trial();
         }
-        self.advance_checked(&sample.x, &sample.y, mask)?;
-        self.finish_step(sample.last);
+        self.step_checked(&sample.x, &sample.y, mask, sample.last)
+    }
+
+    /// Learns from one step of a stream or trial; weights of the loss (batch × outputs) in `mask`, a trial ends with its `last`.
+    ///
+    /// # Errors
+    /// As [`Learner::learn`].
+    #[inline(never)]
+    pub fn learn_part(&mut self, x: &[T], y: &[T], mask: Option<&[T]>, last: bool) -> Result<()> {
+        self.check_input(x, y, mask, self.step)?;
+        self.check_noise()?;
+        self.step_checked(x, y, mask, last)
+    }
+
+    /// A step with its update, in one pass over traces and weights where nobody looks at the gradient between the two.
+    fn step_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>, last: bool) -> Result<()> {
+        // The gradient is looked at now and then, and what is pending goes with it.
+        let looked_at = self.step.is_multiple_of(Health::EVERY) || self.pending > 0;
+        if looked_at || last || !self.descends {
+            self.advance_checked(x, y, mask)?;
+            self.finish_step(last);
+            return Ok(());
+        }
+        self.see_checked(x, y, mask)?;
+        if let Some(rule) = self.rule.descending() {
+            rule.assign(&self.now.view(&self.network), &self.now.signal);
+            let view = self.now.local_view(&self.network);
+            let (network, readout) = (&mut self.network, &mut self.readout_gradient);
+            let descend = |descent: Descent<'_, T>| rule.descend(&view, descent);
+            self.optimizer
+                .descend(network, readout, &mut *self.feedback, descend);
+        }
+        self.step += 1;
         Ok(())
     }
 
@@ -357,7 +392,8 @@ impl<T: Scalar> Learner<T> {
         self.rule.noise().map_or(Ok(()), |noise| noise.check(draws))
     }
 
-    fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+    /// Activity, loss, the readout's gradient and the error signal of a step.
+    fn see_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
         let dims = self.network.dims();
         self.in_trial = true;
         let judged = self
@@ -379,6 +415,11 @@ impl<T: Scalar> Learner<T> {
             }
         }
         self.now.feed_back(&self.network, &mut *self.feedback);
+        Ok(())
+    }
+
+    fn advance_checked(&mut self, x: &[T], y: &[T], mask: Option<&[T]>) -> Result<()> {
+        self.see_checked(x, y, mask)?;
         let learned = self
             .now
             .learn(&self.network, &mut *self.rule, &mut self.gradient);
@@ -389,7 +430,7 @@ impl<T: Scalar> Learner<T> {
         }
         if self.step.is_multiple_of(Health::EVERY) {
             // A loss that does not count at this step tells nothing of how it grows.
-            let counted = self.counted.then_some(loss);
+            let counted = self.counted.then_some(self.last_loss);
             let (gradient, readout) = (&self.gradient, &self.readout_gradient);
             self.health
                 .look(counted, &self.now.activity, gradient, readout);
@@ -628,7 +669,19 @@ impl<T: Scalar> Learner<T> {
         check_update(self.update, rule.contract().needs_window(), name)?;
         self.now.serve(&self.network, &*rule);
         self.rule = rule;
+        self.descends = self.can_descend();
         Ok(())
+    }
+
+    /// True if an update follows every step and is a plain descent of one sample, which a local rule can make row by row.
+    fn can_descend(&mut self) -> bool {
+        self.update == Update::Step
+            && self.network.dims().batch == 1
+            && self.network.constraints().is_empty()
+            && self.optimizer.is_plain_descent()
+            && self.rule.teaching().is_none()
+            && self.rule.flushing().is_none()
+            && self.rule.descending().is_some()
     }
 
     /// q(t) of the last step as the feedback pathway told it, one plane.

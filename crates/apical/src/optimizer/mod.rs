@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use schedule::Schedule;
 
 use crate::feedback::Feedback;
-use crate::kernel::{Buffer, Matrix, Simd, squared_norm};
+use crate::kernel::{Buffer, Descent, Matrix, Simd, squared_norm};
 use crate::network::{Dims, Network};
 use crate::noise::{Distribution, Noise};
 use crate::snapshot::{STEPS, StateIo};
@@ -141,6 +141,11 @@ pub struct Part<'a, T> {
 trait Update<T: Scalar>: Send {
     /// Moves the weights of one part and clears its gradient; `update` counts from 1.
     fn update(&mut self, simd: Simd, part: usize, p: Part<'_, T>, rate: T, scale: T, update: u64);
+
+    /// Whether it has no moments.
+    fn is_descent(&self) -> bool {
+        false
+    }
 
     /// Saves or restores the moments.
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
@@ -295,16 +300,13 @@ impl<T: Scalar> Optimizer<T> {
         self.scaled_with
     }
 
-    /// One update with `scale` × gradients, which are zero afterwards; `feedback` learns beside the readout.
-    pub fn update(
-        &mut self,
-        network: &mut Network<T>,
-        recurrent: &mut Matrix<T>,
-        readout: &mut Matrix<T>,
-        mut scale: T,
-        feedback: &mut dyn Feedback<T>,
-    ) {
-        let simd = network.simd();
+    /// Whether an update is nothing but w ← w − η (g + λ w), so that it can be made row by row.
+    pub(crate) fn is_plain_descent(&self) -> bool {
+        self.method.is_descent() && self.clip.is_none() && self.extras.are_idle()
+    }
+
+    /// The learning rate of the next update, which is counted.
+    fn next_rate(&mut self) -> f64 {
         let rate = self.rate * self.schedule.factor(self.updates);
         self.updates += 1;
         if rate != self.scaled_with {
@@ -315,6 +317,39 @@ impl<T: Scalar> Optimizer<T> {
                 }
             }
         }
+        rate
+    }
+
+    /// As [`Optimizer::update`] of a plain descent; `descend` makes the recurrent part with the rates it is given.
+    pub(crate) fn descend(
+        &mut self,
+        network: &mut Network<T>,
+        readout: &mut Matrix<T>,
+        feedback: &mut dyn Feedback<T>,
+        descend: impl FnOnce(Descent<'_, T>),
+    ) {
+        let (simd, rate, scale) = (network.simd(), self.next_rate(), T::ONE);
+        feedback.learn(simd, readout, scale, self.scaled[1][0], self.decays[1][0]);
+        descend(Descent {
+            weights: network.synapses_mut().weights_mut(),
+            rate: &self.scaled[0],
+            decay: &self.decays[0],
+            scale,
+        });
+        self.update_part(network, 1, readout, rate, scale);
+    }
+
+    /// One update with `scale` × gradients, which are zero afterwards; `feedback` learns beside the readout.
+    pub fn update(
+        &mut self,
+        network: &mut Network<T>,
+        recurrent: &mut Matrix<T>,
+        readout: &mut Matrix<T>,
+        mut scale: T,
+        feedback: &mut dyn Feedback<T>,
+    ) {
+        let simd = network.simd();
+        let rate = self.next_rate();
         if let Some(clip) = self.clip {
             let squared = squared_norm(simd, recurrent.data()) + squared_norm(simd, readout.data());
             let mut norm = scale * squared.root();
@@ -330,26 +365,37 @@ impl<T: Scalar> Optimizer<T> {
             }
         }
         feedback.learn(simd, readout, scale, self.scaled[1][0], self.decays[1][0]);
-        let gradients = [recurrent, readout];
-        for (part, gradient) in gradients.into_iter().enumerate() {
-            let weights = match part {
-                0 => network.synapses_mut().weights_mut(),
-                _ => network.readout_mut(),
-            };
-            let mut scale = scale;
-            if !self.extras.are_idle() {
-                self.extras.apply(part, weights, gradient, scale);
-                scale = T::ONE;
-            }
-            let p = Part {
-                weights,
-                gradient,
-                rate: &self.scaled[part],
-                decay: &self.decays[part],
-            };
-            self.method
-                .update(simd, part, p, T::of(rate), scale, self.updates);
+        for (part, gradient) in [recurrent, readout].into_iter().enumerate() {
+            self.update_part(network, part, gradient, rate, scale);
         }
+    }
+
+    /// Part 0 is the recurrent matrix, 1 the readout.
+    fn update_part(
+        &mut self,
+        network: &mut Network<T>,
+        part: usize,
+        gradient: &mut Matrix<T>,
+        rate: f64,
+        mut scale: T,
+    ) {
+        let simd = network.simd();
+        let weights = match part {
+            0 => network.synapses_mut().weights_mut(),
+            _ => network.readout_mut(),
+        };
+        if !self.extras.are_idle() {
+            self.extras.apply(part, weights, gradient, scale);
+            scale = T::ONE;
+        }
+        let p = Part {
+            weights,
+            gradient,
+            rate: &self.scaled[part],
+            decay: &self.decays[part],
+        };
+        self.method
+            .update(simd, part, p, T::of(rate), scale, self.updates);
     }
 
     /// Saves or restores moments and the count of updates.

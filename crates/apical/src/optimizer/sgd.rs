@@ -12,6 +12,10 @@ impl<T: Scalar> Update<T> for Sgd {
         descend(simd, p.weights, p.gradient, p.rate, p.decay, scale);
     }
 
+    fn is_descent(&self) -> bool {
+        true
+    }
+
     fn state(&mut self, _: &mut StateIo<'_>) -> Result<()> {
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! A rule is an eligibility times a credit.
 
-use super::{Contract, Rule, Watch};
+use super::{Contract, Descend, Rule, Watch};
 use crate::credit::Credit;
-use crate::eligibility::{Eligibility, LocalEligibility};
-use crate::kernel::{Buffer, Matrix};
+use crate::eligibility::{Descending, Eligibility, LocalEligibility};
+use crate::kernel::{Buffer, Descent, Matrix};
 use crate::network::Dims;
 use crate::noise::Noise;
 use crate::sizes::Sizes;
 use crate::snapshot::StateIo;
-use crate::view::View;
+use crate::view::{LocalView, View};
 use crate::{Result, Scalar};
 
 /// Gives a part that was written against the local face the place of one that sees everything.
@@ -20,6 +20,9 @@ impl<T: Scalar, E: LocalEligibility<T>> Eligibility<T> for Local<E> {
     }
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         self.0.step(&view.local(), credit, gradient);
+    }
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        self.0.descending()
     }
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         self.0.state(io)
@@ -76,9 +79,28 @@ impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Rule<T> for Composed<T, E, C> {
         self.eligibility.noise()
     }
 
+    fn descending(&mut self) -> Option<&mut dyn Descend<T>> {
+        match self.eligibility.descending() {
+            Some(_) => Some(self),
+            None => None,
+        }
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
         io.scope("eligibility", |io| self.eligibility.state(io))?;
         io.scope("credit", |io| self.credit.state(io))
+    }
+}
+
+impl<T: Scalar, E: Eligibility<T>, C: Credit<T>> Descend<T> for Composed<T, E, C> {
+    fn assign(&mut self, view: &View<'_, T>, signal: &[T]) {
+        self.credit.assign(view, signal, &mut self.credited);
+    }
+
+    fn descend(&mut self, view: &LocalView<'_, T>, descent: Descent<'_, T>) {
+        if let Some(eligibility) = self.eligibility.descending() {
+            eligibility.descend(view, &self.credited, descent);
+        }
     }
 }
 
@@ -88,6 +110,9 @@ impl<T: Scalar> Eligibility<T> for Box<dyn Eligibility<T>> {
     }
     fn step(&mut self, view: &View<'_, T>, credit: &[T], gradient: &mut Matrix<T>) {
         (**self).step(view, credit, gradient);
+    }
+    fn descending(&mut self) -> Option<&mut dyn Descending<T>> {
+        (**self).descending()
     }
     fn draws(&self) -> usize {
         (**self).draws()

@@ -1,10 +1,11 @@
 //! Facts of a rule, and what some rules can do beside learning from a step.
 
 use super::Rule;
-use crate::kernel::Matrix;
+use crate::kernel::{Descent, Matrix};
 use crate::network::{Activity, Dims, Network};
 use crate::probe::Probe;
 use crate::snapshot::{Found, Parts, StateIo};
+use crate::view::{LocalView, View};
 use crate::warning::Warning;
 use crate::{Result, Scalar};
 
@@ -31,7 +32,7 @@ pub struct Contract {
     pub emits: Emits,
     /// True if the gradient of a rule with traces is worked out at the end of trials, at less cost.
     pub by_trial: bool,
-    /// True if the rule looks at [`View::type_sums`](crate::view::View::type_sums), at every step with an error at least.
+    /// True if the rule looks at [`View::type_sums`], at every step with an error at least.
     pub reads_type_sums: bool,
     /// True if the recurrent layer stays as it is, so that a missing gradient is no surprise.
     pub is_frozen: bool,
@@ -98,6 +99,15 @@ pub trait Flush<T: Scalar> {
     fn end_trial(&mut self, network: &Network<T>, gradient: &mut Matrix<T>) {
         self.flush(network, gradient);
     }
+}
+
+/// A gradient that goes into the weights row by row, at each step.
+pub trait Descend<T: Scalar> {
+    /// Works out the credit: all of a step that looks at the network.
+    fn assign(&mut self, view: &View<'_, T>, signal: &[T]);
+
+    /// Moves traces and weights on, to the bits of [`Rule::step`] and a plain descent after it.
+    fn descend(&mut self, view: &LocalView<'_, T>, descent: Descent<'_, T>);
 }
 
 /// Exploration: the rule changes what the network does, so that it cannot watch another one learn.

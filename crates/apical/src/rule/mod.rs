@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use bptt::Bptt;
 pub use combined::{COMBINATIONS, CombinedSpec, CreditSpec, EligibilitySpec};
 pub use composed::{Composed, Local};
-pub use contract::{Contract, Emits, Flush, Perturb, Teach};
+pub use contract::{Contract, Descend, Emits, Flush, Perturb, Teach};
 pub use e_bptt::HorizonSpec;
 pub use f_bptt::FutureBptt;
 pub use force::ForceSpec;
@@ -85,6 +85,11 @@ pub trait Rule<T: Scalar>: Send {
 
     /// The rule as one whose gradients come after their steps.
     fn flushing(&mut self) -> Option<&mut dyn Flush<T>> {
+        None
+    }
+
+    /// The rule as one whose gradient can be descended row by row.
+    fn descending(&mut self) -> Option<&mut dyn Descend<T>> {
         None
     }
 

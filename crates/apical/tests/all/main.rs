@@ -9,6 +9,7 @@ mod constraints;
 mod counting;
 mod dendritic;
 mod dendritic_rates;
+mod descent;
 mod errors;
 mod evaluation;
 mod floors;
