@@ -89,7 +89,7 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
     }
     let dir = folder.path().to_path_buf();
     let keep = kept_seeds(&dir, paper, choice, arguments.resume)?;
-    let (seeds, steps) = (paper.size)(choice)?;
+    let (seeds, steps) = paper.size(choice)?;
     let environment = Environment::now(VERSION, COMMIT, command_line(), seeds, arguments.threads);
     let meter = Meter::new(steps, arguments.quiet);
     let begun = Instant::now();
@@ -99,7 +99,7 @@ pub fn reproduce(arguments: &Arguments) -> Result<ExitCode> {
         stop: signals::heeded(),
         progress: &meter,
     };
-    let outcome = (paper.reproduce)(choice, runner);
+    let outcome = paper.reproduce(choice, runner);
     meter.finish();
     if let (Err(Error::Stopped), Some(_)) = (&outcome, &keep) {
         let path = quoted(&dir.to_string_lossy());

@@ -129,7 +129,9 @@ fn choice(paper: &Paper, part: Option<&(String, String)>, quick: bool) -> PyResu
 #[pyfunction]
 pub fn paper_steps(paper: &str, part: Option<(String, String)>, quick: bool) -> PyResult<u64> {
     let paper = Paper::by_key(paper).map_err(raise)?;
-    let (_, steps) = (paper.size)(choice(paper, part.as_ref(), quick)?).map_err(raise)?;
+    let (_, steps) = paper
+        .size(choice(paper, part.as_ref(), quick)?)
+        .map_err(raise)?;
     Ok(steps)
 }
 
@@ -161,7 +163,7 @@ pub fn reproduce<'py>(
                 keep = kept_seeds(out, paper, choice, false).map_err(raise)?;
             }
         }
-        let (seeds, _) = (paper.size)(choice).map_err(raise)?;
+        let (seeds, _) = paper.size(choice).map_err(raise)?;
         let version = env!("CARGO_PKG_VERSION");
         let environment = Environment::now(version, "unknown", command, seeds, threads);
         let reproduction = interruptible(py, progress, |stop, counter| {
@@ -171,7 +173,7 @@ pub fn reproduce<'py>(
                 stop,
                 progress: &Counter(counter),
             };
-            (paper.reproduce)(choice, runner)
+            paper.reproduce(choice, runner)
         })?;
         if let Some(folder) = folder {
             let dir = folder.path();

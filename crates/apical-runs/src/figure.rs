@@ -33,6 +33,7 @@ mod scale;
 mod text;
 
 use kuva::backend::svg::SvgBackend;
+use serde::Deserialize;
 
 use crate::statistics::quantile;
 use crate::{Error, Result};
@@ -203,7 +204,8 @@ pub struct Level {
 }
 
 /// How a curve is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Weight {
     /// Thin and pale, for single seeds.
     Light,
@@ -215,7 +217,8 @@ pub enum Weight {
 }
 
 /// Colours that stay apart for colour-blind readers (Okabe and Ito), and grey.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Colour {
     /// Black.
     #[default]

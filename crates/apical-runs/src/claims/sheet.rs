@@ -1,26 +1,81 @@
-//! The conditions and claims of a paper as they stand in its file.
+//! A paper as it stands in its file: conditions, claims, grids, comparisons, and what is drawn and told of them.
 
 use apical::Experiment;
 use serde::Deserialize;
 
+use super::each;
+use super::expression::Expression;
 use super::measure::Measure;
-use crate::{Result, experiment};
+use crate::figure::{Colour, Weight};
+use crate::{Error, Result, experiment};
 
-/// A paper's conditions, its claims, and grids of both.
-#[derive(Clone, Debug, Deserialize)]
+/// A paper.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sheet {
-    /// First of the seeds that judge: not one of those that chose any setting.
+    /// First of the seeds that judge, where these are as many as claims take: not one of those that chose any setting.
+    #[serde(default)]
     pub seed: u64,
+    /// How claims are judged, unless they say otherwise.
+    #[serde(default)]
+    pub test: Test,
+    /// Whether squared errors are told as means over outputs.
+    #[serde(default)]
+    pub mean_over_outputs: bool,
     /// What is run.
     #[serde(rename = "condition")]
     pub conditions: Vec<Condition>,
+    /// Rules that watch while another trains.
+    #[serde(rename = "comparison", default)]
+    pub comparisons: Vec<Comparison>,
     /// What is claimed.
     #[serde(rename = "claim")]
     pub claims: Vec<Row>,
     /// Combinations of changes, each judged by itself.
     #[serde(rename = "grid", default)]
     pub grids: Vec<Grid>,
+    /// Figures.
+    #[serde(rename = "figure", default)]
+    pub figures: Vec<Drawing>,
+    /// Tables of texts.
+    #[serde(rename = "report", default)]
+    pub reports: Vec<Told>,
+    /// Tables of numbers.
+    #[serde(rename = "table", default)]
+    pub tables: Vec<Numbers>,
+    /// What others measured.
+    #[serde(rename = "reference", default)]
+    pub references: Vec<Reference>,
+    /// Mean alignments that others measured.
+    #[serde(rename = "aligned", default)]
+    pub aligned: Vec<Aligned>,
+}
+
+/// How the numbers decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// By the number of seeds that do it, of as many as it takes ([`super::sequential`]).
+    #[default]
+    Count,
+    /// By the mean, two standard errors from the threshold, of a fixed number of seeds.
+    Mean,
+}
+
+/// What a quick version makes of a condition.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Quick {
+    /// Whether it is there at all.
+    Is(bool),
+    /// Further changes.
+    Changes(Vec<String>),
+}
+
+impl Default for Quick {
+    fn default() -> Self {
+        Self::Is(true)
+    }
 }
 
 /// A built-in experiment with changes.
@@ -29,9 +84,36 @@ pub struct Sheet {
 pub struct Condition {
     /// Name in claims, and of its table.
     pub name: String,
+    /// What it shares with others, for readers.
+    #[serde(default)]
+    pub title: String,
+    /// What tells it from these, for readers.
+    #[serde(default)]
+    pub label: String,
+    /// Columns that name it in tables of numbers.
+    #[serde(default)]
+    pub columns: Vec<[String; 2]>,
     /// A built-in experiment.
     pub of: String,
     /// Changes, as with `--set`.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// What becomes of it in a quick version.
+    #[serde(default)]
+    pub quick: Quick,
+}
+
+/// Rules of conditions that watch while the rule of another trains.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Name, and ending of that of its table.
+    pub name: String,
+    /// The condition that trains.
+    pub trains: String,
+    /// The conditions whose rules watch.
+    pub watch: Vec<Watch>,
+    /// Changes to all of them.
     #[serde(default)]
     pub set: Vec<String>,
     /// Further changes in a quick version.
@@ -39,8 +121,16 @@ pub struct Condition {
     pub quick: Vec<String>,
 }
 
-/// A claim: with more than a share of seeds, a measure lies below or above a threshold.
+/// A condition whose rule watches.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// Its name.
+    pub on: String,
+}
+
+/// A claim: a measure lies below or above a threshold.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Stable short name.
@@ -54,10 +144,15 @@ pub struct Row {
     pub source: String,
     /// What would bear it out, without the share of seeds.
     pub expected: String,
-    /// The conditions it is measured on, by name.
+    /// The conditions whose records are measured, by name.
+    #[serde(default)]
     pub on: Vec<String>,
     /// What is measured.
-    pub measure: Measure,
+    #[serde(default)]
+    pub measure: Option<Expression>,
+    /// Two rankings that should not explain each other, in place of a measure.
+    #[serde(default)]
+    pub unexplained: Option<Ranks>,
     /// The threshold, if the measure is to lie below it.
     #[serde(default)]
     pub below: Option<f64>,
@@ -76,6 +171,9 @@ pub struct Row {
     /// A further threshold, whose count is told without being judged: its name and value.
     #[serde(default)]
     pub also: Option<(String, f64)>,
+    /// Whether single seeds that do it are told beside their mean.
+    #[serde(default)]
+    pub counted: bool,
 }
 
 fn half() -> f64 {
@@ -88,6 +186,18 @@ fn yes() -> bool {
 
 fn one() -> u64 {
     1
+}
+
+/// Two quantities by which items are ranked; `{item}` in them is the item.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ranks {
+    /// The items.
+    pub items: Vec<String>,
+    /// The first.
+    pub x: String,
+    /// The second.
+    pub y: String,
 }
 
 /// A table of conditions, one for every combination of one change of each axis.
@@ -106,7 +216,7 @@ pub struct Grid {
     /// Names of the axes, as columns.
     pub columns: Vec<String>,
     /// Along each axis the names and changes.
-    pub axes: Vec<Vec<Level>>,
+    pub axes: Vec<Vec<Place>>,
     /// What is measured.
     pub measure: Measure,
     /// The threshold below which a seed does it.
@@ -118,12 +228,259 @@ pub struct Grid {
 /// A place on an axis.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Level {
+pub struct Place {
     /// Name.
     pub name: String,
     /// Changes.
     #[serde(default)]
     pub set: Vec<String>,
+}
+
+/// A figure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drawing {
+    /// File name.
+    pub name: String,
+    /// Title; `{seeds}` is how many were drawn.
+    pub title: String,
+    /// Panels in a row.
+    pub columns: usize,
+    /// Most seeds of a condition that are drawn.
+    #[serde(default)]
+    pub most: Option<usize>,
+    /// What is said of conditions with fewer seeds than others.
+    #[serde(default)]
+    pub fewer: String,
+    /// Panels; those with nothing in them are left out.
+    #[serde(rename = "panel")]
+    pub panels: Vec<Axes>,
+}
+
+/// A panel of a figure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Axes {
+    /// Title; `{rho}` is the correlation of `ranks`.
+    #[serde(default)]
+    pub title: String,
+    /// What the horizontal axis shows.
+    #[serde(default)]
+    pub x_label: String,
+    /// What the vertical axis shows.
+    #[serde(default)]
+    pub y_label: String,
+    /// Ends of the vertical axis.
+    #[serde(default)]
+    pub y_range: Option<(f64, f64)>,
+    /// Logarithmic vertical axis.
+    #[serde(default)]
+    pub log_y: bool,
+    /// Names of curves at their ends.
+    #[serde(default)]
+    pub direct: bool,
+    /// Rankings whose correlation the title tells.
+    #[serde(default)]
+    pub ranks: Option<Ranks>,
+    /// Least cross-entropies by what is known, of the task of a condition.
+    #[serde(default)]
+    pub bounds: Option<Bounds>,
+    /// Means as levels.
+    #[serde(default)]
+    pub levels: Vec<Mean>,
+    /// Curves.
+    #[serde(default)]
+    pub series: Vec<Series>,
+    /// Points.
+    #[serde(default)]
+    pub marks: Vec<Point>,
+    /// The comparison whose alignments are drawn.
+    #[serde(default)]
+    pub heat: Option<String>,
+}
+
+/// Levels that a task knows of.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// The condition.
+    pub of: String,
+    /// What is known, and what is written there.
+    pub labels: Vec<[String; 2]>,
+}
+
+/// A mean as a level.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mean {
+    /// What it is the mean of.
+    pub of: Expression,
+    /// What is written there.
+    pub label: String,
+}
+
+/// A curve in a band, over the seeds of a condition.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// The condition.
+    pub on: String,
+    /// A recorded quantity, or one of the held-out tests.
+    pub of: String,
+    /// Entry in the legend.
+    pub label: String,
+    /// Colour.
+    pub colour: Colour,
+    /// Look.
+    #[serde(default)]
+    pub weight: Weight,
+    /// The mean in place of the median; the band has the quartiles in both cases.
+    #[serde(default)]
+    pub mean: bool,
+    /// Means over groups of records, so that at most so many points are left.
+    #[serde(default)]
+    pub points: Option<usize>,
+}
+
+/// A point with a name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// What its place is the mean of.
+    pub x: Expression,
+    /// What its height is the mean of.
+    pub y: Expression,
+    /// Its name.
+    pub label: String,
+    /// Colour.
+    pub colour: Colour,
+}
+
+/// A table of texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// File name.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// Whether it belongs on a screen.
+    #[serde(default)]
+    pub on_screen: bool,
+    /// Whether quick versions have it.
+    #[serde(default = "yes")]
+    pub quick: bool,
+    /// Names of the columns; of `cells` those that have a condition.
+    pub header: Vec<Cell>,
+    /// What stands in it.
+    pub of: Content,
+    /// Rows of `cells`.
+    #[serde(default)]
+    pub row: Vec<Line>,
+}
+
+/// What stands in a table of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// What its rows say.
+    Cells,
+    /// The command of each condition.
+    Commands,
+    /// What others measured, beside ours.
+    References,
+    /// The alignments that others measured, beside ours.
+    Aligned,
+}
+
+/// A row of texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// The cells.
+    pub cell: Vec<Cell>,
+}
+
+/// A text, or a number around which seeds spread.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// The text.
+    #[serde(default)]
+    pub text: String,
+    /// What is measured; empty where there is no such condition.
+    #[serde(default)]
+    pub of: Option<Expression>,
+    /// Whether quick versions have it.
+    #[serde(default = "yes")]
+    pub quick: bool,
+}
+
+/// A table of numbers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Numbers {
+    /// Everything recorded, a table a condition.
+    Records {},
+    /// A row a seed, all conditions together.
+    Seeds {
+        /// File name.
+        name: String,
+        /// Names of columns, and the quantities in them.
+        columns: Vec<[String; 2]>,
+    },
+    /// A row a record of a quantity, all conditions together.
+    Curves {
+        /// File name.
+        name: String,
+        /// The quantity.
+        quantity: String,
+        /// Its column.
+        column: String,
+    },
+}
+
+/// What others measured of a condition.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The condition.
+    pub on: String,
+    /// The quantity of ours that it is compared with.
+    pub of: String,
+    /// Its kind, for readers.
+    pub kind: String,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation (n − 1), where there are several.
+    #[serde(default = "none")]
+    pub sd: f64,
+    /// Their seeds.
+    #[serde(default = "three")]
+    pub n: usize,
+    /// Entropy of the labels on their held-out steps, if it is to be taken off.
+    #[serde(default)]
+    pub floor: Option<f64>,
+}
+
+fn none() -> f64 {
+    f64::NAN
+}
+
+fn three() -> usize {
+    3
+}
+
+/// Mean alignments of pairs that others measured; `{item}` in `on` is one of a pair.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aligned {
+    /// The condition of an item.
+    pub on: String,
+    /// Items, in the order of rows and columns.
+    pub items: Vec<String>,
+    /// The lower triangle: of the second with the first, of the third with both, ...
+    pub lower: Vec<Vec<f64>>,
 }
 
 impl Sheet {
@@ -132,23 +489,45 @@ impl Sheet {
     /// # Errors
     /// A file that is no sheet, which a test excludes for those that come with the program.
     pub fn read(key: &str, text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| crate::Error::Config {
+        let wrong = |what: String| Error::Config {
             field: format!("papers/{key}.toml"),
-            what: error.message().into(),
+            what,
             mend: "Mend the file and build the program again.".into(),
-        })
+        };
+        let table = toml::from_str(text).map_err(|error| wrong(error.message().into()))?;
+        let table = each::expanded(table).map_err(wrong)?;
+        Self::deserialize(table).map_err(|error| wrong(error.message().into()))
+    }
+
+    /// Without what a quick version leaves out.
+    pub fn quick(mut self) -> Self {
+        self.conditions.retain(|c| c.quick != Quick::Is(false));
+        self.claims.retain(|claim| claim.quick);
+        self.reports.retain(|report| report.quick);
+        self.grids.clear();
+        self
     }
 }
 
 impl Condition {
-    /// Its experiment; seeds are those of the sheet.
+    /// Its experiment with further changes; seeds are those of the sheet.
     ///
     /// # Errors
     /// An unknown experiment or setting.
-    pub fn experiment(&self, quick: bool) -> Result<Experiment> {
-        let further = self.quick.iter().filter(|_| quick);
-        let changes: Vec<String> = self.set.iter().chain(further).cloned().collect();
+    pub fn experiment(&self, quick: bool, further: &[String]) -> Result<Experiment> {
+        let mut changes = self.set.clone();
+        match &self.quick {
+            Quick::Changes(own) if quick => changes.extend_from_slice(own),
+            _ => {}
+        }
+        changes.extend_from_slice(further);
         experiment::load(&self.of, &changes)
+    }
+
+    /// The command that trains it.
+    pub fn command(&self) -> String {
+        let sets = self.set.iter().map(|change| format!(" --set {change}"));
+        format!("apical run {}{}", self.of, sets.collect::<String>())
     }
 }
 
@@ -178,9 +557,12 @@ impl Grid {
         let condition = |(names, set): (Vec<String>, Vec<String>)| {
             let condition = Condition {
                 name: format!("{}: {}", self.name, names.join(", ")),
+                title: String::new(),
+                label: String::new(),
+                columns: Vec::new(),
                 of: self.of.clone(),
                 set,
-                quick: Vec::new(),
+                quick: Quick::default(),
             };
             (names, condition)
         };

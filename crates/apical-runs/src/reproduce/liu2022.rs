@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use apical::Experiment;
 
-use super::{Choice, Paper, Report, Reproduction, Size};
+use super::{Choice, Paper, Report, Reproduction, Size, Work};
 use crate::claims::Claims;
 use crate::figure::Colour;
 use crate::record::metrics_table;
@@ -41,8 +41,7 @@ pub(super) const THIS: Paper = Paper {
         "xor", "mu", "types", "taps", "pattern", "smnist", ALIGNMENT, COST,
     ],
     in_turn: false,
-    size,
-    reproduce,
+    work: Work::Own(size, reproduce),
 };
 
 /// One of the tasks.
@@ -370,7 +369,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
         let study = Study::new(task, quick, &plan, &records)?;
         claims.extend(study.claims());
         reports.push(study.report());
-        figures.push((task.name(), study.figure()));
+        figures.push((task.name().to_string(), study.figure()));
     }
     if choice.part.is_none()
         && let Err(why) = mnist()
@@ -384,7 +383,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
         });
     }
     if tasks.contains(&Task::Xor) {
-        figures.push(("filter", credit::figure(quick)?));
+        figures.push(("filter".to_string(), credit::figure(quick)?));
     }
     let mut tables = Vec::new();
     if choice.has(ALIGNMENT) {
@@ -394,7 +393,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
     }
     if choice.has(COST) {
         let cost = cost::measure(quick, runner)?;
-        figures.push((COST, cost.figure));
+        figures.push((COST.to_string(), cost.figure));
         reports.extend(cost.reports);
         tables.push((COST.to_string(), cost.table));
     }

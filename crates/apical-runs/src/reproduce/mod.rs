@@ -1,9 +1,12 @@
 //! Whole papers: every run, the figures, the claims.
 
-pub mod liu2022;
-pub mod marschall2019;
-pub mod marschall2020;
-pub mod murray2019;
+mod drawing;
+mod judge;
+mod liu2022;
+mod murray2019;
+mod reports;
+#[cfg(test)]
+mod sheets;
 mod study;
 
 use std::borrow::Cow;
@@ -12,7 +15,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use self::study::Study;
+
 use crate::claims::Claims;
+use crate::claims::sheet::Sheet;
 use apical::shown::sentence;
 
 use crate::experiment::suggestion;
@@ -56,16 +62,39 @@ pub struct Paper {
     pub parts: &'static [&'static str],
     /// Whether its rows are judged in turn, with as many seeds as each needs, so that a budget can be spent.
     pub in_turn: bool,
-    /// How much there is to run, at first.
-    pub size: fn(Choice) -> Result<Size>,
-    /// Runs what was chosen, draws the figures and judges the claims.
-    pub reproduce: fn(Choice, Runner<'_>) -> Result<Reproduction>,
+    work: Work,
+}
+
+/// What there is to do.
+#[derive(Clone, Copy)]
+enum Work {
+    /// What its sheet says.
+    Sheet(&'static str),
+    /// What its own file says: how much there is to run, at first, and the whole of it.
+    Own(
+        fn(Choice) -> Result<Size>,
+        fn(Choice, Runner<'_>) -> Result<Reproduction>,
+    ),
 }
 
 /// Every paper there is.
 pub const PAPERS: &[Paper] = &[
-    marschall2019::THIS,
-    marschall2020::THIS,
+    Paper {
+        key: "marschall2019",
+        title: "Marschall, Cho & Savin 2019: Figure 1D, with the controls the abstract lacks",
+        part: "",
+        parts: &[],
+        in_turn: true,
+        work: Work::Sheet(include_str!("../../../../papers/marschall2019.toml")),
+    },
+    Paper {
+        key: "marschall2020",
+        title: "Marschall, Cho & Savin 2020: all rules on Add and Mimic, alignment of their gradients",
+        part: "",
+        parts: &[],
+        in_turn: false,
+        work: Work::Sheet(include_str!("../../../../papers/marschall2020.toml")),
+    },
     murray2019::THIS,
     liu2022::THIS,
 ];
@@ -85,6 +114,44 @@ impl Paper {
                 mend: suggestion(key, &keys, &example),
             }
         })
+    }
+
+    /// How much there is to run, at first.
+    ///
+    /// # Errors
+    /// Data that are not there.
+    pub fn size(&self, choice: Choice) -> Result<Size> {
+        match self.work {
+            Work::Sheet(text) => Ok(self.study(text, choice)?.size()),
+            Work::Own(size, _) => size(choice),
+        }
+    }
+
+    /// Runs what was chosen, draws the figures and judges the claims.
+    ///
+    /// # Errors
+    /// The first error of any run; [`Error::Stopped`] if it was asked to stop.
+    pub fn reproduce(&self, choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
+        let text = match self.work {
+            Work::Sheet(text) => text,
+            Work::Own(_, reproduce) => return reproduce(choice, runner),
+        };
+        let mut study = self.study(text, choice)?;
+        study.run(runner)?;
+        Ok(Reproduction {
+            figures: study.figures()?,
+            claims: Claims {
+                paper: self.key.into(),
+                command: self.command(choice),
+                claims: study.claims()?,
+            },
+            reports: study.reports()?,
+            tables: study.tables()?,
+        })
+    }
+
+    fn study(&self, text: &str, choice: Choice) -> Result<Study> {
+        Study::new(Sheet::read(self.key, text)?, choice)
     }
 
     /// The part of this name, asked for with the option `--{word}`.
@@ -227,7 +294,7 @@ pub fn kept_seeds(
 #[derive(Clone, Debug)]
 pub struct Reproduction {
     /// Figures by file name.
-    pub figures: Vec<(&'static str, Figure)>,
+    pub figures: Vec<(String, Figure)>,
     /// The claims.
     pub claims: Claims,
     /// Tables of texts, for readers.

@@ -1,42 +1,34 @@
-//! Runs the seeds that the claims of a sheet need, look after look, until every claim is decided or time is up.
+//! Runs what a sheet asks for: all seeds of its conditions, or, look after look, as many as its claims take or time allows.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apical::Experiment;
 
-use super::{Choice, Report, Size};
-use crate::claims::sequential::{self, decide, seeds_needed};
-use crate::claims::sheet::{Condition, Grid, Row, Sheet};
-use crate::claims::{Claim, Takes, Verdict};
+use super::judge::Judged;
+use super::{Choice, Size};
+use crate::claims::expression::{Expression, Quantities};
+use crate::claims::measured::Ran;
+use crate::claims::sequential;
+use crate::claims::sheet::{Condition, Grid, Row, Sheet, Test};
+use crate::compare::{Compared, Plan};
 use crate::record::SeedRecord;
-use crate::runner::Runner;
-use crate::statistics::{median, quantile};
+use crate::runner::{Runner, SAVE_EVERY};
 use crate::{Error, Result};
 
-/// The conditions of a sheet with the records of their seeds, and what its claims came to.
+/// The conditions of a sheet with the records of their seeds, and how its claims stand.
 pub struct Study {
+    pub(super) sheet: Sheet,
     choice: Choice,
-    seed: u64,
-    conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
     experiments: Vec<Experiment>,
     records: Vec<Vec<SeedRecord>>,
+    plans: Vec<Plan>,
+    /// By comparison; those that were not run are not there.
+    pub(super) compared: Vec<Compared>,
     /// The claims, then the cells of grids.
-    judged: Vec<Judged>,
-    rows: usize,
-    grids: Vec<(Grid, Vec<Vec<String>>)>,
-}
-
-/// A claim and how it stands.
-struct Judged {
-    row: Row,
-    /// Places of its conditions.
-    on: Vec<usize>,
-    /// Seeds at most.
-    most: u64,
-    /// One number a draw, at the last look.
-    values: Vec<f64>,
-    decided: Option<bool>,
+    pub(super) judged: Vec<Judged>,
+    pub(super) grids: Vec<(Grid, Vec<Vec<String>>)>,
 }
 
 impl Study {
@@ -44,88 +36,127 @@ impl Study {
     ///
     /// # Errors
     /// A condition that is no experiment, or a claim on a condition that is not there.
-    pub fn new(sheet: &Sheet, choice: Choice) -> Result<Self> {
+    pub fn new(sheet: Sheet, choice: Choice) -> Result<Self> {
+        let sheet = match choice.quick {
+            true => sheet.quick(),
+            false => sheet,
+        };
         let mut conditions = sheet.conditions.clone();
-        let mut judged = Vec::new();
-        let chosen = |row: &&Row| row.quick || !choice.quick;
-        for row in sheet.claims.iter().filter(chosen) {
-            let place = |name: &String| {
+        let place = |row: &Row| {
+            let mut on = row.on.clone();
+            if let Some(measure) = &row.measure {
+                on.extend(measure.conditions()?);
+            }
+            let of = |name: &String| {
                 let found = conditions.iter().position(|known| known.name == *name);
-                found.ok_or_else(|| Error::Config {
-                    field: row.id.clone(),
-                    what: format!("is on `{name}`, expected the name of a condition"),
-                    mend: "Name one of the conditions of the sheet.".into(),
-                })
+                found.ok_or_else(|| unknown(&row.id, name))
             };
-            judged.push(Judged {
-                on: row.on.iter().map(place).collect::<Result<_>>()?,
-                row: row.clone(),
-                most: u64::MAX,
-                values: Vec::new(),
-                decided: None,
-            });
+            on.iter().map(of).collect::<Result<Vec<_>>>()
+        };
+        let mut judged = Vec::new();
+        for row in &sheet.claims {
+            judged.push(Judged::new(row.clone(), place(row)?, u64::MAX));
         }
-        let rows = judged.len();
         let mut grids = Vec::new();
-        for grid in sheet.grids.iter().filter(|_| !choice.quick) {
+        for grid in &sheet.grids {
             let mut names = Vec::new();
             for (place, condition) in grid.cells() {
-                judged.push(Judged {
-                    row: cell(grid, &condition),
-                    on: vec![conditions.len()],
-                    most: grid.most,
-                    values: Vec::new(),
-                    decided: None,
-                });
+                let row = Judged::cell(grid, &condition);
+                judged.push(Judged::new(row, vec![conditions.len()], grid.most));
                 conditions.push(condition);
                 names.push(place);
             }
             grids.push((grid.clone(), names));
         }
         let experiment = |condition: &Condition| {
-            let mut experiment = condition.experiment(choice.quick)?;
-            experiment.seed = sheet.seed;
-            experiment.seeds = 0;
+            let mut experiment = condition.experiment(choice.quick, &[])?;
+            if sheet.test == Test::Count {
+                (experiment.seed, experiment.seeds) = (sheet.seed, 0);
+            }
             Ok(experiment)
         };
         let experiments: Vec<Experiment> =
             conditions.iter().map(experiment).collect::<Result<_>>()?;
-        Ok(Self {
+        let mut study = Self {
             choice,
-            seed: sheet.seed,
             records: experiments.iter().map(|_| Vec::new()).collect(),
             conditions,
             experiments,
+            plans: Vec::new(),
+            compared: Vec::new(),
             judged,
-            rows,
             grids,
-        })
+            sheet,
+        };
+        study.plans = study.plans()?;
+        Ok(study)
+    }
+
+    /// The comparisons all of whose conditions are there.
+    fn plans(&self) -> Result<Vec<Plan>> {
+        let quick = self.choice.quick;
+        let mut plans = Vec::new();
+        for comparison in &self.sheet.comparisons {
+            let mut length = comparison.set.clone();
+            if quick {
+                length.extend_from_slice(&comparison.quick);
+            }
+            let load = |name: &str| {
+                let condition = &self.conditions[self.place(name)?];
+                Ok::<_, Error>((
+                    condition.label.clone(),
+                    condition.experiment(quick, &length)?,
+                ))
+            };
+            let watch = comparison.watch.iter().map(|watch| load(&watch.on));
+            let mut plan = Plan::of(load(&comparison.trains)?.1, watch.collect::<Result<_>>()?);
+            plan.experiment.checkpoint.every = SAVE_EVERY;
+            plan.check()?;
+            plans.push(plan);
+        }
+        Ok(plans)
     }
 
     fn looks(&self) -> &'static [u64] {
-        match self.choice.quick {
-            true => &sequential::QUICK,
-            false => &sequential::LOOKS,
+        match (self.sheet.test, self.choice.quick) {
+            (Test::Mean, _) => &[0],
+            (Test::Count, true) => &sequential::QUICK,
+            (Test::Count, false) => &sequential::LOOKS,
         }
     }
 
-    /// The seeds of a row that stays open, and the steps of the first look.
+    /// The seeds of a row that stays open, or those of a condition, and the steps of the first look.
     pub fn size(&self) -> Size {
         let looks = self.looks();
-        let (first, most) = (looks[0], looks[looks.len() - 1]);
-        let steps = self.experiments.iter().zip(self.wanted(first));
-        let steps: u64 = steps
-            .map(|(e, wanted)| if wanted { e.steps } else { 0 })
-            .sum();
-        ((self.seed, most), steps * first)
+        let seeds = match (self.sheet.test, self.experiments.first()) {
+            (Test::Mean, Some(first)) => (first.seed, first.seeds),
+            _ => (self.sheet.seed, looks[looks.len() - 1]),
+        };
+        let further = self.further(looks[0]);
+        let trained: u64 = further.iter().map(|e| e.steps * e.seeds).sum();
+        let watched: u64 = self.plans.iter().map(Plan::total_steps).sum();
+        (seeds, trained + watched)
     }
 
-    /// Which conditions a claim is on that `look` seeds may decide.
-    fn wanted(&self, look: u64) -> Vec<bool> {
+    /// The experiments with the seeds that a look at `look` of them is still to have.
+    fn further(&self, look: u64) -> Vec<Experiment> {
         let mut wanted = vec![false; self.conditions.len()];
         let open = self.judged.iter().filter(|judged| judged.is_open(look));
         open.for_each(|judged| judged.on.iter().for_each(|c| wanted[*c] = true));
-        wanted
+        let of = |(c, experiment): (usize, &Experiment)| {
+            let have = self.records[c].len() as u64;
+            let mut further = experiment.clone();
+            if self.sheet.test == Test::Count {
+                further.seed += have;
+                further.seeds = if wanted[c] {
+                    look.saturating_sub(have)
+                } else {
+                    0
+                };
+            }
+            further
+        };
+        self.experiments.iter().enumerate().map(of).collect()
     }
 
     /// Looks at more and more seeds of what is open; a look that the time does not suffice for is not judged, and its seeds
@@ -136,20 +167,7 @@ impl Study {
     pub fn run(&mut self, runner: Runner<'_>) -> Result<()> {
         let end = self.choice.budget.map(|budget| Instant::now() + budget);
         for (k, look) in self.looks().iter().enumerate() {
-            let wanted = self.wanted(*look);
-            let further = |(c, experiment): (usize, &Experiment)| {
-                let have = self.records[c].len() as u64;
-                let mut further = experiment.clone();
-                further.seed += have;
-                further.seeds = if wanted[c] {
-                    look.saturating_sub(have)
-                } else {
-                    0
-                };
-                further
-            };
-            let further: Vec<Experiment> =
-                self.experiments.iter().enumerate().map(further).collect();
+            let further = self.further(*look);
             if k > 0 {
                 let steps = further.iter().map(|e| e.steps * e.seeds).sum();
                 runner.progress.expect(steps);
@@ -160,182 +178,110 @@ impl Study {
             for (have, more) in self.records.iter_mut().zip(records) {
                 have.extend(more);
             }
-            for judged in self.judged.iter_mut().filter(|j| j.is_open(*look)) {
-                judged.look(*look, &self.records);
+            if self.sheet.test == Test::Count {
+                for j in 0..self.judged.len() {
+                    if self.judged[j].is_open(*look) {
+                        let values = self.draws(&self.judged[j], *look)?;
+                        self.judged[j].decide(values);
+                    }
+                }
             }
+        }
+        for plan in &self.plans {
+            self.compared.push(plan.run(runner)?);
         }
         Ok(())
     }
 
-    /// The claims as rows.
-    pub fn claims(&self) -> Vec<Claim> {
-        self.judged[..self.rows].iter().map(Judged::claim).collect()
-    }
-
-    /// The grids as tables.
-    pub fn reports(&self) -> Vec<Report> {
-        let mut cells = self.judged[self.rows..].iter();
-        let report = |(grid, places): &(Grid, Vec<Vec<String>>)| {
-            let mut header = grid.columns.clone();
-            header.extend(["seeds that do", "median", "10 % to 90 %", "verdict"].map(String::from));
-            let row = |(names, judged): (&Vec<String>, &Judged)| {
-                let claim = judged.claim();
-                let verdict = match claim.verdict {
-                    Verdict::Reproduced => "does".into(),
-                    Verdict::NotReproduced => "does not".into(),
-                    open => open.text(),
+    /// What a claim measures of `seeds` seeds, one number a draw.
+    fn draws(&self, judged: &Judged, seeds: u64) -> Result<Vec<f64>> {
+        let together = judged.row.together.max(1);
+        match &judged.row.measure {
+            Some(Expression::Records(measure)) => {
+                let draw = |k: u64| {
+                    let seeds = (k * together) as usize..((k + 1) * together) as usize;
+                    let of = judged.on.iter().map(|c| &self.records[*c][seeds.clone()]);
+                    measure.of(&of.collect::<Vec<_>>())
                 };
-                let mut row = names.clone();
-                row.extend([
-                    format!("{} of {}", judged.count(), judged.values.len()),
-                    decimal(median(&judged.values)),
-                    judged.range(),
-                    verdict,
-                ]);
-                row
-            };
-            Report {
-                name: grid.name.clone().into(),
-                title: grid.title.clone(),
-                on_screen: false,
-                header,
-                rows: places.iter().zip(cells.by_ref()).map(row).collect(),
+                Ok((0..seeds / together).map(draw).collect())
             }
-        };
-        self.grids.iter().map(report).collect()
+            Some(measure) => {
+                let mut values = measure.values(self)?;
+                values.truncate(seeds as usize);
+                Ok(values)
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
-    /// Names, experiments and records of the conditions that are not cells of a grid.
-    pub fn conditions(&self) -> impl Iterator<Item = (&str, &Experiment, &[SeedRecord])> {
-        let cells = self.judged.len() - self.rows;
+    /// Whether it is a quick version.
+    pub(super) fn is_quick(&self) -> bool {
+        self.choice.quick
+    }
+
+    /// Steps of a comparison.
+    pub(super) fn watched(&self) -> u64 {
+        self.plans.first().map_or(0, |plan| plan.experiment.steps)
+    }
+
+    /// Conditions that are not cells of a grid, with their places.
+    pub(super) fn named(&self) -> impl Iterator<Item = (usize, &Condition)> {
+        let cells: usize = self.grids.iter().map(|(_, places)| places.len()).sum();
         let count = self.conditions.len() - cells;
-        let of = |c: usize| {
-            let name = self.conditions[c].name.as_str();
-            (name, &self.experiments[c], &self.records[c][..])
-        };
-        (0..count).map(of)
+        self.conditions[..count].iter().enumerate()
     }
 
-    /// What is run, cells of grids included.
-    #[cfg(test)]
-    pub fn experiments(&self) -> &[Experiment] {
-        &self.experiments
+    /// What a condition gave.
+    pub(super) fn ran(&self, place: usize) -> Ran<'_> {
+        Ran {
+            experiment: &self.experiments[place],
+            records: &self.records[place],
+            mean_over_outputs: self.sheet.mean_over_outputs,
+        }
     }
 
-    /// The records of a condition; none if there is no such condition.
-    pub fn records(&self, name: &str) -> &[SeedRecord] {
-        let mut all = self.conditions();
-        all.find(|(known, ..)| *known == name)
-            .map_or(&[], |(.., records)| records)
+    /// The place of a condition.
+    pub(super) fn place(&self, name: &str) -> Result<usize> {
+        let found = self.conditions.iter().position(|known| known.name == name);
+        found.ok_or_else(|| unknown("on", name))
     }
-}
 
-/// Whether a cell of a grid does what the grid asks.
-fn cell(grid: &Grid, condition: &Condition) -> Row {
-    Row {
-        id: condition.name.clone(),
-        figure: String::new(),
-        statement: condition.name.clone(),
-        source: String::new(),
-        expected: String::new(),
-        on: vec![condition.name.clone()],
-        measure: grid.measure.clone(),
-        below: Some(grid.below),
-        above: None,
-        share: 0.5,
-        together: 1,
-        quick: false,
-        also: None,
+    /// Whether all conditions of an expression are there.
+    pub(super) fn has(&self, expression: &Expression) -> Result<bool> {
+        let names = expression.conditions()?;
+        Ok(names.iter().all(|name| self.place(name).is_ok()))
+    }
+
+    /// Mean alignment of two conditions, once a seed of the comparison that has both.
+    fn alignment(&self, a: &str, b: &str) -> Result<Vec<f64>> {
+        for (comparison, compared) in self.sheet.comparisons.iter().zip(&self.compared) {
+            let place = |name| comparison.watch.iter().position(|watch| watch.on == name);
+            if let (Some(a), Some(b)) = (place(a), place(b)) {
+                return Ok(compared.means(a, b));
+            }
+        }
+        Err(unknown("alignment", &format!("{a}, {b}")))
     }
 }
 
-impl Judged {
-    /// Whether it is undecided and may have `look` seeds.
-    fn is_open(&self, look: u64) -> bool {
-        self.decided.is_none() && look <= self.most
-    }
-
-    /// Measures `seeds` seeds and decides, if they do.
-    fn look(&mut self, seeds: u64, records: &[Vec<SeedRecord>]) {
-        let together = self.row.together.max(1);
-        let draw = |k: u64| {
-            let seeds = (k * together) as usize..((k + 1) * together) as usize;
-            let of: Vec<&[SeedRecord]> = self
-                .on
-                .iter()
-                .map(|c| &records[*c][seeds.clone()])
-                .collect();
-            self.row.measure.of(&of)
-        };
-        self.values = (0..seeds / together).map(draw).collect();
-        self.decided = decide(self.count(), self.values.len() as u64, self.row.share);
-    }
-
-    /// Draws that bear the claim out.
-    fn count(&self) -> u64 {
-        self.values
-            .iter()
-            .filter(|value| self.row.holds(**value))
-            .count() as u64
-    }
-
-    fn range(&self) -> String {
-        let at = |share: f64| quantile(&self.values, share);
-        format!("{} to {}", decimal(at(0.1)), decimal(at(0.9)))
-    }
-
-    fn claim(&self) -> Claim {
-        let row = &self.row;
-        let (count, n) = (self.count(), self.values.len() as u64);
-        let draws = match row.together {
-            1 => "seeds".into(),
-            some => format!("groups of {some} seeds"),
-        };
-        let share = match row.share {
-            0.5 => "half".into(),
-            share => format!("{:.0} %", 100.0 * share),
-        };
-        let also = row.also.as_ref().map_or(String::new(), |(name, value)| {
-            let count = self.values.iter().filter(|v| **v < *value).count();
-            format!("; {name} ({value:.4}): {count}")
-        });
-        let (measured, spread) = match n {
-            0 => ("none in the time there was".into(), String::new()),
-            _ => (
-                format!(
-                    "median {}; {count} of {n} {draws}{also}",
-                    decimal(median(&self.values))
-                ),
-                format!("10 % to 90 %: {}", self.range()),
-            ),
-        };
-        Claim {
-            id: row.id.clone(),
-            figure: row.figure.clone(),
-            statement: row.statement.clone(),
-            source: row.source.clone(),
-            expected: format!("{}, in more than {share} of the {draws}", row.expected),
-            measured,
-            spread,
-            n: n as usize * row.together as usize,
-            verdict: match self.decided {
-                Some(true) => Verdict::Reproduced,
-                Some(false) => Verdict::NotReproduced,
-                None => Verdict::NotTestable(match n {
-                    0 => Takes::Time,
-                    _ => seeds_needed(count, n, row.share)
-                        .map_or(Takes::More, |draws| Takes::Seeds(draws * row.together)),
-                }),
-            },
+impl Quantities for Study {
+    fn quantity(&self, name: &str, of: &[&str]) -> Result<Vec<f64>> {
+        match (name, of) {
+            ("alignment", [a, b]) => self.alignment(a, b),
+            (_, [one]) => {
+                let found = self.ran(self.place(one)?).quantity(name)?;
+                found.ok_or_else(|| unknown("measure", name))
+            }
+            _ => Err(unknown("measure", name)),
         }
     }
 }
 
-/// Four places behind the point, or none where they would say nothing.
-fn decimal(value: f64) -> String {
-    match value.abs() < 100.0 {
-        true => format!("{value:.4}"),
-        false => format!("{value:.0}"),
+fn unknown(field: &str, name: &str) -> Error {
+    Error::Config {
+        field: field.into(),
+        what: format!("got `{name}`, expected one of the sheet"),
+        mend: "Mend the sheet and build the program again.".into(),
     }
 }
 

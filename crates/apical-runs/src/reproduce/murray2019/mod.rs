@@ -14,7 +14,7 @@ use std::time::Instant;
 use lab::{Lab, WORST};
 
 use super::study::until;
-use super::{Choice, Paper, Report, Reproduction, Size};
+use super::{Choice, Paper, Report, Reproduction, Size, Work};
 use crate::claims::sequential::MEAN_LOOKS;
 use crate::claims::{Claim, Claims};
 use crate::figure::{Figure, Panel};
@@ -41,8 +41,7 @@ pub(super) const THIS: Paper = Paper {
         "reference",
     ],
     in_turn: true,
-    size,
-    reproduce,
+    work: Work::Own(size, reproduce),
 };
 
 /// The figure of ours a panel belongs to.
@@ -165,7 +164,7 @@ fn reproduce(choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
                 "Murray 2019, {title} ({networks} networks; lines: median, bands: quartiles)"
             );
             figures.push((
-                name,
+                name.to_string(),
                 Figure {
                     title,
                     panels,

@@ -1,0 +1,106 @@
+//! Tests of the sheets that come with the program: what they name is there, and what they run runs.
+
+use std::collections::BTreeSet;
+
+use super::study::Study;
+use super::{Choice, PAPERS, Work};
+use crate::claims::sheet::{Sheet, Test};
+use crate::experiment;
+use crate::runner::Runner;
+
+const QUICK: Choice = Choice {
+    quick: true,
+    part: None,
+    budget: None,
+};
+
+/// The sheets with their keys.
+fn sheets() -> Vec<(&'static str, Sheet)> {
+    let sheet = |paper: &super::Paper| match paper.work {
+        Work::Sheet(text) => Some((paper.key, Sheet::read(paper.key, text).unwrap())),
+        Work::Own(..) => None,
+    };
+    PAPERS.iter().filter_map(sheet).collect()
+}
+
+fn study(key: &str, choice: Choice) -> Study {
+    let sheets = sheets().into_iter();
+    let (_, sheet) = sheets.into_iter().find(|(known, _)| *known == key).unwrap();
+    Study::new(sheet, choice).unwrap()
+}
+
+/// A condition that cannot be built would be found after minutes.
+#[test]
+fn every_condition_and_every_cell_runs() {
+    let study = study("marschall2019", Choice::default());
+    for place in 0..study.conditions.len() {
+        let mut experiment = study.ran(place).experiment.clone();
+        (experiment.steps, experiment.seeds) = (20, 1);
+        experiment.evaluate.steps = 0;
+        let runner = Runner {
+            threads: 1,
+            keep: None,
+            stop: &Default::default(),
+            progress: &(),
+        };
+        runner.records(&[experiment]).unwrap();
+    }
+}
+
+#[test]
+fn names_are_of_one_thing_each() {
+    for (key, sheet) in sheets() {
+        for quick in [false, true] {
+            let choice = Choice {
+                quick,
+                ..Choice::default()
+            };
+            let study = Study::new(sheet.clone(), choice).unwrap();
+            let conditions: BTreeSet<_> = study.conditions.iter().map(|c| &c.name).collect();
+            assert_eq!(conditions.len(), study.conditions.len(), "{key}");
+            let ids: BTreeSet<_> = study.sheet.claims.iter().map(|claim| &claim.id).collect();
+            assert_eq!(ids.len(), study.sheet.claims.len(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn the_command_of_a_condition_says_what_is_run() {
+    for (key, sheet) in sheets() {
+        for condition in &sheet.conditions {
+            let command = condition.command();
+            let sets = command.split(" --set ").skip(1).map(String::from);
+            let name = command.split(' ').nth(2).unwrap();
+            let again = experiment::load(name, &sets.collect::<Vec<_>>()).unwrap();
+            let run = condition.experiment(false, &[]).unwrap();
+            assert_eq!(again, run, "{key}: {command}");
+            assert!(sheet.test == Test::Count || run.seeds >= 5, "{key}");
+        }
+        let known = |name: &String| sheet.conditions.iter().any(|c| c.name == *name);
+        for reference in &sheet.references {
+            assert!(known(&reference.on), "{key}: {}", reference.on);
+        }
+    }
+}
+
+#[test]
+fn the_bounds_in_a_sheet_are_those_of_the_task() {
+    let study = study("marschall2019", QUICK);
+    for (place, condition) in study.named() {
+        let bounds = study.ran(place).experiment.task.bounds();
+        let of = |k: usize| (bounds[k].cross_entropy * 1e4).round() / 1e4;
+        let expected = [of(0), of(2), of(3)];
+        assert_eq!(expected, [0.6616, 0.5192, 0.4545], "{}", condition.name);
+        assert!((bounds[3].accuracy - 0.75).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn the_framework_has_every_rule_in_its_settings_and_four_comparisons() {
+    for (choice, conditions) in [(Choice::default(), 101), (QUICK, 60)] {
+        let study = study("marschall2020", choice);
+        assert_eq!(study.conditions.len(), conditions);
+        assert_eq!(study.sheet.comparisons.len(), 4);
+        assert_eq!(study.sheet.comparisons[1].watch.len(), 13);
+    }
+}
