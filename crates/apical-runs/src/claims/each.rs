@@ -37,6 +37,18 @@ pub fn expanded(mut sheet: Table) -> Result<Table, String> {
     Lists(lists).table(&sheet, &Words::new())
 }
 
+/// The lists of a sheet as they stand there.
+///
+/// # Errors
+/// A text that is no TOML or has no lists, in words.
+pub fn lists(sheet: &str) -> Result<Table, String> {
+    let mut sheet: Table = toml::from_str(sheet).map_err(|error| error.message().to_string())?;
+    match sheet.remove("list") {
+        Some(Value::Table(lists)) => Ok(lists),
+        _ => Err("there are no lists".into()),
+    }
+}
+
 impl Lists {
     /// The entry with this key: of the list of this name, or of any.
     fn entry(&self, word: &str, key: &str) -> Option<&Table> {

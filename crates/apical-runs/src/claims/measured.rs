@@ -10,6 +10,9 @@ use crate::record::{Ending, SeedRecord, Tests};
 const LOSS: usize = 0;
 const TRUE_LOSS: usize = 2;
 
+/// Steps and values of each seed.
+pub type Runs = Vec<(Vec<u64>, Vec<f64>)>;
+
 /// A condition that was run.
 #[derive(Clone, Copy)]
 pub struct Ran<'a> {
@@ -67,7 +70,7 @@ impl Ran<'_> {
     }
 
     /// Steps and values of a recorded quantity, or of one of the held-out tests, of every seed that has it.
-    pub fn curves(&self, name: &str) -> Vec<(Vec<u64>, Vec<f64>)> {
+    pub fn curves(&self, name: &str) -> Runs {
         let place = Tests::NAMES.iter().position(|known| *known == name);
         let scale = if name == "loss" { self.scale() } else { 1.0 };
         let of = |record: &SeedRecord| match place {

@@ -5,7 +5,7 @@
 //! below or above a threshold: reproduced if the mean does so by more than two standard errors, not reproduced if it lies
 //! on the other side by more than two. What is decided by neither says what deciding it would take.
 
-mod each;
+pub mod each;
 pub mod expression;
 mod measure;
 pub mod measured;

@@ -25,6 +25,9 @@ pub struct Sheet {
     /// What is run.
     #[serde(rename = "condition")]
     pub conditions: Vec<Condition>,
+    /// Names for whichever of some conditions does best.
+    #[serde(rename = "best", default)]
+    pub best: Vec<Best>,
     /// Rules that watch while another trains.
     #[serde(rename = "comparison", default)]
     pub comparisons: Vec<Comparison>,
@@ -60,6 +63,8 @@ pub enum Test {
     Count,
     /// By the mean, two standard errors from the threshold, of a fixed number of seeds.
     Mean,
+    /// By the 95 % interval of the mean (Student's t), of a fixed number of seeds.
+    Interval,
 }
 
 /// What a quick version makes of a condition.
@@ -82,6 +87,9 @@ impl Default for Quick {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
+    /// The part of the paper it belongs to.
+    #[serde(default)]
+    pub part: String,
     /// Name in claims, and of its table.
     pub name: String,
     /// What it shares with others, for readers.
@@ -101,6 +109,18 @@ pub struct Condition {
     /// What becomes of it in a quick version.
     #[serde(default)]
     pub quick: Quick,
+}
+
+/// A name for whichever of some conditions has the least mean of a quantity; those that are not there are passed over.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// The name.
+    pub name: String,
+    /// The conditions.
+    pub of: Vec<String>,
+    /// The quantity.
+    pub by: String,
 }
 
 /// Rules of conditions that watch while the rule of another trains.
@@ -133,6 +153,9 @@ pub struct Watch {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
+    /// The part of the paper it belongs to.
+    #[serde(default)]
+    pub part: String,
     /// Stable short name.
     pub id: String,
     /// Figure of the paper.
@@ -150,6 +173,9 @@ pub struct Row {
     /// What is measured.
     #[serde(default)]
     pub measure: Option<Expression>,
+    /// A choice that is judged on seeds that did not make it, in place of a measure.
+    #[serde(default)]
+    pub crossed: Option<Crossed>,
     /// Two rankings that should not explain each other, in place of a measure.
     #[serde(default)]
     pub unexplained: Option<Ranks>,
@@ -159,6 +185,9 @@ pub struct Row {
     /// The threshold, if the measure is to lie above it.
     #[serde(default)]
     pub above: Option<f64>,
+    /// The threshold, if the measure is to lie nearer to 0 than this.
+    #[serde(default)]
+    pub within: Option<f64>,
     /// Share of the seeds that must do so.
     #[serde(default = "half")]
     pub share: f64,
@@ -174,6 +203,29 @@ pub struct Row {
     /// Whether single seeds that do it are told beside their mean.
     #[serde(default)]
     pub counted: bool,
+    /// What is told of the measurement, in place of the mean: a text with `{mean}`, `{count}`, `{n}` and numbers of conditions.
+    #[serde(default)]
+    pub measured: Option<String>,
+}
+
+/// Each half of the seeds is judged at what is best on the other half.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crossed {
+    /// What the first is chosen from.
+    pub first: Vec<Candidate>,
+    /// What the second is chosen from.
+    pub second: Vec<Candidate>,
+}
+
+/// Something to choose.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// What is told of it; empty if nothing is.
+    pub name: String,
+    /// What should be least.
+    pub of: Expression,
 }
 
 fn half() -> f64 {
@@ -240,6 +292,9 @@ pub struct Place {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drawing {
+    /// The part of the paper it belongs to.
+    #[serde(default)]
+    pub part: String,
     /// File name.
     pub name: String,
     /// Title; `{seeds}` is how many were drawn.
@@ -273,6 +328,9 @@ pub struct Axes {
     /// Ends of the vertical axis.
     #[serde(default)]
     pub y_range: Option<(f64, f64)>,
+    /// Logarithmic horizontal axis.
+    #[serde(default)]
+    pub log_x: bool,
     /// Logarithmic vertical axis.
     #[serde(default)]
     pub log_y: bool,
@@ -291,6 +349,9 @@ pub struct Axes {
     /// Curves.
     #[serde(default)]
     pub series: Vec<Series>,
+    /// Means and their standard errors along a line.
+    #[serde(default)]
+    pub lines: Vec<Means>,
     /// Points.
     #[serde(default)]
     pub marks: Vec<Point>,
@@ -337,9 +398,34 @@ pub struct Series {
     /// The mean in place of the median; the band has the quartiles in both cases.
     #[serde(default)]
     pub mean: bool,
+    /// Every run beside the mean, in place of the band.
+    #[serde(default)]
+    pub runs: bool,
     /// Means over groups of records, so that at most so many points are left.
     #[serde(default)]
     pub points: Option<usize>,
+}
+
+/// Means over seeds, and their standard errors, along a line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Means {
+    /// Entry in the legend.
+    pub label: String,
+    /// Colour.
+    pub colour: Colour,
+    /// Places, and what is measured there.
+    pub at: Vec<Spot>,
+}
+
+/// A place on a line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spot {
+    /// Where.
+    pub x: f64,
+    /// What is measured.
+    pub of: Expression,
 }
 
 /// A point with a name.
@@ -499,6 +585,14 @@ impl Sheet {
         Self::deserialize(table).map_err(|error| wrong(error.message().into()))
     }
 
+    /// Without the parts that `has` does not have.
+    pub fn part(mut self, has: impl Fn(&str) -> bool) -> Self {
+        self.conditions.retain(|condition| has(&condition.part));
+        self.claims.retain(|claim| has(&claim.part));
+        self.figures.retain(|figure| has(&figure.part));
+        self
+    }
+
     /// Without what a quick version leaves out.
     pub fn quick(mut self) -> Self {
         self.conditions.retain(|c| c.quick != Quick::Is(false));
@@ -536,6 +630,7 @@ impl Row {
     pub fn holds(&self, value: f64) -> bool {
         self.below.is_none_or(|below| value < below)
             && self.above.is_none_or(|above| value > above)
+            && self.within.is_none_or(|within| value.abs() < within)
             && !value.is_nan()
     }
 }
@@ -556,6 +651,7 @@ impl Grid {
         }
         let condition = |(names, set): (Vec<String>, Vec<String>)| {
             let condition = Condition {
+                part: String::new(),
                 name: format!("{}: {}", self.name, names.join(", ")),
                 title: String::new(),
                 label: String::new(),

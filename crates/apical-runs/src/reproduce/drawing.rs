@@ -2,12 +2,10 @@
 
 use super::study::Study;
 use crate::Result;
-use crate::claims::sheet::{Axes, Bounds, Drawing, Mean, Point, Series};
-use crate::figure::{Colour, Figure, Level, Mark, Panel};
+use crate::claims::measured::Runs;
+use crate::claims::sheet::{Axes, Bounds, Drawing, Mean, Means, Point, Series};
+use crate::figure::{Colour, Curve, Figure, Level, Mark, Panel, Weight};
 use crate::statistics::{Spread, mean_curve, quartiles};
-
-/// Steps and values of each seed.
-type Runs = Vec<(Vec<u64>, Vec<f64>)>;
 
 impl Study {
     /// Figures by file name.
@@ -42,8 +40,8 @@ impl Study {
                 .title
                 .replace("{seeds}", seeds.trim_end())
                 .replace("{steps}", &self.watched().to_string()),
+            columns: drawing.columns.min(panels.len().max(1)),
             panels,
-            columns: drawing.columns,
         })
     }
 
@@ -53,6 +51,7 @@ impl Study {
             title: axes.title.clone(),
             x_label: axes.x_label.clone(),
             y_label: axes.y_label.clone(),
+            log_x: axes.log_x,
             y_range: axes.y_range,
             log_y: axes.log_y,
             direct: axes.direct,
@@ -63,11 +62,12 @@ impl Study {
         }
         for series in &axes.series {
             if let Ok(place) = self.place(&series.on) {
-                let mut runs = self.ran(place).curves(&series.of);
+                let mut runs = self.runs(place, &series.of)?;
                 runs.truncate(most.unwrap_or(usize::MAX));
-                if !runs.is_empty() {
-                    drawn.push(runs.len());
-                    add(&mut panel, series, runs);
+                if runs.iter().any(|(x, _)| !x.is_empty()) {
+                    let seeds = self.ran(place).records.len();
+                    drawn.push(seeds.min(most.unwrap_or(usize::MAX)));
+                    add(&mut panel, series, self.text(&series.label)?, runs);
                 }
             }
         }
@@ -76,6 +76,12 @@ impl Study {
             let found = comparisons.filter(|(comparison, _)| comparison.name == *name);
             panel.heat = found.last().and_then(|(_, c)| c.heat_map("").heat);
             drawn.extend(self.compared.iter().map(|compared| compared.seeds.len()));
+        }
+        for means in &axes.lines {
+            if let Some(seeds) = self.line(&mut panel, means)? {
+                drawn.push(seeds);
+                panel.y_label = self.text(&axes.y_label)?;
+            }
         }
         for point in &axes.marks {
             if self.has(&point.x)? && self.has(&point.y)? {
@@ -94,6 +100,25 @@ impl Study {
         Ok(panel)
     }
 
+    /// Adds means along a line; gives the number of seeds, if anything is there.
+    fn line(&self, panel: &mut Panel, means: &Means) -> Result<Option<usize>> {
+        let (mut x, mut all) = (Vec::new(), Vec::new());
+        for spot in &means.at {
+            if self.has(&spot.of)? {
+                x.push(spot.x);
+                all.push(Spread::of(&spot.of.values(self)?));
+            }
+        }
+        let Some(first) = all.first() else {
+            return Ok(None);
+        };
+        let seeds = first.n;
+        let at = |errors: f64| all.iter().map(|s| s.mean + errors * s.error).collect();
+        let edges = [-1.0, 0.0, 1.0].map(at);
+        panel.add_banded(means.label.clone(), x, edges, (means.colour, Weight::Dark));
+        Ok(Some(seeds))
+    }
+
     fn mark(&self, point: &Point) -> Result<Mark> {
         Ok(Mark {
             x: Spread::of(&point.x.values(self)?).mean,
@@ -106,7 +131,7 @@ impl Study {
     fn level(&self, level: &Mean) -> Result<Level> {
         Ok(Level {
             y: Spread::of(&level.of.values(self)?).mean,
-            label: Some(level.label.clone()),
+            label: Some(self.text(&level.label)?),
             colour: Colour::Grey,
         })
     }
@@ -129,18 +154,45 @@ impl Study {
     }
 }
 
-fn add(panel: &mut Panel, series: &Series, runs: Runs) {
+fn add(panel: &mut Panel, series: &Series, label: String, runs: Runs) {
+    if series.runs {
+        return add_every(panel, series, label, &runs);
+    }
     let runs: Runs = match series.points {
         Some(most) => runs.iter().map(|run| coarse(run, most)).collect(),
         None => runs,
     };
     if !series.mean {
-        return panel.add_runs(&runs, series.label.clone(), series.colour);
+        return panel.add_runs(&runs, label, series.colour);
     }
     let (_, low, high) = quartiles(&runs);
     let (x, y) = mean_curve(&runs);
     let look = (series.colour, series.weight);
-    panel.add_banded(series.label.clone(), x, [low, y, high], look);
+    panel.add_banded(label, x, [low, y, high], look);
+}
+
+/// Every run, and their mean on the scale of the panel.
+fn add_every(panel: &mut Panel, series: &Series, label: String, runs: &Runs) {
+    let curve = |label, x, y, weight| Curve {
+        label,
+        x,
+        y,
+        colour: series.colour,
+        weight,
+    };
+    for (x, y) in runs {
+        let x = x.iter().map(|x| *x as f64).collect();
+        let run = curve(None, x, y.clone(), Weight::Light);
+        panel.curves.push(run);
+    }
+    let log = panel.log_y;
+    let seen = |y: &f64| if log { y.log10() } else { *y };
+    let of = |(x, y): &(Vec<u64>, Vec<f64>)| (x.clone(), y.iter().map(seen).collect());
+    let (x, mut y) = mean_curve(&runs.iter().map(of).collect::<Vec<_>>());
+    if log {
+        y.iter_mut().for_each(|y| *y = 10f64.powf(*y));
+    }
+    panel.curves.push(curve(Some(label), x, y, Weight::Dark));
 }
 
 /// Means over groups of points, so that at most `most` are left.

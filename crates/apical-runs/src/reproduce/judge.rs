@@ -1,12 +1,16 @@
 //! What the numbers say of each claim of a sheet: by counts of seeds, by a mean, or by two rankings.
 
+use std::ops::Range;
+
 use super::study::Study;
 use crate::Result;
 use crate::claims::expression::Expression;
 use crate::claims::sequential::{decide, seeds_needed};
-use crate::claims::sheet::{Condition, Grid, Ranks, Row, Test};
+use crate::claims::sheet::{Candidate, Condition, Crossed, Grid, Ranks, Row, Test};
 use crate::claims::{Claim, Takes, Verdict, counted, measured};
-use crate::statistics::{Spread, median, permutation_p, quantile, rank_correlation, resamples};
+use crate::statistics::{
+    Spread, median, paired, permutation_p, quantile, rank_correlation, resamples,
+};
 
 /// Random pairings of what is ranked.
 const PAIRINGS: usize = 10_000;
@@ -147,28 +151,120 @@ impl Study {
         let claim = |judged: &Judged| match (&judged.row.unexplained, self.sheet.test) {
             (Some(ranks), _) => self.unexplained(&judged.row, ranks),
             (None, Test::Count) => Ok(judged.by_count()),
-            (None, Test::Mean) => self.by_mean(&judged.row),
+            (None, Test::Mean | Test::Interval) => self.by_mean(&judged.row),
         };
         rows.map(claim).collect()
     }
 
     fn by_mean(&self, row: &Row) -> Result<Claim> {
-        let measure = row.measure.as_ref();
-        let values = measure.map_or_else(|| Ok(Vec::new()), |measure| measure.values(self))?;
+        let (values, chosen) = match (&row.measure, &row.crossed) {
+            (Some(measure), _) => (measure.values(self)?, String::new()),
+            (_, Some(crossed)) => self.crossed(crossed)?,
+            _ => (Vec::new(), String::new()),
+        };
         let spread = Spread::of(&values);
         let claim = named(row, measured(&spread));
+        let holds = |value| row.holds(value);
+        let told = match &row.measured {
+            Some(text) => {
+                let count = values.iter().filter(|value| holds(**value)).count();
+                let text = text
+                    .replace("{mean}", &claim.measured)
+                    .replace("{count}", &count.to_string())
+                    .replace("{n}", &spread.n.to_string())
+                    .replace("{chosen}", &chosen);
+                self.text(&text)?
+            }
+            None if row.counted => counted(&spread, &values, holds),
+            None => claim.measured,
+        };
+        let (low, high) = spread.interval();
+        let by_interval = self.sheet.test == Test::Interval;
         Ok(Claim {
-            measured: match row.counted {
-                true => counted(&spread, &values, |value| row.holds(value)),
-                false => claim.measured,
+            expected: self.text(&row.expected)?,
+            measured: told,
+            spread: match by_interval {
+                true => interval(&spread),
+                false => claim.spread,
             },
-            verdict: match (row.below, row.above) {
-                (Some(below), _) => Verdict::below(&spread, below),
-                (_, Some(above)) => Verdict::above(&spread, above),
+            verdict: match (row.below, row.above, row.within) {
+                (Some(_), ..) if by_interval => Verdict::negative((low, high)),
+                (_, _, Some(within)) => Verdict::near((low, high), within),
+                (Some(below), ..) => Verdict::below(&spread, below),
+                (_, Some(above), _) => Verdict::above(&spread, above),
                 _ => claim.verdict,
             },
             ..claim
         })
+    }
+
+    /// Differences on each half of the seeds of what is best on the other, and the names of what was.
+    fn crossed(&self, crossed: &Crossed) -> Result<(Vec<f64>, String)> {
+        let values = |candidates: &[Candidate]| -> Result<Vec<(String, Vec<f64>)>> {
+            let mut all = Vec::new();
+            for candidate in candidates {
+                if self.has(&candidate.of)? {
+                    all.push((candidate.name.clone(), candidate.of.values(self)?));
+                }
+            }
+            Ok(all)
+        };
+        let (first, second) = (values(&crossed.first)?, values(&crossed.second)?);
+        let seeds = second.first().map_or(0, |(_, values)| values.len());
+        let halves = [0..seeds / 2, seeds / 2..seeds];
+        let best = |of: &[(String, Vec<f64>)], on: &Range<usize>| {
+            let mean = |(_, values): &(String, Vec<f64>)| Spread::of(&values[on.clone()]).mean;
+            let least = of.iter().min_by(|a, b| mean(a).total_cmp(&mean(b)));
+            least.cloned().unwrap_or_default()
+        };
+        let (mut differences, mut chosen) = (Vec::new(), Vec::new());
+        for (here, there) in [(0, 1), (1, 0)] {
+            let (name, ours) = best(&first, &halves[there]);
+            let (_, theirs) = best(&second, &halves[there]);
+            let here = halves[here].clone();
+            differences.extend(paired(&ours[here.clone()], &theirs[here]));
+            chosen.push(name);
+        }
+        Ok((differences, chosen.join(" and ")))
+    }
+
+    /// A text with its numbers filled in: `{rate of NAME}` is the learning rate of a condition, `{STATISTIC QUANTITY of NAME:FORMAT}` the
+    /// mean, median or standard error of the mean of a quantity, with so many digits or, as `it`, in whole iterations.
+    pub(super) fn text(&self, template: &str) -> Result<String> {
+        let mut text = String::new();
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let inside = after.split_once('}');
+            let Some((token, after)) = inside.filter(|(token, _)| token.contains(" of ")) else {
+                text.push('{');
+                rest = after;
+                continue;
+            };
+            let (of, format) = token.rsplit_once(':').unwrap_or((token, ""));
+            let (statistic, quantity) = of.split_once(' ').unwrap_or((of, ""));
+            text.push_str(&match quantity.strip_prefix("of ") {
+                Some(name) => format!(
+                    "{:e}",
+                    self.ran(self.place(name)?).experiment.optimizer.rate
+                ),
+                None => {
+                    let spread = Spread::of(&Expression::Quantity(quantity.into()).values(self)?);
+                    let value = match statistic {
+                        "mean" => spread.mean,
+                        "error" => spread.error,
+                        _ => spread.median,
+                    };
+                    match format.parse::<usize>() {
+                        Ok(digits) => format!("{value:.digits$}"),
+                        Err(_) => iterations(value),
+                    }
+                }
+            });
+            rest = after;
+        }
+        text.push_str(rest);
+        Ok(text)
     }
 
     /// Both quantities of each item, one number a seed.
@@ -222,6 +318,29 @@ impl Study {
             verdict: Verdict::share(share),
             ..named(row, measured(&Spread::of(&[])))
         })
+    }
+}
+
+/// A difference with its interval, and how large it is beside the spread of seeds.
+pub fn interval(spread: &Spread) -> String {
+    let (low, high) = spread.interval();
+    // Where all seeds differ alike, or there is one, there is no effect in deviations.
+    let effect = spread.mean / spread.deviation;
+    let effect = match effect.is_finite() {
+        true => format!(", effect {effect:.2} sd"),
+        false => String::new(),
+    };
+    format!(
+        "difference {:.4}, 95 % interval {low:.4} to {high:.4}{effect}",
+        spread.mean
+    )
+}
+
+/// Whole iterations, of which what never comes has none.
+pub fn iterations(value: f64) -> String {
+    match value.is_finite() {
+        true => format!("{value:.0}"),
+        false => "never".into(),
     }
 }
 

@@ -18,6 +18,7 @@ use serde::Serialize;
 use self::study::Study;
 
 use crate::claims::Claims;
+use crate::claims::measured::Runs;
 use crate::claims::sheet::Sheet;
 use apical::shown::sentence;
 
@@ -68,13 +69,26 @@ pub struct Paper {
 /// What there is to do.
 #[derive(Clone, Copy)]
 enum Work {
-    /// What its sheet says.
-    Sheet(&'static str),
+    /// What its sheet says, and what it has for itself.
+    Sheet(&'static str, Option<Own>),
     /// What its own file says: how much there is to run, at first, and the whole of it.
     Own(
         fn(Choice) -> Result<Size>,
         fn(Choice, Runner<'_>) -> Result<Reproduction>,
     ),
+}
+
+/// What a paper has beside its sheet.
+#[derive(Clone, Copy)]
+struct Own {
+    /// Which parts can be run here.
+    has: fn(Choice, &str) -> Result<bool>,
+    /// A quantity of a condition, one number a seed; `None` leaves it to what all papers have.
+    quantity: fn(&Study, usize, &str) -> Result<Option<Vec<f64>>>,
+    /// Steps and values of each seed; `None` leaves it to what all papers have.
+    curves: fn(&Study, usize, &str) -> Result<Option<Runs>>,
+    /// Adds what no sheet can say.
+    add: fn(&Study, Choice, Runner<'_>, &mut Reproduction) -> Result<()>,
 }
 
 /// Every paper there is.
@@ -85,7 +99,7 @@ pub const PAPERS: &[Paper] = &[
         part: "",
         parts: &[],
         in_turn: true,
-        work: Work::Sheet(include_str!("../../../../papers/marschall2019.toml")),
+        work: Work::Sheet(include_str!("../../../../papers/marschall2019.toml"), None),
     },
     Paper {
         key: "marschall2020",
@@ -93,7 +107,7 @@ pub const PAPERS: &[Paper] = &[
         part: "",
         parts: &[],
         in_turn: false,
-        work: Work::Sheet(include_str!("../../../../papers/marschall2020.toml")),
+        work: Work::Sheet(include_str!("../../../../papers/marschall2020.toml"), None),
     },
     murray2019::THIS,
     liu2022::THIS,
@@ -122,7 +136,7 @@ impl Paper {
     /// Data that are not there.
     pub fn size(&self, choice: Choice) -> Result<Size> {
         match self.work {
-            Work::Sheet(text) => Ok(self.study(text, choice)?.size()),
+            Work::Sheet(text, own) => Ok(self.study(text, own, choice)?.size()),
             Work::Own(size, _) => size(choice),
         }
     }
@@ -132,13 +146,13 @@ impl Paper {
     /// # Errors
     /// The first error of any run; [`Error::Stopped`] if it was asked to stop.
     pub fn reproduce(&self, choice: Choice, runner: Runner<'_>) -> Result<Reproduction> {
-        let text = match self.work {
-            Work::Sheet(text) => text,
+        let (text, own) = match self.work {
+            Work::Sheet(text, own) => (text, own),
             Work::Own(_, reproduce) => return reproduce(choice, runner),
         };
-        let mut study = self.study(text, choice)?;
+        let mut study = self.study(text, own, choice)?;
         study.run(runner)?;
-        Ok(Reproduction {
+        let mut reproduction = Reproduction {
             figures: study.figures()?,
             claims: Claims {
                 paper: self.key.into(),
@@ -147,11 +161,23 @@ impl Paper {
             },
             reports: study.reports()?,
             tables: study.tables()?,
-        })
+        };
+        if let Some(own) = own {
+            (own.add)(&study, choice, runner, &mut reproduction)?;
+        }
+        Ok(reproduction)
     }
 
-    fn study(&self, text: &str, choice: Choice) -> Result<Study> {
-        Study::new(Sheet::read(self.key, text)?, choice)
+    fn study(&self, text: &str, own: Option<Own>, choice: Choice) -> Result<Study> {
+        let mut sheet = Sheet::read(self.key, text)?;
+        if let Some(own) = own {
+            for part in self.parts {
+                if !(own.has)(choice, part)? {
+                    sheet = sheet.part(|named| named != *part);
+                }
+            }
+        }
+        Study::new(sheet, own, choice)
     }
 
     /// The part of this name, asked for with the option `--{word}`.

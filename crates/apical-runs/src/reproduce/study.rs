@@ -1,24 +1,27 @@
 //! Runs what a sheet asks for: all seeds of its conditions, or, look after look, as many as its claims take or time allows.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apical::Experiment;
 
 use super::judge::Judged;
-use super::{Choice, Size};
+use super::{Choice, Own, Size};
 use crate::claims::expression::{Expression, Quantities};
-use crate::claims::measured::Ran;
+use crate::claims::measured::{Ran, Runs};
 use crate::claims::sequential;
 use crate::claims::sheet::{Condition, Grid, Row, Sheet, Test};
 use crate::compare::{Compared, Plan};
 use crate::record::SeedRecord;
 use crate::runner::{Runner, SAVE_EVERY};
+use crate::statistics::Spread;
 use crate::{Error, Result};
 
 /// The conditions of a sheet with the records of their seeds, and how its claims stand.
 pub struct Study {
     pub(super) sheet: Sheet,
+    own: Option<Own>,
     choice: Choice,
     pub(super) conditions: Vec<Condition>,
     experiments: Vec<Experiment>,
@@ -29,6 +32,8 @@ pub struct Study {
     /// The claims, then the cells of grids.
     pub(super) judged: Vec<Judged>,
     pub(super) grids: Vec<(Grid, Vec<Vec<String>>)>,
+    /// Places of what has done best.
+    best: BTreeMap<String, usize>,
 }
 
 impl Study {
@@ -36,22 +41,27 @@ impl Study {
     ///
     /// # Errors
     /// A condition that is no experiment, or a claim on a condition that is not there.
-    pub fn new(sheet: Sheet, choice: Choice) -> Result<Self> {
-        let sheet = match choice.quick {
-            true => sheet.quick(),
-            false => sheet,
-        };
+    pub fn new(sheet: Sheet, own: Option<Own>, choice: Choice) -> Result<Self> {
+        let mut sheet = sheet.part(|part| part.is_empty() || choice.has(part));
+        if choice.quick {
+            sheet = sheet.quick();
+        }
         let mut conditions = sheet.conditions.clone();
         let place = |row: &Row| {
             let mut on = row.on.clone();
             if let Some(measure) = &row.measure {
                 on.extend(measure.conditions()?);
             }
-            let of = |name: &String| {
-                let found = conditions.iter().position(|known| known.name == *name);
-                found.ok_or_else(|| unknown(&row.id, name))
-            };
-            on.iter().map(of).collect::<Result<Vec<_>>>()
+            let mut places = Vec::new();
+            for name in on {
+                let known = conditions.iter().position(|known| known.name == name);
+                match known {
+                    Some(place) => places.push(place),
+                    None if sheet.best.iter().any(|best| best.name == name) => {}
+                    None => return Err(unknown(&row.id, &name)),
+                }
+            }
+            Ok(places)
         };
         let mut judged = Vec::new();
         for row in &sheet.claims {
@@ -86,6 +96,8 @@ impl Study {
             compared: Vec::new(),
             judged,
             grids,
+            best: BTreeMap::new(),
+            own,
             sheet,
         };
         study.plans = study.plans()?;
@@ -119,7 +131,7 @@ impl Study {
 
     fn looks(&self) -> &'static [u64] {
         match (self.sheet.test, self.choice.quick) {
-            (Test::Mean, _) => &[0],
+            (Test::Mean | Test::Interval, _) => &[0],
             (Test::Count, true) => &sequential::QUICK,
             (Test::Count, false) => &sequential::LOOKS,
         }
@@ -129,7 +141,8 @@ impl Study {
     pub fn size(&self) -> Size {
         let looks = self.looks();
         let seeds = match (self.sheet.test, self.experiments.first()) {
-            (Test::Mean, Some(first)) => (first.seed, first.seeds),
+            (Test::Mean | Test::Interval, Some(first)) => (first.seed, first.seeds),
+            (Test::Mean | Test::Interval, None) => (0, 1),
             _ => (self.sheet.seed, looks[looks.len() - 1]),
         };
         let further = self.further(looks[0]);
@@ -190,6 +203,37 @@ impl Study {
         for plan in &self.plans {
             self.compared.push(plan.run(runner)?);
         }
+        self.choose()
+    }
+
+    /// With records that were made up.
+    #[cfg(test)]
+    pub(super) fn with_records(
+        mut self,
+        of: impl Fn(&Condition, u64) -> SeedRecord,
+    ) -> Result<Self> {
+        for (place, condition) in self.conditions.iter().enumerate() {
+            let seeds = 0..self.experiments[place].seeds;
+            self.records[place] = seeds.map(|seed| of(condition, seed)).collect();
+        }
+        self.choose()?;
+        Ok(self)
+    }
+
+    /// Finds which conditions do best.
+    fn choose(&mut self) -> Result<()> {
+        for best in self.sheet.best.clone() {
+            let places = best.of.iter().filter_map(|name| self.place(name).ok());
+            let mut tried = Vec::new();
+            for place in places {
+                let values = self.quantity(&best.by, &[&self.conditions[place].name])?;
+                tried.push((Spread::of(&values).mean, place));
+            }
+            let least = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((_, place)) = least {
+                self.best.insert(best.name, place);
+            }
+        }
         Ok(())
     }
 
@@ -240,10 +284,20 @@ impl Study {
         }
     }
 
-    /// The place of a condition.
+    /// Steps and values of a recorded quantity, or of one that the paper has for itself, of every seed that has it.
+    pub(super) fn runs(&self, place: usize, name: &str) -> Result<Runs> {
+        let own = self.own.map(|own| (own.curves)(self, place, name));
+        match own.transpose()?.flatten() {
+            Some(runs) => Ok(runs),
+            None => Ok(self.ran(place).curves(name)),
+        }
+    }
+
+    /// The place of a condition, or of the best of some.
     pub(super) fn place(&self, name: &str) -> Result<usize> {
         let found = self.conditions.iter().position(|known| known.name == name);
-        found.ok_or_else(|| unknown("on", name))
+        let best = || self.best.get(name).copied();
+        found.or_else(best).ok_or_else(|| unknown("on", name))
     }
 
     /// Whether all conditions of an expression are there.
@@ -269,7 +323,12 @@ impl Quantities for Study {
         match (name, of) {
             ("alignment", [a, b]) => self.alignment(a, b),
             (_, [one]) => {
-                let found = self.ran(self.place(one)?).quantity(name)?;
+                let place = self.place(one)?;
+                let own = self.own.map(|own| (own.quantity)(self, place, name));
+                let found = match own.transpose()?.flatten() {
+                    Some(found) => Some(found),
+                    None => self.ran(place).quantity(name)?,
+                };
                 found.ok_or_else(|| unknown("measure", name))
             }
             _ => Err(unknown("measure", name)),

@@ -5,13 +5,12 @@ use std::sync::atomic::Ordering;
 use apical::Streams;
 use apical::task::Sample;
 
-use super::judge::{compared, label};
-use super::{CONDITIONS, Task, condition};
+use super::{LISTS, compared, label, rule, trial, xor};
 use crate::claims::Claim;
 use crate::reproduce::Report;
 use crate::runner::Runner;
 use crate::statistics::{Spread, paired};
-use crate::{Error, Result, experiment};
+use crate::{Error, Result};
 
 /// Iterations of BPTT after which gradients are compared.
 const PROBES: [u64; 5] = [0, 60, 120, 200, 300];
@@ -38,13 +37,12 @@ impl Agreement {
 /// The table and its claim: delayed XOR at steps of 9 ms, some seeds side by side.
 pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<(Report, Claim)> {
     let seeds = if quick { 2 } else { 8 };
-    let mut changes: Vec<String> = vec![
+    let changes: Vec<String> = vec![
         format!("rule={}", text(EXACT)),
         format!("seeds={seeds}"),
         "optimizer.rate=5e-4".into(),
     ];
-    changes.extend(Task::Xor.changes(true).iter().map(|c| (*c).to_string()));
-    let base = experiment::parse(Task::Xor.toml(), &changes)?;
+    let base = xor(true, &changes)?;
     let made = runner.each_seed(std::slice::from_ref(&base), |_, seed| {
         along(&changes, seed, runner)
     })?;
@@ -69,12 +67,12 @@ pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<(Report, Claim)
 }
 
 fn text(key: &str) -> &'static str {
-    condition(key).map_or("", |condition| condition.rule)
+    rule(key).map_or("", |rule| &rule.set)
 }
 
 /// Rules of the table: all that have a gradient of W_rec but the exact one.
 fn watching() -> Vec<&'static str> {
-    let keys = CONDITIONS.iter().map(|condition| condition.key);
+    let keys = LISTS.rule.iter().map(|rule| rule.key.as_str());
     keys.filter(|key| ![EXACT, "readout_only"].contains(key))
         .collect()
 }
@@ -85,11 +83,11 @@ fn along(changes: &[String], seed: u64, runner: Runner<'_>) -> Result<Vec<Vec<(f
         let mut all = changes.to_vec();
         all.push(format!("rule={}", text(rule)));
         all.extend_from_slice(more);
-        experiment::parse(Task::Xor.toml(), &all)
+        xor(true, &all)
     };
     let trained = of(EXACT, &[])?;
     let mut learner = trained.learner::<f64>(seed)?;
-    let trial = Task::Xor.trial(true);
+    let trial = trial(true);
     let steps = trained.steps;
     let streams = Streams::new(seed);
     let mut task = trained

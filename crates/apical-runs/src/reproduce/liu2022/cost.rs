@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use apical::{Experiment, Learner, LearnerSpec, Streams, Update};
 
-use super::{Condition, Task, condition};
+use super::rule;
 use crate::figure::{Colour, Curve, Figure, Panel, Weight};
 use crate::reproduce::Report;
 use crate::runner::Runner;
@@ -25,23 +25,39 @@ const SHOWN: [&str; 6] = [
     "three_factor",
 ];
 
+/// A rule whose cost is shown.
+#[derive(Clone, Copy)]
+struct Contender {
+    key: &'static str,
+    label: &'static str,
+    colour: Colour,
+    /// Its settings.
+    set: &'static str,
+}
+
 /// What none of the comparisons trains.
-static RTRL: Condition = Condition {
+const RTRL: Contender = Contender {
     key: "rtrl",
     label: "RTRL",
     colour: Colour::Grey,
-    rule: r#"{kind="rtrl"}"#,
+    set: r#"{kind="rtrl"}"#,
 };
 
-fn contenders() -> Vec<&'static Condition> {
-    let shown = SHOWN.iter().filter_map(|key| condition(key));
-    let mut all: Vec<_> = shown.collect();
-    all.insert(1, &RTRL);
+fn contenders() -> Vec<Contender> {
+    let shown = SHOWN.iter().filter_map(|key| rule(key));
+    let contender = |rule: &'static super::Rule| Contender {
+        key: &rule.key,
+        label: &rule.label,
+        colour: rule.colour,
+        set: &rule.set,
+    };
+    let mut all: Vec<_> = shown.map(contender).collect();
+    all.insert(1, RTRL);
     all
 }
 
 /// RTRL costs the same at every step and is not followed for whole trials.
-fn is_steady(contender: &Condition) -> bool {
+fn is_steady(contender: Contender) -> bool {
     contender.key == RTRL.key
 }
 
@@ -91,10 +107,10 @@ pub(super) fn measure(quick: bool, runner: Runner<'_>) -> Result<Cost> {
 }
 
 /// Delayed XOR with this rule, `units` and trials of `steps` steps, one sample at a time.
-fn setting(contender: &Condition, units: usize, steps: u64) -> Result<(Experiment, LearnerSpec)> {
+fn setting(contender: Contender, units: usize, steps: u64) -> Result<(Experiment, LearnerSpec)> {
     let cue = (steps / 10).max(1);
     let changes = [
-        format!("rule={}", contender.rule),
+        format!("rule={}", contender.set),
         format!("network.units={units}"),
         format!("task.cue={cue}"),
         format!("task.delay={}", steps - 2 * cue),
@@ -102,7 +118,7 @@ fn setting(contender: &Condition, units: usize, steps: u64) -> Result<(Experimen
         "evaluate.steps=0".into(),
     ];
     // As they are written: what so much takes is counted here, not refused.
-    let experiment = experiment::parse_unchecked(Task::Xor.toml(), &changes)?;
+    let experiment = xor_unchecked(&changes)?;
     let learner = LearnerSpec {
         update: Update::Every(steps),
         ..experiment.learner_spec()
@@ -110,8 +126,15 @@ fn setting(contender: &Condition, units: usize, steps: u64) -> Result<(Experimen
     Ok((experiment, learner))
 }
 
+/// Delayed XOR with these changes, which may be more than memory holds.
+fn xor_unchecked(changes: &[String]) -> Result<Experiment> {
+    let mut built_in = experiment::BUILT_IN.iter();
+    let found = built_in.find(|built_in| built_in.name == "liu2022/xor");
+    experiment::parse_unchecked(found.map_or("", |built_in| built_in.toml), changes)
+}
+
 /// Bytes that the rule itself keeps.
-fn bytes(contender: &Condition, units: usize, steps: u64) -> Result<f64> {
+fn bytes(contender: Contender, units: usize, steps: u64) -> Result<f64> {
     let (experiment, learner) = setting(contender, units, steps)?;
     let (inputs, outputs) = experiment.task.sizes();
     let needs = learner.needs::<f32>(inputs, outputs, steps);
@@ -120,7 +143,7 @@ fn bytes(contender: &Condition, units: usize, steps: u64) -> Result<f64> {
 }
 
 /// Seconds of a step, the update of its trial included.
-fn seconds(contender: &Condition, units: usize, steps: u64, least: Duration) -> Result<f64> {
+fn seconds(contender: Contender, units: usize, steps: u64, least: Duration) -> Result<f64> {
     let (experiment, spec) = setting(contender, units, steps)?;
     let (inputs, outputs) = experiment.task.sizes();
     let mut learner = Learner::<f32>::new(&spec, inputs, outputs, 0)?;
@@ -141,7 +164,7 @@ fn seconds(contender: &Condition, units: usize, steps: u64, least: Duration) -> 
 }
 
 /// The shortest trial whose tape under BPTT takes more than this rule keeps; none up to a billion steps.
-fn crossing(contender: &Condition, units: usize) -> Result<Option<u64>> {
+fn crossing(contender: Contender, units: usize) -> Result<Option<u64>> {
     let bptt = contenders()[0];
     let shortest = 3;
     let more = |steps| Ok::<_, Error>(bytes(bptt, units, steps)? > bytes(contender, units, steps)?);
@@ -159,7 +182,7 @@ fn crossing(contender: &Condition, units: usize) -> Result<Option<u64>> {
     Ok(Some(high))
 }
 
-fn curve(contender: &Condition, x: Vec<f64>, y: Vec<f64>) -> Curve {
+fn curve(contender: Contender, x: Vec<f64>, y: Vec<f64>) -> Curve {
     Curve {
         label: Some(contender.label.into()),
         x,
@@ -260,7 +283,7 @@ fn crossings() -> Result<Report> {
     for n in UNITS {
         let mut row = vec![n.to_string()];
         for rival in rivals {
-            let from = crossing(rival, n)?;
+            let from = crossing(*rival, n)?;
             row.push(from.map_or("never".into(), |steps| steps.to_string()));
         }
         rows.push(row);
@@ -309,7 +332,7 @@ fn table(quick: bool, times: &[Vec<f64>]) -> Result<Table> {
 mod tests {
     use super::*;
 
-    fn named(key: &str) -> &'static Condition {
+    fn named(key: &str) -> Contender {
         let mut all = contenders().into_iter();
         all.find(|c| c.key == key).unwrap()
     }

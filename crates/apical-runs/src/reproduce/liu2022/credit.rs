@@ -6,9 +6,9 @@
 use apical::task::Sample;
 use apical::{Learner, Scalar, Streams};
 
-use super::Task;
+use super::xor;
+use crate::Result;
 use crate::figure::{Colour, Curve, Figure, Panel, Weight};
-use crate::{Result, experiment};
 
 /// The published μ.
 const MU: f64 = 0.25;
@@ -174,13 +174,10 @@ impl Batch {
 
 /// The figure.
 pub(super) fn figure(quick: bool) -> Result<Figure> {
-    let mut changes: Vec<String> = vec![r#"rule={kind="bptt"}"#.into()];
-    let own = Task::Xor.changes(quick).iter();
-    changes.extend(own.map(|change| (*change).to_string()));
-    let experiment = experiment::parse(Task::Xor.toml(), &changes)?;
+    let experiment = xor(quick, &[r#"rule={kind="bptt"}"#.into()])?;
     let mut learner = experiment.learner::<f64>(experiment.seed)?;
     let streams = Streams::new(experiment.seed);
-    let (trial, batch) = (Task::Xor.trial(quick), experiment.batch);
+    let (trial, batch) = (super::trial(quick), experiment.batch);
     let mut task = experiment
         .task
         .build::<f64>(batch, experiment.steps, &streams, "train")?;
@@ -318,7 +315,7 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reproduce::liu2022::CONDITIONS;
+    use crate::reproduce::liu2022::LISTS;
 
     /// A trial of noise with one error at its end, under a rule: how it looked, its inputs, and what the rule made of it.
     fn trial(rule: &str) -> (Batch, Vec<Vec<f64>>, Learner<f64>) {
@@ -332,7 +329,7 @@ mod tests {
         ];
         let mut changes = vec![format!("rule={rule}")];
         changes.extend(small.map(String::from));
-        let experiment = experiment::parse(Task::Xor.toml(), &changes).unwrap();
+        let experiment = xor(false, &changes).unwrap();
         let mut learner = experiment.learner::<f64>(1).unwrap();
         let task = experiment
             .task
@@ -368,8 +365,8 @@ mod tests {
     fn credit_is_what_each_rule_multiplies_inputs_with() {
         for rule in RULES.into_iter().chain([BPTT]) {
             let label = rule.label;
-            let condition = CONDITIONS.iter().find(|c| c.label.starts_with(label));
-            let (batch, inputs, learner) = trial(condition.unwrap().rule);
+            let condition = LISTS.rule.iter().find(|rule| rule.label.starts_with(label));
+            let (batch, inputs, learner) = trial(&condition.unwrap().set);
             let credit = batch.credit(rule);
             let dims = learner.network().dims();
             let gain = learner.network().neuron().constant(1.0).unwrap().gain;
