@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use apical_papers::claims::{Claim, Claims};
+use apical_papers::{Choice, Paper, Report, kept_seeds};
 use apical_runs::Error;
-use apical_runs::claims::{Claim, Claims};
 use apical_runs::folder::RunFolder;
-use apical_runs::reproduce::{Choice, Paper, Report, kept_seeds};
 use apical_runs::run::{Environment, check_writable, write_json};
 use apical_runs::runner::Runner;
 use clap::Args;

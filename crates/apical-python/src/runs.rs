@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apical::check::{Settings, receipt};
 use apical::rule::RuleSpec;
+use apical_papers::{Choice, PAPERS, Paper, kept_seeds};
 use apical_runs::compare::Plan;
 use apical_runs::experiment::BUILT_IN;
 use apical_runs::folder::RunFolder;
-use apical_runs::reproduce::{Choice, PAPERS, Paper, kept_seeds};
 use apical_runs::run::{Environment, write_json};
 use apical_runs::runner::Runner;
 use apical_runs::seed_run::Progress;

@@ -51,6 +51,20 @@ pub fn read(path: impl AsRef<Path>) -> Result<Snapshot> {
     decode(path, &bytes)
 }
 
+/// Reads what a seed left, which can be trained anew.
+///
+/// # Errors
+/// As [`read`], with the command that removes the file.
+pub fn read_kept(path: &Path) -> Result<Snapshot> {
+    read(path).map_err(|error| anew(path, error))
+}
+
+/// The error of a file that can be done without: its seed is then trained anew.
+pub(crate) fn anew(path: &Path, error: Error) -> Error {
+    let path = files::quoted(&path.to_string_lossy());
+    error.of_checkpoint(&format!("Remove it to train this seed anew: rm {path}"))
+}
+
 /// The bytes of the file of a snapshot; `path` names it in errors.
 ///
 /// # Errors

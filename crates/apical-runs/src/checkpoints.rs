@@ -81,15 +81,9 @@ pub(crate) fn read(path: &Path, experiment: &Experiment, seed: u64) -> Result<Sn
                 before.display(),
                 files::quoted(&path.to_string_lossy())
             )),
-            None => anew(path, error),
+            None => checkpoint_file::anew(path, error),
         }
     })
-}
-
-/// The error of a file that can be done without: its seed is then trained anew.
-pub(crate) fn anew(path: &Path, error: Error) -> Error {
-    let path = files::quoted(&path.to_string_lossy());
-    error.of_checkpoint(&format!("Remove it to train this seed anew: rm {path}"))
 }
 
 fn read_one(path: &Path, experiment: &Experiment, seed: u64) -> Result<Snapshot> {

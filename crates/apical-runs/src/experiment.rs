@@ -26,7 +26,15 @@ impl BuiltIn {
     /// # Errors
     /// None for those that come with the program.
     pub fn settings(&self) -> Result<Experiment> {
-        parse_unchecked(self.toml, &[])
+        self.changed(&[])
+    }
+
+    /// The same with changes, whose needs for data and memory are not looked at.
+    ///
+    /// # Errors
+    /// A change that is none, or a setting that is unknown.
+    pub fn changed(&self, changes: &[String]) -> Result<Experiment> {
+        parse_unchecked(self.toml, changes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Run experiments and keep what they give: folders, tables, checkpoints, figures and reproductions.
+//! Run experiments and keep what they give: folders, tables, checkpoints and figures.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
@@ -6,7 +6,6 @@ pub mod chance;
 pub mod checkpoint_file;
 mod checkpoints;
 pub mod citations;
-pub mod claims;
 pub mod compare;
 pub mod data;
 mod data_paths;
@@ -19,7 +18,6 @@ pub mod folder;
 pub mod memory;
 pub mod record;
 mod records_file;
-pub mod reproduce;
 pub mod rule_page;
 pub mod run;
 mod run_settings;

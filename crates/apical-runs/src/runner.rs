@@ -12,7 +12,7 @@ use crate::seed_run::{Progress, Surroundings, run_seed};
 use crate::{Error, Result, experiment};
 
 /// Steps between two checkpoints of a seed that is kept: seconds to a minute of work.
-pub(crate) const SAVE_EVERY: u64 = 500_000;
+pub const SAVE_EVERY: u64 = 500_000;
 
 /// Threads for `jobs` jobs: as many as asked for, 0 meaning one a processor, but no more than there are jobs.
 ///

@@ -10,7 +10,7 @@ use apical::{Learner, Scalar, Streams};
 
 use super::{Plan, comparison};
 use crate::runner::Runner;
-use crate::{Error, Result, checkpoint_file, checkpoints};
+use crate::{Error, Result, checkpoint_file};
 
 /// Steps between two reports of progress.
 const CHUNK: u64 = 512;
@@ -135,8 +135,7 @@ impl<'a, T: Scalar> SeedComparison<'a, T> {
     }
 
     fn restore(&mut self, path: &Path, settings: &str) -> Result<()> {
-        let snapshot =
-            checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
+        let snapshot = checkpoint_file::read_kept(path)?;
         let text = |name: &str| snapshot.texts.get(name).map(String::as_str);
         let is_same =
             text("comparison") == Some(settings) && text("seed") == Some(&self.seed.to_string());

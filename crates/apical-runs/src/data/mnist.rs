@@ -9,7 +9,7 @@ use crate::settings::parse_unchecked;
 /// Images and labels, plain or gzipped: those to train on or else those for tests; or what is missing, in words.
 ///
 /// They are looked for in the folder that the variable APICAL_MNIST names, else in `mnist` and `../shared/data/mnist`.
-pub(crate) fn find() -> std::result::Result<(PathBuf, PathBuf), String> {
+pub fn find() -> std::result::Result<(PathBuf, PathBuf), String> {
     let folders = folders();
     for folder in &folders {
         for name in ["train", "t10k"] {

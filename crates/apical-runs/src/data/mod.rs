@@ -9,7 +9,7 @@ mod csv_file;
 mod header;
 mod idx;
 mod input;
-pub(crate) mod mnist;
+pub mod mnist;
 mod numpy;
 mod parquet_file;
 mod quotes;

@@ -3,10 +3,10 @@
 use apical::task::{Sample, TaskSpec};
 use apical::{Experiment, Streams};
 
-use crate::Result;
 use crate::claims::measured::{Ran, Runs};
-use crate::record::{Ending, SeedRecord};
-use crate::reproduce::study::Study;
+use crate::study::Study;
+use apical_runs::Result;
+use apical_runs::record::{Ending, SeedRecord};
 
 /// Records of the authors' moving mean.
 const WINDOW: usize = 15;

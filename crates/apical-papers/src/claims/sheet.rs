@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::each;
 use super::expression::Expression;
 use super::measure::Measure;
-use crate::figure::{Colour, Weight};
-use crate::{Error, Result, experiment};
+use apical_runs::figure::{Colour, Weight};
+use apical_runs::{Error, Result, experiment};
 
 /// A paper.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,11 +2,11 @@
 
 use super::LISTS;
 use super::curves::Losses;
-use crate::Result;
 use crate::claims::{Claim, Verdict, measured};
-use crate::reproduce::judge::iterations;
-use crate::reproduce::study::Study;
-use crate::statistics::{Spread, median, welch};
+use crate::judge::iterations;
+use crate::study::Study;
+use apical_runs::Result;
+use apical_runs::statistics::{Spread, median, welch};
 
 /// What the authors' runs reached.
 fn theirs(key: &str) -> &'static [f64] {

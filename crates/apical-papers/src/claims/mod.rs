@@ -16,7 +16,7 @@ pub use measure::Measure;
 
 use serde::Serialize;
 
-use crate::statistics::Spread;
+use apical_runs::statistics::Spread;
 
 /// What the numbers say of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

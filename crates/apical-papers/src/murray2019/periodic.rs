@@ -12,11 +12,11 @@ use super::lab::{Lab, OneTrial, Outcome, WORST};
 use super::{Part, Section, decimal, logarithms, quartiles_text};
 use crate::claims::sequential::{ERROR, MEAN_LOOKS, errors_that_decide};
 use crate::claims::{Claim, Takes, Verdict, measured};
-use crate::figure::{Colour, Curve, Level, Panel, Weight};
-use crate::reproduce::{Choice, Report};
-use crate::statistics::{Spread, paired, permutation_p, quantile, rank_correlation};
-use crate::table::{Column, Table};
-use crate::{Result, experiment};
+use crate::{Choice, Report};
+use apical_runs::figure::{Colour, Curve, Level, Panel, Weight};
+use apical_runs::statistics::{Spread, paired, permutation_p, quantile, rank_correlation};
+use apical_runs::table::{Column, Table};
+use apical_runs::{Result, experiment};
 
 /// The published grid.
 pub const GRID: [f64; 8] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1];

@@ -3,8 +3,8 @@
 use apical::task::Sample;
 use apical::{Experiment, Streams};
 
-use crate::Result;
-use crate::record::{Ending, SeedRecord, Tests};
+use apical_runs::Result;
+use apical_runs::record::{Ending, SeedRecord, Tests};
 
 /// Places of quantities in a test.
 const LOSS: usize = 0;
@@ -112,7 +112,7 @@ fn entropy(experiment: &Experiment, seed: u64) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment;
+    use apical_runs::experiment;
 
     #[test]
     fn entropies_are_near_their_expectation() {

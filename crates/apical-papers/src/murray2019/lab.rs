@@ -12,8 +12,8 @@ use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
 use crate::claims::Claim;
 use crate::claims::sequential::MEAN_LOOKS;
-use crate::runner::Runner;
-use crate::{Result, checkpoint_file, checkpoints, experiment};
+use apical_runs::runner::Runner;
+use apical_runs::{Result, checkpoint_file, experiment};
 
 /// Losses above this, those of diverged runs among them, count as this: a silent output has 0.328 at figure 2's task.
 pub const WORST: f64 = 1.0;
@@ -100,8 +100,7 @@ impl Outcome {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let snapshot =
-            checkpoint_file::read(path).map_err(|error| checkpoints::anew(path, error))?;
+        let snapshot = checkpoint_file::read_kept(path)?;
         let mut outcome = Self::default();
         outcome.state(&mut StateIo::restore(&snapshot))?;
         Ok(outcome)
@@ -415,7 +414,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
-    use crate::Error;
+    use apical_runs::Error;
 
     #[test]
     fn a_network_that_was_kept_is_not_trained_again() {

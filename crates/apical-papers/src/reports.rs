@@ -3,13 +3,13 @@
 use super::Report;
 use super::judge::decimal;
 use super::study::Study;
-use crate::Result;
 use crate::claims::Verdict;
 use crate::claims::expression::Quantities;
 use crate::claims::sheet::{Aligned, Cell, Condition, Content, Numbers, Reference, Told};
-use crate::record::{Ending, SeedRecord, metrics_table};
-use crate::statistics::{Spread, median, paired, pooled_deviation};
-use crate::table::{Column, Table};
+use apical_runs::Result;
+use apical_runs::record::{Ending, SeedRecord, metrics_table};
+use apical_runs::statistics::{Spread, median, paired, pooled_deviation};
+use apical_runs::table::{Column, Table};
 
 impl Study {
     /// Tables of texts: the grids, then those the sheet asks for.

@@ -7,8 +7,8 @@ use apical::task::Sample;
 use apical::{Learner, Scalar, Streams};
 
 use super::xor;
-use crate::Result;
-use crate::figure::{Colour, Curve, Figure, Panel, Weight};
+use apical_runs::Result;
+use apical_runs::figure::{Colour, Curve, Figure, Panel, Weight};
 
 /// The published μ.
 const MU: f64 = 0.25;
@@ -315,7 +315,7 @@ fn alignment(batch: &Batch, title: &str, quick: bool) -> Panel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reproduce::liu2022::LISTS;
+    use crate::liu2022::LISTS;
 
     /// A trial of noise with one error at its end, under a rule: how it looked, its inputs, and what the rule made of it.
     fn trial(rule: &str) -> (Batch, Vec<Vec<f64>>, Learner<f64>) {

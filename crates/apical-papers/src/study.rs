@@ -12,11 +12,11 @@ use crate::claims::expression::{Expression, Quantities};
 use crate::claims::measured::{Ran, Runs};
 use crate::claims::sequential;
 use crate::claims::sheet::{Condition, Grid, Row, Sheet, Test};
-use crate::compare::{Compared, Plan};
-use crate::record::SeedRecord;
-use crate::runner::{Runner, SAVE_EVERY};
-use crate::statistics::Spread;
-use crate::{Error, Result};
+use apical_runs::compare::{Compared, Plan};
+use apical_runs::record::SeedRecord;
+use apical_runs::runner::{Runner, SAVE_EVERY};
+use apical_runs::statistics::Spread;
+use apical_runs::{Error, Result};
 
 /// The conditions of a sheet with the records of their seeds, and how its claims stand.
 pub struct Study {

@@ -6,12 +6,12 @@ use apical::monitor::Warning;
 
 use super::Task;
 use super::curves::{Losses, chance, is_squared};
-use crate::Result;
-use crate::record::{Ending, SeedRecord};
-use crate::reproduce::Report;
-use crate::reproduce::judge::iterations;
-use crate::reproduce::study::Study;
-use crate::statistics::{Spread, median};
+use crate::Report;
+use crate::judge::iterations;
+use crate::study::Study;
+use apical_runs::Result;
+use apical_runs::record::{Ending, SeedRecord};
+use apical_runs::statistics::{Spread, median};
 
 /// The table of a task, if it was run.
 pub fn report(study: &Study, task: &Task) -> Result<Option<Report>> {
@@ -125,7 +125,7 @@ fn told(e: &apical::Experiment, trial: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment;
+    use apical_runs::experiment;
 
     #[test]
     fn the_split_of_a_fixed_set_is_told_in_whole_batches() {

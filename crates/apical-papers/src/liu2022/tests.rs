@@ -1,11 +1,11 @@
 //! Tests of the claims on made-up curves.
 
+use crate::Choice;
 use crate::claims::sheet::Condition;
 use crate::claims::{Claim, Verdict};
-use crate::record::{Curve, Ending, SeedRecord};
-use crate::reproduce::Choice;
-use crate::reproduce::study::Study;
-use crate::statistics::Spread;
+use crate::study::Study;
+use apical_runs::record::{Curve, Ending, SeedRecord};
+use apical_runs::statistics::Spread;
 
 use super::curves::{Losses, power};
 use super::{LISTS, Own, SHEET, THIS, Work};
@@ -292,7 +292,7 @@ fn the_experiments_of_a_grid_have_its_settings() {
                 let e = study.ran(place).experiment;
                 assert_eq!(e.seeds, if quick { 2 } else { 16 });
                 assert_eq!(Losses::of(&study, place).trial(), 100);
-                let text = crate::experiment::resolved(e).unwrap();
+                let text = apical_runs::experiment::resolved(e).unwrap();
                 let rule = &condition.columns[1][1];
                 if let Some((_, taps)) = rule.split_once(" taps=") {
                     assert!(text.contains(&format!("taps = {taps}")), "{text}");

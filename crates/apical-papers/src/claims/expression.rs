@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::measure::Measure;
-use crate::{Error, Result};
+use apical_runs::{Error, Result};
 
 /// One number a seed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

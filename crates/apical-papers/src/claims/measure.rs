@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::record::{SeedRecord, Tests};
-use crate::statistics::{mean_curve, saturation};
+use apical_runs::record::{SeedRecord, Tests};
+use apical_runs::statistics::{mean_curve, saturation};
 
 /// Tests that count as the end of a run.
 const LAST: usize = 10;

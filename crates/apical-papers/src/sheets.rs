@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::study::Study;
 use super::{Choice, PAPERS, Work};
 use crate::claims::sheet::{Sheet, Test};
-use crate::experiment;
-use crate::runner::Runner;
+use apical_runs::experiment;
+use apical_runs::runner::Runner;
 
 const QUICK: Choice = Choice {
     quick: true,

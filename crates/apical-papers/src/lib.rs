@@ -1,5 +1,10 @@
-//! Whole papers: every run, the figures, the claims.
+//! Papers reproduced: every run, the figures, the claims.
+//!
+//! Most of a paper is data: its sheet in `papers/KEY.toml` names conditions, claims, figures and what others measured, and one engine runs, judges
+//! and draws it. What no sheet can say stands in a module of the paper's name.
+#![deny(missing_docs)]
 
+pub mod claims;
 mod drawing;
 mod judge;
 mod liu2022;
@@ -22,12 +27,12 @@ use crate::claims::measured::Runs;
 use crate::claims::sheet::Sheet;
 use apical::shown::sentence;
 
-use crate::experiment::suggestion;
-use crate::figure::Figure;
-use crate::run::{write_figure, write_json};
-use crate::runner::Runner;
-use crate::table::Table;
-use crate::{Error, Result, files};
+use apical_runs::experiment::suggestion;
+use apical_runs::figure::Figure;
+use apical_runs::run::{write_figure, write_json};
+use apical_runs::runner::Runner;
+use apical_runs::table::Table;
+use apical_runs::{Error, Result, files};
 
 /// First seed and number of seeds, and the steps of all runs together.
 pub type Size = ((u64, u64), u64);
@@ -72,11 +77,14 @@ enum Work {
     /// What its sheet says, and what it has for itself.
     Sheet(&'static str, Option<Own>),
     /// What its own file says: how much there is to run, at first, and the whole of it.
-    Own(
-        fn(Choice) -> Result<Size>,
-        fn(Choice, Runner<'_>) -> Result<Reproduction>,
-    ),
+    Own(fn(Choice) -> Result<Size>, Reproduce),
 }
+
+/// Runs and judges a paper.
+type Reproduce = fn(Choice, Runner<'_>) -> Result<Reproduction>;
+
+/// Looks up curves.
+type Curves = fn(&Study, usize, &str) -> Result<Option<Runs>>;
 
 /// What a paper has beside its sheet.
 #[derive(Clone, Copy)]
@@ -86,7 +94,7 @@ struct Own {
     /// A quantity of a condition, one number a seed; `None` leaves it to what all papers have.
     quantity: fn(&Study, usize, &str) -> Result<Option<Vec<f64>>>,
     /// Steps and values of each seed; `None` leaves it to what all papers have.
-    curves: fn(&Study, usize, &str) -> Result<Option<Runs>>,
+    curves: Curves,
     /// Adds what no sheet can say.
     add: fn(&Study, Choice, Runner<'_>, &mut Reproduction) -> Result<()>,
 }
@@ -99,7 +107,7 @@ pub const PAPERS: &[Paper] = &[
         part: "",
         parts: &[],
         in_turn: true,
-        work: Work::Sheet(include_str!("../../../../papers/marschall2019.toml"), None),
+        work: Work::Sheet(include_str!("../../../papers/marschall2019.toml"), None),
     },
     Paper {
         key: "marschall2020",
@@ -107,7 +115,7 @@ pub const PAPERS: &[Paper] = &[
         part: "",
         parts: &[],
         in_turn: false,
-        work: Work::Sheet(include_str!("../../../../papers/marschall2020.toml"), None),
+        work: Work::Sheet(include_str!("../../../papers/marschall2020.toml"), None),
     },
     murray2019::THIS,
     liu2022::THIS,

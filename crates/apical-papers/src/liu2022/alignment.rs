@@ -6,11 +6,11 @@ use apical::Streams;
 use apical::task::Sample;
 
 use super::{LISTS, compared, label, rule, trial, xor};
+use crate::Report;
 use crate::claims::Claim;
-use crate::reproduce::Report;
-use crate::runner::Runner;
-use crate::statistics::{Spread, paired};
-use crate::{Error, Result};
+use apical_runs::runner::Runner;
+use apical_runs::statistics::{Spread, paired};
+use apical_runs::{Error, Result};
 
 /// Iterations of BPTT after which gradients are compared.
 const PROBES: [u64; 5] = [0, 60, 120, 200, 300];

@@ -17,10 +17,10 @@ use super::study::until;
 use super::{Choice, Paper, Report, Reproduction, Size, Work};
 use crate::claims::sequential::MEAN_LOOKS;
 use crate::claims::{Claim, Claims};
-use crate::figure::{Figure, Panel};
-use crate::runner::Runner;
-use crate::table::Table;
-use crate::{Error, Result};
+use apical_runs::figure::{Figure, Panel};
+use apical_runs::runner::Runner;
+use apical_runs::table::Table;
+use apical_runs::{Error, Result};
 
 /// The paper.
 pub(super) const THIS: Paper = Paper {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use apical::{Experiment, Learner, LearnerSpec, Streams, Update};
 
 use super::rule;
-use crate::figure::{Colour, Curve, Figure, Panel, Weight};
-use crate::reproduce::Report;
-use crate::runner::Runner;
-use crate::table::{Column, Table};
-use crate::{Error, Result, experiment};
+use crate::Report;
+use apical_runs::experiment::BUILT_IN;
+use apical_runs::figure::{Colour, Curve, Figure, Panel, Weight};
+use apical_runs::runner::Runner;
+use apical_runs::table::{Column, Table};
+use apical_runs::{Error, Result};
 
 /// The rules whose cost is shown, by keys of the conditions, BPTT first.
 const SHOWN: [&str; 6] = [
@@ -128,9 +129,14 @@ fn setting(contender: Contender, units: usize, steps: u64) -> Result<(Experiment
 
 /// Delayed XOR with these changes, which may be more than memory holds.
 fn xor_unchecked(changes: &[String]) -> Result<Experiment> {
-    let mut built_in = experiment::BUILT_IN.iter();
-    let found = built_in.find(|built_in| built_in.name == "liu2022/xor");
-    experiment::parse_unchecked(found.map_or("", |built_in| built_in.toml), changes)
+    let mut all = BUILT_IN.iter();
+    let found = all.find(|built_in| built_in.name == "liu2022/xor");
+    let xor = found.ok_or_else(|| Error::Config {
+        field: "experiment".into(),
+        what: "`liu2022/xor` is not built in".into(),
+        mend: "Mend the list of experiments and build the program again.".into(),
+    })?;
+    xor.changed(changes)
 }
 
 /// Bytes that the rule itself keeps.

@@ -11,11 +11,11 @@ use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
 use super::periodic::{Bound, Judged, SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
-use crate::figure::{Colour, Curve, Panel, Weight};
-use crate::reproduce::{Choice, Report};
-use crate::seed_run::Progress;
-use crate::statistics::quantile;
-use crate::{Error, Result, experiment};
+use crate::{Choice, Report};
+use apical_runs::figure::{Colour, Curve, Panel, Weight};
+use apical_runs::seed_run::Progress;
+use apical_runs::statistics::quantile;
+use apical_runs::{Error, Result, experiment};
 
 /// Trials of the circuit in one record.
 const BLOCK: u64 = 100;

@@ -22,12 +22,12 @@ use super::study::Study;
 use super::{Choice, Own, Paper, Report, Reproduction, Work};
 use crate::claims::each;
 use crate::claims::measured::Runs;
-use crate::figure::Colour;
-use crate::runner::Runner;
-use crate::{Error, Result, data, experiment};
+use apical_runs::figure::Colour;
+use apical_runs::runner::Runner;
+use apical_runs::{Error, Result, data, experiment};
 use curves::Losses;
 
-const SHEET: &str = include_str!("../../../../papers/liu2022.toml");
+const SHEET: &str = include_str!("../../../papers/liu2022.toml");
 /// Parts that train no rule of the comparison.
 const ALIGNMENT: &str = "alignment";
 const COST: &str = "cost";
@@ -203,7 +203,7 @@ fn label(key: &str) -> String {
 
 /// A claim that differences, seed by seed, are below 0.
 fn compared(source: &str, differences: &[f64]) -> crate::claims::Claim {
-    let spread = crate::statistics::Spread::of(differences);
+    let spread = apical_runs::statistics::Spread::of(differences);
     crate::claims::Claim {
         figure: "learning curves".into(),
         source: source.into(),

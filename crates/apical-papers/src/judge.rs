@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::study::Study;
-use crate::Result;
 use crate::claims::expression::Expression;
 use crate::claims::sequential::{decide, seeds_needed};
 use crate::claims::sheet::{Candidate, Condition, Crossed, Grid, Ranks, Row, Test};
 use crate::claims::{Claim, Takes, Verdict, counted, measured};
-use crate::statistics::{
+use apical_runs::Result;
+use apical_runs::statistics::{
     Spread, median, paired, permutation_p, quantile, rank_correlation, resamples,
 };
 

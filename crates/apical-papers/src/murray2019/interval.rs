@@ -9,10 +9,10 @@ use super::lab::{Lab, Look, Outcome, Seen};
 use super::periodic::{Bound, GRID, Judged, SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
-use crate::figure::{Colour, Curve, Panel, Weight};
-use crate::reproduce::{Choice, Report};
-use crate::statistics::{paired, quantile};
-use crate::{Result, experiment};
+use crate::{Choice, Report};
+use apical_runs::figure::{Colour, Curve, Panel, Weight};
+use apical_runs::statistics::{paired, quantile};
+use apical_runs::{Result, experiment};
 
 /// Delays that are tested, from the shortest to the longest.
 const TESTS: u64 = 11;
@@ -220,7 +220,7 @@ fn tried(choice: Choice) -> Result<Vec<Trial>> {
             rate,
             experiment,
         });
-        Ok::<(), crate::Error>(())
+        Ok::<(), apical_runs::Error>(())
     };
     let grid: &[f64] = if choice.quick { &GRID[2..4] } else { &GRID };
     for rate in grid {

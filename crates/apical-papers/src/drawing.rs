@@ -1,11 +1,11 @@
 //! The figures of a sheet.
 
 use super::study::Study;
-use crate::Result;
 use crate::claims::measured::Runs;
 use crate::claims::sheet::{Axes, Bounds, Drawing, Mean, Means, Point, Series};
-use crate::figure::{Colour, Curve, Figure, Level, Mark, Panel, Weight};
-use crate::statistics::{Spread, mean_curve, quartiles};
+use apical_runs::Result;
+use apical_runs::figure::{Colour, Curve, Figure, Level, Mark, Panel, Weight};
+use apical_runs::statistics::{Spread, mean_curve, quartiles};
 
 impl Study {
     /// Figures by file name.
@@ -73,8 +73,8 @@ impl Study {
         }
         if let Some(name) = &axes.heat {
             let comparisons = self.sheet.comparisons.iter().zip(&self.compared);
-            let found = comparisons.filter(|(comparison, _)| comparison.name == *name);
-            panel.heat = found.last().and_then(|(_, c)| c.heat_map("").heat);
+            let mut found = comparisons.filter(|(comparison, _)| comparison.name == *name);
+            panel.heat = found.next().and_then(|(_, c)| c.heat_map("").heat);
             drawn.extend(self.compared.iter().map(|compared| compared.seeds.len()));
         }
         for means in &axes.lines {
