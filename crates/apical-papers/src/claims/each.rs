@@ -221,7 +221,7 @@ fn is_known(path: &str, words: &Words) -> bool {
 /// The path of a text that is nothing else.
 fn whole<'a>(value: &'a Value, words: &Words) -> Option<&'a str> {
     let path = value.as_str()?.strip_prefix('{')?.strip_suffix('}')?;
-    is_known(path, words).then_some(path)
+    (!path.contains('{') && is_known(path, words)).then_some(path)
 }
 
 #[cfg(test)]
@@ -257,6 +257,7 @@ mod tests {
             each = ["task", "rule in task.rules"]
             with = [{ steps = 10 }, { steps = 20 }]
             name = "{task}/{rule} {steps}"
+            title = "{task.label}: {rule}"
             range = "{task.range}"
             set = ["{rule.set}", "a={b}"]
         "#);
@@ -265,6 +266,7 @@ mod tests {
         let names: Vec<_> = found.iter().map(|c| c["name"].as_str().unwrap()).collect();
         assert_eq!(names.len(), 6);
         assert_eq!(names[2..5], ["add/rflo 10", "add/rflo 20", "mimic/rtrl 10"]);
+        assert_eq!(found[3]["title"].as_str(), Some("Add: rflo"));
         let set: Vec<_> = found[3]["set"].as_array().unwrap().iter().collect();
         // Braces around what stands for nothing are those of TOML.
         let texts: Vec<_> = set.iter().map(|text| text.as_str().unwrap()).collect();
