@@ -83,6 +83,9 @@ enum Work {
 /// Runs and judges a paper.
 type Reproduce = fn(Choice, Runner<'_>) -> Result<Reproduction>;
 
+/// Looks up a quantity.
+type Quantity = fn(&Study, usize, &str) -> Result<Option<Vec<f64>>>;
+
 /// Looks up curves.
 type Curves = fn(&Study, usize, &str) -> Result<Option<Runs>>;
 
@@ -92,7 +95,7 @@ struct Own {
     /// Which parts can be run here.
     has: fn(Choice, &str) -> Result<bool>,
     /// A quantity of a condition, one number a seed; `None` leaves it to what all papers have.
-    quantity: fn(&Study, usize, &str) -> Result<Option<Vec<f64>>>,
+    quantity: Quantity,
     /// Steps and values of each seed; `None` leaves it to what all papers have.
     curves: Curves,
     /// Adds what no sheet can say.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use apical::Evaluation;
+
 use super::study::Study;
 use super::{Choice, PAPERS, Work};
-use crate::claims::sheet::{Sheet, Test};
+use crate::claims::sheet::{Condition, Sheet, Test};
 use apical_runs::experiment;
+use apical_runs::record::{Curve, Ending, SeedRecord, Tests};
 use apical_runs::runner::Runner;
 
 const QUICK: Choice = Choice {
@@ -106,4 +109,68 @@ fn the_framework_has_every_rule_in_its_settings_and_four_comparisons() {
         assert_eq!(study.sheet.comparisons.len(), 4);
         assert_eq!(study.sheet.comparisons[1].watch.len(), 13);
     }
+}
+
+/// What only whole versions tell would else be read for the first time after hours.
+#[test]
+fn whole_versions_are_told_and_drawn() {
+    let study = study("marschall2020", Choice::default());
+    let record = |_: &Condition, seed: u64| {
+        let mut tests = Tests::default();
+        let loss = 0.5 + 0.01 * seed as f64;
+        tests.push(
+            1000,
+            Evaluation {
+                loss,
+                accuracy: 0.7,
+                true_loss: loss,
+                expected_accuracy: 0.7,
+            },
+        );
+        SeedRecord {
+            seed,
+            steps: 1000,
+            ending: Ending::Finished,
+            curves: vec![Curve {
+                name: "loss".into(),
+                steps: vec![500, 1000],
+                values: vec![0.7, loss],
+                end: None,
+            }],
+            tests,
+            warnings: Vec::new(),
+        }
+    };
+    let study = study.with_records(record).unwrap();
+    let claims = study.claims().unwrap();
+    assert_eq!(claims.len(), 23 + 2 * 4 + 7 * 4);
+    let reports = study.reports().unwrap();
+    let names: Vec<_> = reports.iter().map(|report| &*report.name).collect();
+    let all = ["losses", "reference", "alignment-reference", "commands"];
+    assert_eq!(names, all);
+    for report in &reports {
+        let whole = report
+            .rows
+            .iter()
+            .all(|row| row.len() == report.header.len());
+        assert!(whole && !report.rows.is_empty(), "{}", report.name);
+    }
+    // Theirs and ours: both losses in the settings of 2019, both rates where ours are two.
+    assert_eq!(reports[1].rows.len(), 11 + 13 + 13 + 8 + 7 + 2 * 26);
+    assert_eq!(reports[2].rows.len(), 2 * 28);
+    let figures = study.figures().unwrap();
+    assert_eq!(figures[0].1.panels.len(), 5 * 4);
+    let title = "(lines: mean of 10 seeds, 5 at full length; shaded: quartiles)";
+    assert!(
+        figures[0].1.title.ends_with(title),
+        "{}",
+        figures[0].1.title
+    );
+    let title = "(15000 steps, 10 seeds)";
+    assert!(
+        figures[1].1.title.ends_with(title),
+        "{}",
+        figures[1].1.title
+    );
+    assert_eq!(study.tables().unwrap().len(), 2 + 4);
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apical::Experiment;
+#[cfg(test)]
+use apical::analysis::Alignment;
 
 use super::judge::Judged;
 use super::{Choice, Own, Size};
@@ -206,7 +208,7 @@ impl Study {
         self.choose()
     }
 
-    /// With records that were made up.
+    /// With records that were made up, and rules that have never been seen beside each other.
     #[cfg(test)]
     pub(super) fn with_records(
         mut self,
@@ -215,6 +217,15 @@ impl Study {
         for (place, condition) in self.conditions.iter().enumerate() {
             let seeds = 0..self.experiments[place].seeds;
             self.records[place] = seeds.map(|seed| of(condition, seed)).collect();
+        }
+        for plan in &self.plans {
+            let rules = plan.rules.len();
+            let pairs = vec![Alignment::default(); rules * (rules - 1) / 2];
+            self.compared.push(Compared {
+                labels: plan.rules.iter().map(|rule| rule.label.clone()).collect(),
+                seeds: (0..plan.experiment.seeds).collect(),
+                alignments: vec![pairs; plan.experiment.seeds as usize],
+            });
         }
         self.choose()?;
         Ok(self)

@@ -1,18 +1,16 @@
 //! A paper's claims as rows: what was claimed, by whom, what was measured, and whether the numbers bear it out.
 //!
-//! Verdicts follow from the numbers alone. Claims of a [`sheet`] are judged by how many seeds do what is claimed, look
+//! Verdicts follow from the numbers alone. Some say how many seeds do what is claimed, and are judged look
 //! after look until that is decided ([`sequential`]). Others say that some quantity, measured once a seed, lies
 //! below or above a threshold: reproduced if the mean does so by more than two standard errors, not reproduced if it lies
 //! on the other side by more than two. What is decided by neither says what deciding it would take.
 
-pub mod each;
-pub mod expression;
+pub(crate) mod each;
+pub(crate) mod expression;
 mod measure;
-pub mod measured;
+pub(crate) mod measured;
 pub mod sequential;
-pub mod sheet;
-
-pub use measure::Measure;
+pub(crate) mod sheet;
 
 use serde::Serialize;
 
