@@ -183,7 +183,7 @@ pub fn reproduce<'py>(
         let figures = PyList::empty(py);
         for (name, figure) in &reproduction.figures {
             let png = figure.to_png().map_err(raise)?;
-            figures.append((*name, figure.to_svg(), PyBytes::new(py, &png)))?;
+            figures.append((name.as_str(), figure.to_svg(), PyBytes::new(py, &png)))?;
         }
         let about = json!({
             "claims": reproduction.claims,
