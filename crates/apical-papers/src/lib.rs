@@ -3,6 +3,7 @@
 //! Most of a paper is data: its sheet in `papers/KEY.toml` names conditions, claims, figures and what others measured, and one engine runs, judges
 //! and draws it. What no sheet can say stands in a module of the paper's name.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod claims;
 mod drawing;
