@@ -2,7 +2,7 @@
 
 use super::study::Study;
 use crate::claims::measured::Runs;
-use crate::claims::sheet::{Axes, Bounds, Drawing, Mean, Means, Point, Series};
+use crate::claims::shown::{Axes, Bounds, Drawing, Mean, Means, Point, Series};
 use apical_runs::Result;
 use apical_runs::figure::{Colour, Curve, Figure, Level, Mark, Panel, Weight};
 use apical_runs::statistics::{Spread, mean_curve, quartiles};

@@ -11,6 +11,7 @@ mod measure;
 pub(crate) mod measured;
 pub mod sequential;
 pub(crate) mod sheet;
+pub(crate) mod shown;
 
 use serde::Serialize;
 
