@@ -5,8 +5,9 @@ use apical::rule::RuleSpec;
 use apical::task::{IntervalMatchingSpec, TaskSpec};
 use apical::{Experiment, Learner, Reduction, Scalar, Update};
 
+use super::judged::{Bound, Judged};
 use super::lab::{Lab, Look, Outcome, Seen};
-use super::periodic::{Bound, GRID, Judged, SEARCH, add_learning};
+use super::periodic::{GRID, SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
 use crate::{Choice, Report};
@@ -282,43 +283,7 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Vec<Section>> {
         .iter()
         .filter(|t| t.rule == "RFLO")
         .min_by(|a, b| share(&a.experiment).total_cmp(&share(&b.experiment)));
-    let mut rows = Vec::new();
-    for row in &tried {
-        let e = &row.experiment;
-        let is_best = best.is_some_and(|best| std::ptr::eq(best, row));
-        let text = format!("{:.2}", share(e));
-        rows.push(vec![
-            row.rule.into(),
-            row.what.into(),
-            decimal(row.rate),
-            decimal(median(lab, e, Outcome::late)),
-            format!("{:.0}", median(lab, e, |o| missed(&spec(e), o))),
-            if is_best { format!("**{text}**") } else { text },
-            format!("{:.2}", median(lab, e, slope)),
-            format!("{:.2}", median(lab, e, height)),
-        ]);
-    }
-    let header = [
-        "rule",
-        "setting",
-        "rate",
-        "loss",
-        "miss of the peak, steps",
-        "of a fixed peak's miss",
-        "slope",
-        "height",
-    ];
-    let seeds = all.first().map_or(0, |e| e.seeds);
-    let report = Report {
-        name: "intervals-tried".into(),
-        title: format!(
-            "Figure 3 up to 15 tau with what the paper leaves unstated, one thing at a time and some together: medians over {seeds} networks (seeds from \
-             {SEARCH}); in bold the one taken for RFLO"
-        ),
-        on_screen: true,
-        header: header.map(String::from).into(),
-        rows,
-    };
+    let report = report(lab, &tried, best);
     let mut main = Vec::new();
     for (name, ..) in MAIN {
         main.push(load(name, choice)?);
@@ -346,6 +311,55 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Vec<Section>> {
         format!("{}, rate {}", b.what, decimal(b.rate))
     });
     let claims = claims(lab, &main, &found, &with)?;
+    let panels = panels(lab, &main, &found);
+    Ok(vec![Section {
+        reports: vec![report],
+        ..Section::new(Part::Intervals, panels, claims)
+    }])
+}
+
+/// Everything tried, with the one taken in bold.
+fn report(lab: &Lab<'_>, tried: &[Trial], best: Option<&Trial>) -> Report {
+    let mut rows = Vec::new();
+    for row in tried {
+        let e = &row.experiment;
+        let is_best = best.is_some_and(|best| std::ptr::eq(best, row));
+        let text = format!("{:.2}", median(lab, e, |o| missed_share(&spec(e), o)));
+        rows.push(vec![
+            row.rule.into(),
+            row.what.into(),
+            decimal(row.rate),
+            decimal(median(lab, e, Outcome::late)),
+            format!("{:.0}", median(lab, e, |o| missed(&spec(e), o))),
+            if is_best { format!("**{text}**") } else { text },
+            format!("{:.2}", median(lab, e, slope)),
+            format!("{:.2}", median(lab, e, height)),
+        ]);
+    }
+    let header = [
+        "rule",
+        "setting",
+        "rate",
+        "loss",
+        "miss of the peak, steps",
+        "of a fixed peak's miss",
+        "slope",
+        "height",
+    ];
+    let seeds = tried.first().map_or(0, |row| row.experiment.seeds);
+    Report {
+        name: "intervals-tried".into(),
+        title: format!(
+            "Figure 3 up to 15 tau with what the paper leaves unstated, one thing at a time and some together: medians over {seeds} networks (seeds from \
+             {SEARCH}); in bold the one taken for RFLO"
+        ),
+        on_screen: true,
+        header: header.map(String::from).into(),
+        rows,
+    }
+}
+
+fn panels(lab: &Lab<'_>, main: &[Experiment], found: &[Experiment]) -> Vec<Panel> {
     let mut panels = vec![example(lab, &main[2], "a trial after training")];
     for (e, (_, label, colour)) in main.iter().zip(MAIN) {
         let title = format!("{label}, printed rate {}", decimal(e.optimizer.rate));
@@ -376,10 +390,7 @@ pub fn run(choice: Choice, lab: &mut Lab<'_>) -> Result<Vec<Section>> {
         Colour::Grey,
     );
     panels.push(learning);
-    Ok(vec![Section {
-        reports: vec![report],
-        ..Section::new(Part::Intervals, panels, claims)
-    }])
+    panels
 }
 
 fn median(lab: &Lab<'_>, e: &Experiment, number: impl Fn(&Outcome) -> f64) -> f64 {

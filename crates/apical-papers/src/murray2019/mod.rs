@@ -4,10 +4,14 @@
 //! the best rates of its grid in a search on networks that are not judged. The paper shows orderings, not numbers; what it
 //! leaves unstated is stated in the experiments. Nine networks a condition, and more where that leaves a claim open.
 
+mod figures;
 mod interval;
+mod judged;
 mod lab;
 mod periodic;
+mod reference;
 mod sequence;
+mod supplements;
 
 use std::time::Instant;
 

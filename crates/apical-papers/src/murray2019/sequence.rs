@@ -7,8 +7,9 @@ use apical::network::Activity;
 use apical::task::{DIRECTIONS, ReachSpec, TaskSpec};
 use apical::{Experiment, Learner, Scalar, Streams};
 
+use super::judged::{Bound, Judged};
 use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
-use super::periodic::{Bound, Judged, SEARCH, add_learning};
+use super::periodic::{SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
 use crate::{Choice, Report};
@@ -405,6 +406,20 @@ impl Study<'_, '_> {
     }
 
     fn panels(&self) -> Vec<Panel> {
+        let [cursor, horizontal, vertical] = self.movements();
+        let (reaches, transitions) = (self.reaches(), self.transitions());
+        vec![
+            reaches,
+            self.learning(),
+            transitions,
+            cursor,
+            horizontal,
+            vertical,
+        ]
+    }
+
+    /// Reaches of the first network, in each direction.
+    fn reaches(&self) -> Panel {
         let task = self.task();
         let mut reaches = Panel {
             title: "reaches on command, first network".into(),
@@ -430,6 +445,11 @@ impl Study<'_, '_> {
                 Weight::Dashed,
             ));
         }
+        reaches
+    }
+
+    /// Shares of right transitions in training, by rules of the selectors.
+    fn transitions(&self) -> Panel {
         let mut transitions = Panel {
             title: "training of the selectors".into(),
             x_label: "trial".into(),
@@ -451,6 +471,13 @@ impl Study<'_, '_> {
                 .collect();
             transitions.add_spread(x, &values, text, Colour::series(rule));
         }
+        transitions
+    }
+
+    /// The cursor and its velocities in the first network.
+    fn movements(&self) -> [Panel; 3] {
+        let task = self.task();
+        let first = self.lab.of(self.reach).first();
         let target = self.target();
         let mut cursor = Panel {
             title: "cursor, first network".into(),
@@ -498,6 +525,11 @@ impl Study<'_, '_> {
             Colour::Black,
             Weight::Dashed,
         );
+        let [horizontal, vertical] = velocities;
+        [cursor, horizontal, vertical]
+    }
+
+    fn learning(&self) -> Panel {
         let mut learning = Panel {
             title: "learning curves".into(),
             x_label: "blocks of 1,600 steps".into(),
@@ -513,8 +545,7 @@ impl Study<'_, '_> {
             let label = format!("{label}, {}", decimal(e.optimizer.rate));
             add_learning(&mut learning, self.lab.of(e), label, Colour::series(k));
         }
-        let [horizontal, vertical] = velocities;
-        vec![reaches, learning, transitions, cursor, horizontal, vertical]
+        learning
     }
 }
 
