@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use apical::circuit::{CircuitSpec, Competition, SequenceLoop};
 use apical::network::Activity;
 use apical::task::{DIRECTIONS, ReachSpec, TaskSpec};
-use apical::{Experiment, Learner, Scalar, Streams};
+use apical::{CircuitSpec, Competition, Experiment, Learner, Scalar, Streams};
 
 use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
 use super::periodic::{Bound, Judged, SEARCH, add_learning};
 use super::{Part, Section, decimal};
+use crate::circuit::SequenceLoop;
 use crate::claims::Claim;
 use crate::figure::{Colour, Curve, Panel, Weight};
 use crate::reproduce::{Choice, Report};
