@@ -42,6 +42,9 @@ enum Command {
     List {
         /// Print the TOML of this one, to copy and change.
         experiment: Option<String>,
+        /// Print every setting of it, or of a TOML file: with what it extends, and with what it leaves at its default.
+        #[arg(long, requires = "experiment")]
+        resolved: bool,
     },
     /// Print BibTeX for what an experiment uses: its rule, task, feedback and optimizer.
     Cite {
@@ -86,7 +89,13 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
         Command::Check(arguments) => check::check(&arguments),
-        Command::List { experiment } => tables::list(experiment.as_deref()),
+        Command::List {
+            experiment,
+            resolved,
+        } => match experiment {
+            Some(name) => tables::experiment(&name, resolved),
+            None => tables::experiments(),
+        },
         Command::Cite { experiment, set } => tables::cite(&experiment, &set),
         Command::Tasks => tables::tasks(),
         Command::Neurons => tables::neurons(),

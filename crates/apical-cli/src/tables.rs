@@ -9,7 +9,7 @@ use apical::rule::{COMBINATIONS, RULES, RuleSpec};
 use apical::shown::shown;
 use apical::task::{AddSpec, Sample, TaskSpec};
 use apical::{Learner, LearnerSpec, Streams, Update};
-use apical_runs::experiment::{BUILT_IN, load, suggestion};
+use apical_runs::experiment::{BUILT_IN, BuiltIn, load, resolved, suggestion};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::print;
@@ -30,18 +30,25 @@ fn show(table: &Table) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The built-in experiments, or the text of one.
-pub fn list(experiment: Option<&str>) -> Result<ExitCode> {
-    if let Some(name) = experiment {
-        let Some(found) = BUILT_IN.iter().find(|built_in| built_in.name == name) else {
+/// The text of a built-in experiment; with `resolved`, every setting of it or of a file.
+pub fn experiment(name: &str, is_resolved: bool) -> Result<ExitCode> {
+    let text = match BuiltIn::find(name) {
+        Some(found) if is_resolved => resolved(&found.settings()?)?,
+        Some(found) => found.toml.to_string(),
+        None if is_resolved => resolved(&load(name, &[])?)?,
+        None => {
             load(name, &[])?;
             bail!(
-                "experiment: `{name}` is a file, expected the name of a built-in one. `apical list` shows them."
+                "experiment: `{name}` is a file, expected the name of a built-in one. `apical list` shows them; `apical list {name} --resolved` prints every setting of the file."
             );
-        };
-        print(found.toml)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+        }
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The built-in experiments.
+pub fn experiments() -> Result<ExitCode> {
     let mut table = table(&["experiment", "what it is", "steps", "seeds", "rule"]);
     for built_in in BUILT_IN {
         let e = built_in.settings()?;

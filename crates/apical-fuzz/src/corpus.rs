@@ -71,6 +71,21 @@ pub fn circuits() -> Vec<String> {
     texts.collect()
 }
 
+/// Experiments that extend built-in ones.
+pub fn extending() -> Vec<String> {
+    let of = |name: &str| {
+        format!(
+            "extends = \"{name}\"\nsteps = 200\nnetwork.units = 5\n\n[rule]\nkind = \"rflo\"\n\n[evaluate]\nevery = 50\nsteps = 40\n"
+        )
+    };
+    let names = [
+        "marschall2019/lags46",
+        "marschall2019/lags59-rtrl",
+        "tasks/copy",
+    ];
+    names.map(of).into()
+}
+
 /// Names and words that stand in any of the texts, or might.
 pub fn words(texts: &[String]) -> Vec<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';

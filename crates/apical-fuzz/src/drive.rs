@@ -4,6 +4,7 @@ use apical::monitor::Recorder;
 use apical::snapshot::{Snapshot, StateIo};
 use apical::task::{Sample, Task, TaskSpec};
 use apical::{Error, Experiment, Learner, Precision, Result, Scalar, Streams};
+use apical_runs::circuit::SequenceLoop;
 
 /// Steps of a run.
 const STEPS: u64 = 12;
@@ -86,7 +87,7 @@ fn train<T: Scalar>(experiment: &Experiment) -> Result<()> {
         run.learner.evaluate(&mut *task?, STEPS)?;
     }
     let _ = run.learner.warnings();
-    if let Some(mut circuit) = experiment.sequence_loop(&run.learner, experiment.seed)? {
+    if let Some(mut circuit) = SequenceLoop::of(experiment, &run.learner, experiment.seed)? {
         circuit.train(1);
     }
     Ok(())

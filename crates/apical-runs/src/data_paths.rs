@@ -4,6 +4,7 @@ use std::path::Path;
 
 use apical::Experiment;
 use apical::task::TaskSpec;
+use toml::{Table, Value};
 
 use crate::{Result, settings};
 
@@ -23,25 +24,35 @@ fn each(task: &mut TaskSpec, visit: &mut dyn FnMut(&mut String)) {
     }
 }
 
-/// Completes the paths of `task` that stand in `text`, the file of an experiment, where there is such a file in its `folder`.
+/// Settings of a task that say where its data are.
+const NAMES: [&str; 5] = ["file", "images", "labels", "test_images", "test_labels"];
+
+/// Completes the paths of the task in `table`, the settings of one file, where there is such a file in its `folder`.
 ///
-/// Others were written on the command line, and are meant from the current folder.
-pub(crate) fn complete(task: &mut TaskSpec, text: &str, folder: &Path) {
-    let Ok(mut written) = settings::parse_unchecked(text, &[]) else {
-        return;
-    };
-    let mut known = Vec::new();
-    each(&mut written.task, &mut |path| known.push(path.clone()));
-    each(task, &mut |path| {
-        let there = folder.join(&*path);
-        if known.contains(path)
-            && !path.is_empty()
-            && there.exists()
-            && let Some(there) = there.to_str()
-        {
-            *path = there.into();
+/// Others are meant from the current folder.
+pub(crate) fn complete(table: &mut Table, folder: &Path) {
+    if let Some(Value::Table(task)) = table.get_mut("task") {
+        complete_task(task, folder);
+    }
+}
+
+fn complete_task(task: &mut Table, folder: &Path) {
+    for (key, value) in task.iter_mut() {
+        match value {
+            Value::String(path) if NAMES.contains(&&**key) && !path.is_empty() => {
+                let there = folder.join(&*path);
+                if let (true, Some(there)) = (there.exists(), there.to_str()) {
+                    *path = there.into();
+                }
+            }
+            Value::Table(inner) if key == "task" => complete_task(inner, folder),
+            Value::Array(list) if key == "tasks" => {
+                let inner = list.iter_mut().filter_map(Value::as_table_mut);
+                inner.for_each(|task| complete_task(task, folder));
+            }
+            _ => {}
         }
-    });
+    }
 }
 
 /// The experiment as its run keeps it: every setting, and relative paths of data as they are from `folder`.
@@ -86,7 +97,6 @@ fn from(folder: &Path, path: &str) -> Option<String> {
 
 /// Those of `changes` that say where data are.
 pub(crate) fn among(changes: &[String]) -> Vec<String> {
-    const NAMES: [&str; 5] = ["file", "images", "labels", "test_images", "test_labels"];
     let names_data = |change: &&String| {
         let key = change.split('=').next().unwrap_or_default().trim();
         let last = key.rsplit('.').next().unwrap_or_default();

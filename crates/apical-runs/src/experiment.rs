@@ -1,119 +1,20 @@
 //! Find an experiment by name or file, change it from the command line, and say what was mistyped.
 
+mod built_in;
+mod extends;
 mod recorded;
 
 use std::path::Path;
 
 use apical::Experiment;
+use toml::Table;
 
+pub use self::built_in::{BUILT_IN, BuiltIn};
 use crate::data::{self, mnist};
-pub(crate) use crate::settings::{leaves, parse_unchecked, read, text};
+use crate::settings::table;
+pub(crate) use crate::settings::{leaves, parse_table, parse_unchecked, read, text};
 pub use crate::settings::{resolved, suggestion, typed};
-use crate::{Error, Result, data_paths, memory};
-
-/// An experiment that comes with the program.
-#[derive(Clone, Copy, Debug)]
-pub struct BuiltIn {
-    /// Name on the command line.
-    pub name: &'static str,
-    /// The file, as it stands in `experiments/`.
-    pub toml: &'static str,
-}
-
-impl BuiltIn {
-    /// Its settings as they stand in the file: the data that some tasks need are not looked for.
-    ///
-    /// # Errors
-    /// None for those that come with the program.
-    pub fn settings(&self) -> Result<Experiment> {
-        self.changed(&[])
-    }
-
-    /// The same with changes, whose needs for data and memory are not looked at.
-    ///
-    /// # Errors
-    /// A change that is none, or a setting that is unknown.
-    pub fn changed(&self, changes: &[String]) -> Result<Experiment> {
-        parse_unchecked(self.toml, changes)
-    }
-}
-
-macro_rules! built_in {
-    ($($name:literal),* $(,)?) => {
-        &[$(BuiltIn {
-            name: $name,
-            toml: include_str!(concat!("../../../experiments/", $name, ".toml")),
-        }),*]
-    };
-}
-
-/// Every experiment that comes with the program.
-pub const BUILT_IN: &[BuiltIn] = built_in![
-    "dendritic/lags46",
-    "marschall2019/lags46",
-    "marschall2019/lags46-frozen",
-    "marschall2019/lags46-symmetric",
-    "marschall2019/lags35",
-    "marschall2019/lags35-frozen",
-    "marschall2019/lags35-symmetric",
-    "marschall2019/lags59",
-    "marschall2019/lags59-frozen",
-    "marschall2019/lags46-local-jacobian",
-    "marschall2019/lags46-uniform",
-    "marschall2019/lags46-uniform-frozen",
-    "marschall2019/lags35-scripts2018",
-    "marschall2019/lags35-scripts2018-frozen",
-    "marschall2019/lags59-rtrl",
-    "marschall2020/add-a1",
-    "marschall2020/add-a05",
-    "marschall2020/mimic-a1",
-    "marschall2020/mimic-a05",
-    "marschall2020/add-a1-long",
-    "marschall2020/add-release",
-    "marschall2020/add46",
-    "marschall2020/add35",
-    "liu2022/xor",
-    "liu2022/xor-types",
-    "liu2022/pattern",
-    "liu2022/smnist",
-    "murray2019/periodic-200",
-    "murray2019/periodic-200-bptt",
-    "murray2019/periodic-200-dale",
-    "murray2019/periodic-400",
-    "murray2019/periodic-400-bptt",
-    "murray2019/periodic-400-dale",
-    "murray2019/periodic-800",
-    "murray2019/periodic-800-bptt",
-    "murray2019/periodic-800-dale",
-    "murray2019/periodic-1600",
-    "murray2019/periodic-1600-bptt",
-    "murray2019/periodic-1600-dale",
-    "murray2019/interval-150",
-    "murray2019/interval-150-bptt",
-    "murray2019/interval-200",
-    "murray2019/interval-250-bptt",
-    "murray2019/periodic-200-online",
-    "murray2019/periodic-200-readout",
-    "murray2019/periodic-200-recurrent",
-    "murray2019/periodic-200-reinforce",
-    "murray2019/periodic-800-nonlocal",
-    "murray2019/periodic-800-symmetric",
-    "murray2019/reach",
-    "murray2019/sequence",
-    "murray2019/sequence-bptt",
-    "murray2019/size-gain",
-    "tasks/mimic",
-    "tasks/flip_flop",
-    "tasks/integration",
-    "tasks/context_decision",
-    "tasks/delayed_match",
-    "tasks/sensorimotor_mapping",
-    "tasks/sine_wave",
-    "tasks/fixed_point_transition",
-    "tasks/binary_addition",
-    "tasks/copy",
-    "tasks/multi_task",
-];
+use crate::{Error, Result, memory};
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the
 /// experiment, with the data its task names.
@@ -132,17 +33,24 @@ pub fn load(name: &str, changes: &[String]) -> Result<Experiment> {
 /// # Errors
 /// As [`load`].
 pub fn load_with_warning(name: &str, changes: &[String]) -> Result<(Experiment, Option<String>)> {
-    let built_in = BUILT_IN.iter().any(|known| known.name == name);
+    let built_in = BuiltIn::find(name);
     // A file is the place from which the files it names may be found.
-    let folder = Path::new(name).parent().filter(|_| !built_in);
-    let text = source(name)?;
-    let changes = match built_in {
-        true => &mnist::changes(&text, changes)[..],
-        false => changes,
+    let folder = Path::new(name).parent().filter(|_| built_in.is_none());
+    let text = match built_in {
+        Some(built_in) => built_in.toml.into(),
+        None => source(name)?,
     };
-    parse_in(&text, changes, folder).map_err(|error| match error {
+    let load = || {
+        let whole = extends::whole(&text, "experiment", folder)?;
+        let changes = match built_in.is_some() || whole.has_built_in_data {
+            true => &mnist::changes(&whole.table, changes)[..],
+            false => changes,
+        };
+        build(&whole.table, changes, folder)
+    };
+    load().map_err(|error| match error {
         // Where there is a file, say which.
-        Error::Config { field, what, mend } if field == "experiment" && !built_in => {
+        Error::Config { field, what, mend } if field == "experiment" && built_in.is_none() => {
             let field = name.to_string();
             Error::Config { field, what, mend }
         }
@@ -167,15 +75,42 @@ pub(crate) fn parse_in(
     changes: &[String],
     folder: Option<&Path>,
 ) -> Result<(Experiment, Option<String>)> {
-    let mut experiment = parse_unchecked(text, changes)?;
-    if let Some(folder) = folder {
-        data_paths::complete(&mut experiment.task, text, folder);
+    let whole = extends::whole(text, "experiment", folder)?;
+    build(&whole.table, changes, folder)
+}
+
+/// The text of a file of settings with all that it extends; as it is where it extends nothing.
+pub(crate) fn without_extends(text: String, folder: &Path) -> Result<String> {
+    match table(&text, "experiment") {
+        Ok(own) if own.contains_key(extends::KEY) => {
+            self::text(&extends::whole(&text, "experiment", Some(folder))?.table)
+        }
+        _ => Ok(text),
     }
+}
+
+fn build(
+    table: &Table,
+    changes: &[String],
+    folder: Option<&Path>,
+) -> Result<(Experiment, Option<String>)> {
+    let key = |change: &String| change.split('=').next().map(|key| key.trim().to_string());
+    if changes
+        .iter()
+        .any(|change| key(change).as_deref() == Some(extends::KEY))
+    {
+        return Err(Error::Config {
+            field: extends::KEY.into(),
+            what: "got it as a change, expected it in a file".into(),
+            mend: "Write `extends` into a file and run that, or run what it names with the other changes.".into(),
+        });
+    }
+    let mut experiment = parse_table(table.clone(), changes)?;
     data::load(&mut experiment.task, folder)?;
     check_size(&experiment)?;
     let warning = match changes {
         [] => None,
-        _ => recorded::leave_out(&mut experiment, text),
+        _ => recorded::leave_out(&mut experiment, table),
     };
     experiment.check()?;
     Ok((experiment, warning))
@@ -194,30 +129,37 @@ pub(crate) fn check_size(experiment: &Experiment) -> Result<()> {
     memory::check(experiment)
 }
 
+/// The text of the file `name`.
 fn source(name: &str) -> Result<String> {
-    if let Some(found) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
-        return Ok(found.toml.into());
-    }
     let path = Path::new(name);
+    match path.exists() || name.ends_with(".toml") {
+        true => read_file(path),
+        false => Err(unknown(name)),
+    }
+}
+
+fn read_file(path: &Path) -> Result<String> {
     if path.is_dir() {
         return Err(Error::Config {
             field: "experiment".into(),
-            what: format!("`{name}` is a folder, expected a TOML file"),
+            what: format!("`{}` is a folder, expected a TOML file", path.display()),
             mend: "Every run folder holds one: config.toml. To go on with a run, use --resume --out DIR."
                 .into(),
         });
     }
-    if path.exists() || name.ends_with(".toml") {
-        let bytes =
-            std::fs::read(path).map_err(|error| Error::io(path, "read this experiment", &error))?;
-        return String::from_utf8(bytes).map_err(|_| Error::Config {
-            field: name.into(),
-            what: "not a text file, expected TOML".into(),
-            mend: "Check the path; `apical list NAME` prints an experiment to start from.".into(),
-        });
-    }
+    let bytes =
+        std::fs::read(path).map_err(|error| Error::io(path, "read this experiment", &error))?;
+    String::from_utf8(bytes).map_err(|_| Error::Config {
+        field: path.display().to_string(),
+        what: "not a text file, expected TOML".into(),
+        mend: "Check the path; `apical list NAME` prints an experiment to start from.".into(),
+    })
+}
+
+/// A name that is neither a built-in experiment nor a file.
+fn unknown(name: &str) -> Error {
     let known: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
-    Err(Error::Config {
+    Error::Config {
         field: "experiment".into(),
         what: format!("`{name}` is neither a built-in experiment nor a file"),
         mend: match known
@@ -227,7 +169,7 @@ fn source(name: &str) -> Result<String> {
             Some(whole) => format!("Did you mean `{whole}`?"),
             None => suggestion(name, &known, "`apical list` shows the built-in ones."),
         },
-    })
+    }
 }
 
 #[cfg(test)]

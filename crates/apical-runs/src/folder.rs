@@ -61,7 +61,7 @@ impl RunFolder {
     /// # Errors
     /// As [`RunFolder::claim`], where the folder `runs` is at fault.
     pub fn numbered(name: &str, command: &str) -> Result<Self> {
-        let built_in = experiment::BUILT_IN.iter().any(|known| known.name == name);
+        let built_in = experiment::BuiltIn::find(name).is_some();
         let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
         let base = match stem {
             Some(stem) if !built_in => stem.to_string(),

@@ -5,6 +5,7 @@
 pub mod chance;
 pub mod checkpoint_file;
 mod checkpoints;
+pub mod circuit;
 pub mod citations;
 pub mod compare;
 pub mod data;

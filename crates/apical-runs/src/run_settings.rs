@@ -19,12 +19,14 @@ impl Settings {
     /// Reads `config`.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read, or whose `extends` leads nowhere.
     pub fn read(config: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(config).map_err(|error| {
             Error::io(config, "read the settings of the run to go on with", &error)
         })?;
-        let folder = config.parent().unwrap_or(Path::new("")).into();
+        let folder = config.parent().unwrap_or(Path::new("")).to_path_buf();
+        // The program writes none with `extends`; a person may.
+        let text = experiment::without_extends(text, &folder)?;
         Ok(Self { text, folder })
     }
 

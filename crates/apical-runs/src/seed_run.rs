@@ -8,6 +8,7 @@ use apical::snapshot::{Snapshot, StateIo};
 use apical::task::Task;
 use apical::{Experiment, Learner, Precision, Scalar, Streams};
 
+use crate::circuit::SequenceLoop;
 use crate::record::{Curve, Ending, SeedRecord, Tests};
 use crate::records_file::{RecordsFile, beside};
 use crate::same_run::comparable;
@@ -197,7 +198,7 @@ impl<'a, T: Scalar> SeedRun<'a, T> {
     /// anew from the trained network, with the same numbers.
     fn chain(&self, around: Surroundings<'_>, curves: &mut Vec<Curve>) -> Result<Ending> {
         let experiment = self.experiment;
-        let Some(mut circuit) = experiment.sequence_loop(&self.learner, self.seed)? else {
+        let Some(mut circuit) = SequenceLoop::of(experiment, &self.learner, self.seed)? else {
             return Ok(Ending::Finished);
         };
         let trials = experiment.circuit.as_ref().map_or(0, |c| c.trials);

@@ -6,7 +6,6 @@
 use std::hint::black_box;
 
 use crate::analysis::Comparison;
-use crate::circuit::SequenceLoop;
 use crate::feedback::FeedbackSpec;
 use crate::monitor::Recorder;
 use crate::network::Network;
@@ -47,6 +46,4 @@ fn entry_points<T: Scalar>() {
     black_box(Comparison::<T>::learn as fn(_, _, _) -> _);
     black_box(Comparison::<T>::watch as fn(_, _) -> _);
     black_box(Comparison::<T>::end_trial as fn(_, _));
-    black_box(SequenceLoop::<T>::trial as fn(_, _, _) -> _);
-    black_box(SequenceLoop::<T>::train as fn(_, _) -> _);
 }

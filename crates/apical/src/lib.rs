@@ -47,7 +47,6 @@ mod warning;
 
 pub mod analysis;
 pub mod check;
-pub mod circuit;
 pub mod constraint;
 pub mod credit;
 pub mod eligibility;
@@ -73,7 +72,7 @@ pub use apical_kernel as kernel;
 pub use error::{Error, Result};
 pub use learner::{Evaluation, Learner, LearnerSpec, Reduction, Step, Update};
 pub use scalar::Scalar;
-pub use spec::{Experiment, Precision};
+pub use spec::{CircuitSpec, Competition, Experiment, Precision};
 pub use stream::{Stream, Streams};
 
 /// The README's program, compiled and run by the documentation tests.

@@ -1,8 +1,10 @@
 //! An experiment as plain data: what TOML files and the command line say.
 
+mod circuit;
+
 use serde::{Deserialize, Serialize};
 
-use crate::circuit::{CircuitSpec, SequenceLoop};
+pub use self::circuit::{CircuitSpec, Competition};
 use crate::feedback::FeedbackSpec;
 use crate::learner::{Learner, LearnerSpec, Reduction, Update};
 use crate::loss::Loss;
@@ -12,7 +14,7 @@ use crate::optimizer::OptimizerSpec;
 pub use crate::precision::Precision;
 use crate::rule::RuleSpec;
 use crate::synapse::Init;
-use crate::task::{Sample, TaskSpec};
+use crate::task::{ReachSpec, Sample, TaskSpec};
 use crate::{Error, Result, Scalar};
 
 /// A whole experiment.
@@ -203,8 +205,8 @@ impl Experiment {
 
     /// Steps of one seed, those of the loop circuit included.
     pub fn all_steps(&self) -> u64 {
-        let circuit = match (&self.circuit, &self.task) {
-            (Some(circuit), TaskSpec::Reach(reach)) => {
+        let circuit = match self.chained() {
+            Ok(Some((circuit, reach))) => {
                 let syllables = circuit.sequence.len() as u64;
                 let trial = reach.syllable().saturating_mul(syllables);
                 trial.saturating_mul(circuit.trials)
@@ -214,28 +216,21 @@ impl Experiment {
         self.steps.saturating_add(circuit)
     }
 
-    /// The loop circuit around a trained network, if there is one.
+    /// The settings of the loop circuit, if there is one, and of the task whose movements it chains.
     ///
     /// # Errors
-    /// Those of [`SequenceLoop::new`], or another task than `reach`.
-    pub fn sequence_loop<'a, T: Scalar>(
-        &self,
-        learner: &'a Learner<T>,
-        seed: u64,
-    ) -> Result<Option<SequenceLoop<'a, T>>> {
-        let Some(circuit) = &self.circuit else {
-            return Ok(None);
-        };
-        let TaskSpec::Reach(reach) = &self.task else {
-            return Err(Error::invalid(
+    /// Another task than `reach`.
+    pub fn chained(&self) -> Result<Option<(&CircuitSpec, &ReachSpec)>> {
+        match (&self.circuit, &self.task) {
+            (None, _) => Ok(None),
+            (Some(circuit), TaskSpec::Reach(reach)) => Ok(Some((circuit, reach))),
+            (Some(_), task) => Err(Error::invalid(
                 "circuit",
-                format!("a loop circuit for task `{}`", self.task.info().name),
+                format!("a loop circuit for task `{}`", task.info().name),
                 "one for the task `reach`, whose movements it chains",
                 "Set task.kind = \"reach\", or remove [circuit].",
-            ));
-        };
-        let streams = crate::Streams::new(seed);
-        SequenceLoop::new(learner.network(), reach, circuit, &streams).map(Some)
+            )),
+        }
     }
 
     /// Refuses tests that end before any step counts.
@@ -317,7 +312,9 @@ impl Experiment {
                 "Use rule.kind = \"node_perturbation\", or a task with trials (`apical tasks`).",
             ));
         }
-        self.sequence_loop(&learner, self.seed)?;
+        if let Some((circuit, _)) = self.chained()? {
+            circuit.check(self.task.sizes(), self.batch)?;
+        }
         let tau = self.network.neuron.time_constant();
         if let Some((field, steps)) = self.task.shortest_time()
             && (steps as f64) < tau

@@ -353,6 +353,43 @@ fn a_listed_experiment_saved_as_a_file_runs_the_same() {
     crate::common::assert_same(&results(&path("built-in")), &results(&path("own")));
 }
 
+#[test]
+fn a_run_keeps_its_settings_whatever_becomes_of_what_its_experiment_extends() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    write(
+        "base.toml",
+        "extends = \"marschall2019/lags46\"\nnetwork.units = 8\nseeds = 1\nevaluate.steps = 50\n",
+    );
+    std::fs::create_dir(path("mine")).unwrap();
+    write(
+        "mine/own.toml",
+        "extends = \"../base.toml\"\nsteps = 400\nupdate = { every = 2 }\n",
+    );
+    apical(folder.path(), "run mine/own.toml --out r").ok();
+    let config = read(path("r/config.toml"));
+    assert!(
+        !config.contains("extends") && config.contains("units = 8"),
+        "{config}"
+    );
+    write("base.toml", "extends = \"gone.toml\"\n");
+    let ran = apical(folder.path(), "run mine/own.toml --out never");
+    ran.fails(
+        1,
+        &["extends in mine/../base.toml: cannot read", "gone.toml"],
+    );
+    apical(folder.path(), "run r/config.toml --out again").ok();
+    crate::common::assert_same(&results(&path("r")), &results(&path("again")));
+    apical(folder.path(), "run --resume --out r --steps 600").ok();
+    apical(folder.path(), "run --from again --steps 600 --out from").ok();
+    let metrics = |name: &str| read(path(name).join("metrics.csv"));
+    assert_eq!(metrics("r"), {
+        apical(folder.path(), "run --resume --out again --steps 600").ok();
+        metrics("again")
+    });
+}
+
 /// A box is recorded every hundred steps; what is in it at the end counts as well.
 #[test]
 fn a_run_that_ends_between_two_records_says_what_there_was() {

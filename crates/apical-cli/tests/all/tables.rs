@@ -4,7 +4,7 @@ use crate::common::apical;
 use apical::neuron::NEURONS;
 use apical::rule::{COMBINATIONS, RULES};
 use apical::task::TASKS;
-use apical_runs::experiment::BUILT_IN;
+use apical_runs::experiment::{BUILT_IN, BuiltIn, resolved};
 use tempfile::tempdir;
 
 /// The first words of the rows of a table.
@@ -57,6 +57,28 @@ fn list_prints_the_file_of_an_experiment_as_it_is() {
             "Did you mean `marschall2019/lags46`?",
         ],
     );
+}
+
+#[test]
+fn every_setting_of_an_experiment_is_shown_if_asked_for() {
+    let folder = tempdir().unwrap();
+    let name = "marschall2019/lags59-frozen";
+    let all = apical(folder.path(), &format!("list {name} --resolved"))
+        .ok()
+        .out;
+    let settings = BuiltIn::find(name).unwrap().settings().unwrap();
+    assert_eq!(all, resolved(&settings).unwrap());
+    assert!(all.contains("label_activation") && !all.contains("extends"));
+    // The same of a file, which extends what the built-in one does.
+    let text = apical(folder.path(), &format!("list {name}")).ok().out;
+    assert!(text.starts_with("extends = \"marschall2019/lags59\"\n"));
+    std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+    let file = apical(folder.path(), "list mine.toml --resolved").ok().out;
+    assert_eq!(file, all);
+    let ran = apical(folder.path(), "list mine.toml");
+    ran.fails(1, &["`mine.toml` is a file", "--resolved"]);
+    let ran = apical(folder.path(), "list --resolved");
+    ran.fails(2, &["<EXPERIMENT>"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Experiments {
 impl Experiments {
     /// Every rule and every task.
     pub fn all() -> Self {
-        Self::of(corpus::experiments())
+        Self::of([corpus::experiments(), corpus::extending()].concat())
     }
 
     /// Those with a loop circuit.

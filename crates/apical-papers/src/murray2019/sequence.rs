@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use apical::circuit::{CircuitSpec, Competition, SequenceLoop};
 use apical::network::Activity;
 use apical::task::{DIRECTIONS, ReachSpec, TaskSpec};
-use apical::{Experiment, Learner, Scalar, Streams};
+use apical::{CircuitSpec, Competition, Experiment, Learner, Scalar, Streams};
 
 use super::judged::{Bound, Judged};
 use super::lab::{Lab, Look, OneTrial, Outcome, Seen};
@@ -13,6 +12,7 @@ use super::periodic::{SEARCH, add_learning};
 use super::{Part, Section, decimal};
 use crate::claims::Claim;
 use crate::{Choice, Report};
+use apical_runs::circuit::SequenceLoop;
 use apical_runs::figure::{Colour, Curve, Panel, Weight};
 use apical_runs::seed_run::Progress;
 use apical_runs::statistics::quantile;

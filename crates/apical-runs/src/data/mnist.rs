@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use apical::task::TaskSpec;
+use toml::Table;
 
-use crate::settings::parse_unchecked;
+use crate::settings::parse_table;
 
 /// Images and labels, plain or gzipped: those to train on or else those for tests; or what is missing, in words.
 ///
@@ -46,13 +47,14 @@ fn folders() -> Vec<PathBuf> {
 
 /// `changes` to a built-in experiment, after those that say where its digits are; the same where it needs none, where `changes`
 /// say it, or where there are none.
-pub(crate) fn changes(text: &str, changes: &[String]) -> Vec<String> {
+pub(crate) fn changes(table: &Table, changes: &[String]) -> Vec<String> {
     // Nearly all experiments; reading their settings twice would be for nothing.
-    if !text.contains("sequential_mnist") {
+    let kind = table.get("task").and_then(|task| task.get("kind"));
+    if kind.and_then(|kind| kind.as_str()) != Some("sequential_mnist") {
         return changes.to_vec();
     }
-    let task = parse_unchecked(text, changes).map(|experiment| experiment.task);
-    let unchanged = parse_unchecked(text, &[]).map(|experiment| experiment.task);
+    let task = parse_table(table.clone(), changes).map(|experiment| experiment.task);
+    let unchanged = parse_table(table.clone(), &[]).map(|experiment| experiment.task);
     let found = match (task, unchanged) {
         (Ok(TaskSpec::SequentialMnist(task)), Ok(TaskSpec::SequentialMnist(written)))
             if (&task.images, &task.labels) == (&written.images, &written.labels) =>

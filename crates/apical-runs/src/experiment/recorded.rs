@@ -7,11 +7,10 @@ use toml::Table;
 
 use crate::memory;
 
-/// Removes the quantities of `experiment` that the file `text` records and the changed settings lack; the warning that names them.
+/// Removes the quantities of `experiment` that the file `table` records and the changed settings lack; the warning that names them.
 ///
 /// What a change asks for, and what the file itself could not record, stays and is refused where the experiment is checked.
-pub(super) fn leave_out(experiment: &mut Experiment, text: &str) -> Option<String> {
-    let table: Table = toml::from_str(text).ok()?;
+pub(super) fn leave_out(experiment: &mut Experiment, table: &Table) -> Option<String> {
     let monitor = Vec::<MonitorSpec>::deserialize(table.get("monitor")?.clone()).ok()?;
     if monitor != experiment.monitor {
         return None;
@@ -20,7 +19,7 @@ pub(super) fn leave_out(experiment: &mut Experiment, text: &str) -> Option<Strin
     if left_out.is_empty() {
         return None;
     }
-    let never = never(table, experiment).unwrap_or_default();
+    let never = never(table.clone(), experiment).unwrap_or_default();
     left_out.retain(|quantity| !never.contains(quantity));
     experiment
         .monitor

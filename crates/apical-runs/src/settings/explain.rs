@@ -164,7 +164,7 @@ fn explain<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> Err
             field: at(missing),
             what: "missing, expected a value".into(),
             mend: format!(
-                "Add `{missing}`; `apical list NAME` prints a complete experiment to copy from."
+                "Add `{missing}`; `apical list NAME --resolved` prints a complete experiment to copy from."
             ),
         },
         _ => Error::Config {
@@ -270,7 +270,8 @@ const INTERNAL: [&str; 19] = [
     "$__",
 ];
 
-fn described(value: &Value) -> String {
+/// A value as a message tells of it.
+pub(crate) fn described(value: &Value) -> String {
     match value {
         Value::String(text) => format!("string {}", shown(&format!("{text:?}"))),
         Value::Integer(number) => format!("integer `{number}`"),

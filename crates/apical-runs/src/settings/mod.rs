@@ -11,14 +11,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+pub(crate) use explain::described;
 pub use explain::{suggestion, typed};
 use set::Change;
+pub(crate) use set::default_at;
 
 use crate::{Error, Result};
 
 /// The experiment in a TOML text with changes, without looking whether the settings can work together; a task of one's own data has none yet.
 pub(crate) fn parse_unchecked(text: &str, changes: &[String]) -> Result<Experiment> {
-    let mut table = table(text, "experiment")?;
+    parse_table(table(text, "experiment")?, changes)
+}
+
+/// As [`parse_unchecked`] of a text that was read.
+pub(crate) fn parse_table(mut table: Table, changes: &[String]) -> Result<Experiment> {
     let changes: Vec<Change> = changes
         .iter()
         .map(|change| set::apply(&mut table, change))
@@ -35,7 +41,8 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
     typed(table(text, name)?)
 }
 
-fn table(text: &str, name: &str) -> Result<Table> {
+/// What stands in the TOML text of a file, which errors call `name`.
+pub(crate) fn table(text: &str, name: &str) -> Result<Table> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start).min(text.len());
         let before = &text[..text.floor_char_boundary(at)];

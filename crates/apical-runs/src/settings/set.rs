@@ -71,7 +71,7 @@ pub(super) fn apply(table: &mut Table, change: &str) -> Result<Change> {
 }
 
 /// What stands for a table that an experiment leaves out, where a change of one setting must keep the others.
-fn default_at(path: &[&str]) -> Table {
+pub(crate) fn default_at(path: &[&str]) -> Table {
     let LearnerSpec {
         network,
         feedback,

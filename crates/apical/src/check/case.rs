@@ -249,6 +249,19 @@ impl Shape {
         batch: (1, 1),
         ..Self::ANY
     };
+
+    /// The same with units of this kind.
+    pub const fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same with one sample.
+    pub const fn single(self) -> Self {
+        Self {
+            batch: (1, 1),
+            ..self
+        }
+    }
 }
 
 /// One random network with its data and feedback.
@@ -382,6 +395,14 @@ impl Case {
         let streams = Streams::new(self.seed);
         let network = self.network();
         network.is_ok_and(|network| rule.build(&Site::new(&network, &streams)).is_ok())
+    }
+
+    /// The same network, with other data.
+    pub(super) fn with_other_data(&self) -> Self {
+        Self {
+            data: self.sibling(!self.seed).data,
+            ..self.clone()
+        }
     }
 
     /// The same sizes and units with other weights and data.

@@ -16,7 +16,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The relations are the project's property tests; [`RELATIONS`] is where to add one, [`add_relation`] adds one of your own.
+//! The relations are the project's property tests; [`relations`] lists them, [`add_relation`] adds one of your own.
 
 mod case;
 mod locality;
@@ -35,7 +35,7 @@ pub use case::{Case, Data, Gated, Kind, Shape, difference, flat};
 pub use locality::{Hidden, Verdict, audit, audit_rule};
 pub use neuron::{NeuronReceipt, neuron_receipt};
 pub use relation::{Concerns, Expect, Measured, Relation};
-pub use relations::RELATIONS;
+pub use relations::relations;
 pub use time::{TimeVerdict, look, time_of};
 pub use trajectory::Build;
 pub use unbiased::{STANDARD_ERRORS, Unbiasedness, claimed, unbiasedness};
@@ -119,11 +119,11 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings, stop: &AtomicBool) -> Resul
     settings.check()?;
     let Settings { seed, cases, draws } = *settings;
     let info = rule.info();
-    let mut relations = Vec::new();
+    let mut measured = Vec::new();
     let own = OWN.all();
-    for relation in RELATIONS.iter().chain(own.iter().copied()) {
+    for relation in relations().chain(own.iter().copied()) {
         if relation.concerns.include(info.name) || rule.stands_in(relation.name) {
-            relations.push(relation.measure(rule, seed, cases, stop)?);
+            measured.push(relation.measure(rule, seed, cases, stop)?);
         }
     }
     let mut locality = Vec::new();
@@ -135,14 +135,14 @@ pub fn receipt(rule: &RuleSpec, settings: &Settings, stop: &AtomicBool) -> Resul
         Some(rule) => unbiasedness(&rule, seed, 2, draws, stop)?,
         None => Vec::new(),
     };
-    let passed = relations.iter().all(|r| r.passed)
-        && !relations.is_empty()
+    let passed = measured.iter().all(|r| r.passed)
+        && !measured.is_empty()
         && locality.iter().all(|l| l.passed)
         && time.passed
         && unbiased.iter().all(|u| u.passed);
     Ok(Receipt {
         rule: *info,
-        relations,
+        relations: measured,
         locality,
         time,
         unbiased,

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use super::{Case, Measured, RELATIONS, Settings};
+use super::{Case, Measured, Settings, relations};
 use crate::Result;
 use crate::neuron::{NeuronInfo, NeuronSpec};
 use crate::rule::RuleSpec;
@@ -40,10 +40,10 @@ pub fn neuron_receipt(
     stop: &AtomicBool,
 ) -> Result<NeuronReceipt> {
     settings.check()?;
-    let mut relations = Vec::new();
+    let mut measured = Vec::new();
     for (name, rule) in THROUGH {
         let rule = RuleSpec::by_name(rule)?;
-        for relation in RELATIONS.iter().filter(|relation| relation.name == name) {
+        for relation in relations().filter(|relation| relation.name == name) {
             let case = |seed| {
                 let mut case = Case::random(seed, relation.shape);
                 case.neuron = Some(neuron.clone());
@@ -51,12 +51,12 @@ pub fn neuron_receipt(
                 Ok(case)
             };
             let (seed, cases) = (settings.seed, settings.cases);
-            relations.push(relation.measure_on(&case, &rule, seed, cases, stop)?);
+            measured.push(relation.measure_on(&case, &rule, seed, cases, stop)?);
         }
     }
     Ok(NeuronReceipt {
         neuron: *neuron.info(),
-        passed: relations.iter().all(|relation| relation.passed),
-        relations,
+        passed: measured.iter().all(|relation| relation.passed),
+        relations: measured,
     })
 }

@@ -15,7 +15,7 @@ pub trait OwnRule: Default + Serialize + DeserializeOwned + 'static {
     /// Its row in the table of rules. The locality is audited, `exact` and `stochastic` are what the receipt holds it to.
     const INFO: RuleInfo;
 
-    /// Relations of [`crate::check::RELATIONS`] it stands in, by name, beside those that every rule does.
+    /// Relations of [`crate::check::relations`] it stands in, by name, beside those that every rule does.
     const RELATIONS: &'static [&'static str] = &[];
 
     /// Builds the rule for a network.

@@ -1,7 +1,8 @@
 //! Make a task of a generator that writes one sample after another, all with the same trial edges.
 
-use super::{Sample, Task};
+use super::{Request, Sample, Settings, Task};
 use crate::snapshot::{STEPS, StateIo};
+use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// One step of one sample, to be filled: x and y are 0 and the mask 1 on entry.
@@ -36,6 +37,86 @@ pub(super) trait Generator: Send {
 
     /// Saves or restores where the stream is.
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<()>;
+}
+
+/// What samples that are drawn alike share, and what each does with a random stream of its own.
+pub(super) trait Drawn: Send + 'static {
+    /// What a sample keeps from step to step.
+    type Kept: Send;
+
+    /// Whether the mask is used at all.
+    fn masked(&self) -> bool {
+        false
+    }
+
+    /// What a sample begins with.
+    fn begin(&self, stream: &mut Stream) -> Self::Kept;
+
+    /// Writes a step, counted from the start of the trial, or of a stream without end.
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>);
+
+    /// Saves or restores what a sample keeps.
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()>;
+}
+
+/// Samples that are drawn alike, as a generator.
+struct Samples<D: Drawn> {
+    drawn: D,
+    sizes: (usize, usize),
+    each: Vec<(Stream, D::Kept)>,
+    clock: Clock,
+}
+
+impl<D: Drawn> Generator for Samples<D> {
+    fn sizes(&self) -> (usize, usize) {
+        self.sizes
+    }
+
+    fn masked(&self) -> bool {
+        self.drawn.masked()
+    }
+
+    fn advance(&mut self) -> Option<Edge> {
+        Some(self.clock.tick())
+    }
+
+    fn write(&mut self, b: usize, row: Row<'_>) {
+        let (stream, kept) = &mut self.each[b];
+        self.drawn.write(self.clock.step(), kept, stream, row);
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
+        self.clock.state(io)?;
+        for (b, (stream, kept)) in self.each.iter_mut().enumerate() {
+            io.scope(&b.to_string(), |io| {
+                stream.state("stream", io)?;
+                self.drawn.state(kept, io)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The task with these settings, whose samples `drawn` makes: in trials of one length where the settings tell one.
+pub(super) fn samples<T: Scalar>(
+    drawn: impl Drawn,
+    settings: &impl Settings,
+    request: &Request<'_>,
+) -> Box<dyn Task<T>> {
+    let each = request.sources().map(|mut stream| {
+        let kept = drawn.begin(&mut stream);
+        (stream, kept)
+    });
+    let generator = Samples {
+        sizes: settings.sizes(),
+        each: each.collect(),
+        clock: match settings.longest_trial() {
+            Some(steps) => Clock::new(steps),
+            None => Clock::endless(),
+        },
+        drawn,
+    };
+    task(generator, request.batch)
 }
 
 /// A generator as a [`Task`].

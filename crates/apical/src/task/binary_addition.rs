@@ -113,10 +113,6 @@ impl Settings for BinaryAdditionSpec {
         }
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.longest())
     }

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::context_integration::Context;
 use super::continuous_integration::{COHERENCES, check_coherences};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
@@ -136,46 +136,25 @@ impl Settings for ContextDecisionSpec {
         (4 + usize::from(self.report_cue), 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial)
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
-        let source = |stream| Source {
-            stream,
-            coherences: [0.0; 2],
-            plan: [0; 3],
-        };
-        let generator = ContextDecision {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+#[derive(Default)]
+pub(super) struct Trial {
     coherences: [f64; 2],
     /// Of the present trial: the cued stream, and where the report begins and ends.
     plan: [u64; 3],
 }
 
-struct ContextDecision {
-    spec: ContextDecisionSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Source {
-    fn begin_trial(&mut self, spec: &ContextDecisionSpec) {
-        let stream = &mut self.stream;
+impl Trial {
+    fn begin(&mut self, spec: &ContextDecisionSpec, stream: &mut Stream) {
         self.coherences = [(); 2].map(|()| draw::choice(stream, &spec.coherences));
         let cued = spec.context.draw(stream) as u64;
         let begin = if spec.report_cue {
@@ -193,57 +172,46 @@ impl Source {
     }
 }
 
-impl Generator for ContextDecision {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
-    }
+impl batch::Drawn for ContextDecisionSpec {
+    type Kept = Trial;
 
     fn masked(&self) -> bool {
         true
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        Trial::default()
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
         if step == 0 {
-            source.begin_trial(spec);
+            kept.begin(self, stream);
         }
-        let [cued, begin, end] = source.plan;
-        for (x, c) in row.x[..2].iter_mut().zip(source.coherences) {
-            *x = spec.sensitivity * c + spec.noise * source.stream.normal();
+        let [cued, begin, end] = kept.plan;
+        for (x, c) in row.x[..2].iter_mut().zip(kept.coherences) {
+            *x = self.sensitivity * c + self.noise * stream.normal();
         }
-        if spec.context_steps.is_none_or(|steps| step < steps) {
+        if self.context_steps.is_none_or(|steps| step < steps) {
             row.x[2 + cued as usize] = 1.0;
         }
-        if spec.report_cue && step + 1 == begin {
+        if self.report_cue && step + 1 == begin {
             row.x[4] = 1.0;
         }
         if (begin..end).contains(&step) {
-            row.y[0] = spec.output_scale * source.coherences[cued as usize].signum();
+            row.y[0] = self.output_scale * kept.coherences[cued as usize].signum();
         }
-        if (spec.fixation..begin).contains(&step) {
+        if (self.fixation..begin).contains(&step) {
             row.mask[0] = 0.0;
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.values("coherences", &mut source.coherences)?;
-                let latest = self.spec.trial.saturating_add(self.spec.report);
-                io.counters("plan", &mut source.plan, 0..=latest)?;
-                io.require("plan", source.plan[0] <= 1, || {
-                    "0 or 1 first, the cued stream".into()
-                })
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("coherences", &mut kept.coherences)?;
+        let latest = self.trial.saturating_add(self.report);
+        io.counters("plan", &mut kept.plan, 0..=latest)?;
+        io.require("plan", kept.plan[0] <= 1, || {
+            "0 or 1 first, the cued stream".into()
+        })
     }
 }
 

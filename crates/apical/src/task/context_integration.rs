@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::continuous_integration::{COHERENCES, check_coherences};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
@@ -86,10 +86,6 @@ impl Settings for ContextIntegrationSpec {
         (4, 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial)
     }
@@ -102,71 +98,43 @@ impl Settings for ContextIntegrationSpec {
         check::finite("task.gain", self.gain)?;
         check::not_negative("task.bound", self.bound)?;
         check::trial(self.trial, request.steps)?;
-        let source = |stream| Source {
-            stream,
-            coherences: [0.0; 2],
-            sum: 0.0,
-            cued: 0,
-        };
-        let generator = ContextIntegration {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+#[derive(Default)]
+pub(super) struct Trial {
     coherences: [f64; 2],
     sum: f64,
     cued: u64,
 }
 
-struct ContextIntegration {
-    spec: ContextIntegrationSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
+impl batch::Drawn for ContextIntegrationSpec {
+    type Kept = Trial;
 
-impl Generator for ContextIntegration {
-    fn sizes(&self) -> (usize, usize) {
-        (4, 1)
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        Trial::default()
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let stream = &mut source.stream;
-        if self.clock.step() == 0 {
-            source.coherences = [(); 2].map(|()| draw::choice(stream, &spec.coherences));
-            source.cued = spec.context.draw(stream) as u64;
-            source.sum = 0.0;
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        if step == 0 {
+            kept.coherences = [(); 2].map(|()| draw::choice(stream, &self.coherences));
+            kept.cued = self.context.draw(stream) as u64;
+            kept.sum = 0.0;
         }
-        for (x, c) in row.x.iter_mut().zip(source.coherences) {
-            *x = spec.sensitivity * c + spec.noise * stream.normal();
+        for (x, c) in row.x.iter_mut().zip(kept.coherences) {
+            *x = self.sensitivity * c + self.noise * stream.normal();
         }
-        let cued = source.cued as usize;
+        let cued = kept.cued as usize;
         row.x[2 + cued] = 1.0;
-        source.sum += row.x[cued];
-        row.y[0] = (spec.gain * source.sum).clamp(-spec.bound, spec.bound);
+        kept.sum += row.x[cued];
+        row.y[0] = (self.gain * kept.sum).clamp(-self.bound, self.bound);
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.values("coherences", &mut source.coherences)?;
-                io.values("sum", std::slice::from_mut(&mut source.sum))?;
-                io.counter("cued", &mut source.cued, 0..=1)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("coherences", &mut kept.coherences)?;
+        io.values("sum", std::slice::from_mut(&mut kept.sum))?;
+        io.counter("cued", &mut kept.cued, 0..=1)
     }
 }
 

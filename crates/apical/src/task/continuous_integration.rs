@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -73,10 +73,6 @@ impl Settings for ContinuousIntegrationSpec {
         (1, 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial)
     }
@@ -89,60 +85,30 @@ impl Settings for ContinuousIntegrationSpec {
         check::finite("task.gain", self.gain)?;
         check::not_negative("task.bound", self.bound)?;
         check::trial(self.trial, request.steps)?;
-        let source = |stream| Source {
-            stream,
-            numbers: [0.0; 2],
-        };
-        let generator = ContinuousIntegration {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+impl batch::Drawn for ContinuousIntegrationSpec {
     /// Coherence of the trial and the sum so far.
-    numbers: [f64; 2],
-}
+    type Kept = [f64; 2];
 
-struct ContinuousIntegration {
-    spec: ContinuousIntegrationSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Generator for ContinuousIntegration {
-    fn sizes(&self) -> (usize, usize) {
-        (1, 1)
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        [0.0; 2]
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        if self.clock.step() == 0 {
-            source.numbers = [draw::choice(&mut source.stream, &spec.coherences), 0.0];
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        if step == 0 {
+            *kept = [draw::choice(stream, &self.coherences), 0.0];
         }
-        let [coherence, sum] = &mut source.numbers;
-        row.x[0] = spec.sensitivity * *coherence + spec.noise * source.stream.normal();
+        let [coherence, sum] = kept;
+        row.x[0] = self.sensitivity * *coherence + self.noise * stream.normal();
         *sum += row.x[0];
-        row.y[0] = (spec.gain * *sum).clamp(-spec.bound, spec.bound);
+        row.y[0] = (self.gain * *sum).clamp(-self.bound, self.bound);
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.values("numbers", &mut source.numbers)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("numbers", kept)
     }
 }
 

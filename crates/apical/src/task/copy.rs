@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Bound, Request, Settings, Task, TaskInfo, check, draw};
 use crate::sizes::Need;
 use crate::snapshot::StateIo;
@@ -64,10 +64,6 @@ impl Settings for CopySpec {
         )
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial())
     }
@@ -86,16 +82,7 @@ impl Settings for CopySpec {
         check::count("task.length", self.length, 1)?;
         check::count("task.delay", self.delay, 0)?;
         check::trial(self.trial(), request.steps)?;
-        let source = |stream| Source {
-            stream,
-            sequence: vec![0; self.length as usize],
-        };
-        let generator = Copy {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial()),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 
     fn bounds(&self) -> Vec<Bound> {
@@ -120,44 +107,30 @@ impl Settings for CopySpec {
     }
 }
 
-struct Source {
-    stream: Stream,
-    sequence: Vec<u64>,
-}
-
-struct Copy {
-    spec: CopySpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Generator for Copy {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
-    }
+impl batch::Drawn for CopySpec {
+    /// The sequence of the present trial.
+    type Kept = Vec<u64>;
 
     fn masked(&self) -> bool {
-        self.spec.recall_only
+        self.recall_only
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        vec![0; self.length as usize]
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let source = &mut self.sources[b];
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
         let CopySpec {
             symbols,
             length,
             delay,
             recall_only,
-        } = self.spec;
+        } = *self;
         let (blank, cue) = (symbols, symbols + 1);
-        let step = self.clock.step();
         let recall = length + delay + 1;
         let shown = if step < length {
-            let symbol = draw::below(&mut source.stream, symbols as u64);
-            source.sequence[step as usize] = symbol;
+            let symbol = draw::below(stream, symbols as u64);
+            kept[step as usize] = symbol;
             symbol as usize
         } else if step + 1 == recall {
             cue
@@ -166,7 +139,7 @@ impl Generator for Copy {
         };
         row.x[shown] = 1.0;
         match step.checked_sub(recall) {
-            Some(k) => row.y[source.sequence[k as usize] as usize] = 1.0,
+            Some(k) => row.y[kept[k as usize] as usize] = 1.0,
             None => {
                 row.y[blank] = 1.0;
                 if recall_only {
@@ -176,16 +149,9 @@ impl Generator for Copy {
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        let last = self.spec.symbols as u64 - 1;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counters("sequence", &mut source.sequence, 0..=last)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        let last = self.symbols as u64 - 1;
+        io.counters("sequence", kept, 0..=last)
     }
 }
 

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -81,10 +81,6 @@ impl Settings for DelayedMatchSpec {
         (self.stimuli, 2)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.report_at().saturating_add(self.report))
     }
@@ -95,79 +91,48 @@ impl Settings for DelayedMatchSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
-        let source = |stream| Source {
-            stream,
-            shown: [0; 2],
-        };
-        let generator = DelayedMatch {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.report_at() + self.report),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+impl batch::Drawn for DelayedMatchSpec {
     /// The two stimuli of the present trial.
-    shown: [u64; 2],
-}
-
-struct DelayedMatch {
-    spec: DelayedMatchSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Generator for DelayedMatch {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
-    }
+    type Kept = [u64; 2];
 
     fn masked(&self) -> bool {
         true
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        [0; 2]
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
         if step == 0 {
             // Match and non-match are equally likely, whatever the number of stimuli.
-            let kinds = spec.stimuli as u64;
-            let first = draw::below(&mut source.stream, kinds);
-            let other = (first + 1 + draw::below(&mut source.stream, kinds - 1)) % kinds;
-            let same = source.stream.coin();
-            source.shown = [first, if same { first } else { other }];
+            let kinds = self.stimuli as u64;
+            let first = draw::below(stream, kinds);
+            let other = (first + 1 + draw::below(stream, kinds - 1)) % kinds;
+            let same = stream.coin();
+            *kept = [first, if same { first } else { other }];
         }
-        for (k, shown) in source.shown.into_iter().enumerate() {
-            let begin = spec.wait + k as u64 * (spec.stimulus + spec.delay);
-            if (begin..begin + spec.stimulus).contains(&step) {
-                row.x[shown as usize] = 1.0;
+        for (k, shown) in kept.iter().enumerate() {
+            let begin = self.wait + k as u64 * (self.stimulus + self.delay);
+            if (begin..begin + self.stimulus).contains(&step) {
+                row.x[*shown as usize] = 1.0;
             }
         }
-        if step < spec.report_at() {
-            row.mask.fill(spec.off_report_weight);
+        if step < self.report_at() {
+            row.mask.fill(self.off_report_weight);
         } else {
-            let equal = source.shown[0] == source.shown[1];
-            row.y[usize::from(equal != spec.go_if_equal)] = 1.0;
+            let equal = kept[0] == kept[1];
+            row.y[usize::from(equal != self.go_if_equal)] = 1.0;
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        let last = self.spec.stimuli as u64 - 1;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counters("shown", &mut source.shown, 0..=last)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        let last = self.stimuli as u64 - 1;
+        io.counters("shown", kept, 0..=last)
     }
 }
 

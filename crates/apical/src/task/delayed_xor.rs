@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::sizes::Need;
 use crate::snapshot::StateIo;
@@ -78,10 +78,6 @@ impl Settings for DelayedXorSpec {
         (2, 2)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.length())
     }
@@ -92,74 +88,51 @@ impl Settings for DelayedXorSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
-        let source = |stream| Source {
-            stream,
-            cues: [0; 2],
-        };
-        let generator = DelayedXor {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.length()),
+        let drawn = DelayedXor {
             bump: (0..self.cue).map(|step| self.bump(step)).collect(),
             spec: self.clone(),
         };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(drawn, self, request))
     }
-}
-
-struct Source {
-    stream: Stream,
-    /// The bits of the present trial.
-    cues: [u64; 2],
 }
 
 struct DelayedXor {
     spec: DelayedXorSpec,
-    sources: Vec<Source>,
-    clock: Clock,
     bump: Vec<f64>,
 }
 
-impl Generator for DelayedXor {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
-    }
+impl batch::Drawn for DelayedXor {
+    /// The bits of the present trial.
+    type Kept = [u64; 2];
 
     fn masked(&self) -> bool {
         true
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        [0; 2]
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        let spec = &self.spec;
         if step == 0 {
-            source.cues = [0, 1].map(|_| u64::from(source.stream.coin()));
+            *kept = [0, 1].map(|_| u64::from(stream.coin()));
         }
-        for (k, (x, cue)) in row.x.iter_mut().zip(source.cues).enumerate() {
+        for (k, (x, cue)) in row.x.iter_mut().zip(*kept).enumerate() {
             let begin = k as u64 * (spec.cue + spec.delay);
-            *x = spec.baseline + spec.noise * source.stream.normal();
+            *x = spec.baseline + spec.noise * stream.normal();
             if cue == 1 && (begin..begin + spec.cue).contains(&step) {
                 *x += self.bump[(step - begin) as usize];
             }
         }
-        row.y[usize::from(source.cues[0] == source.cues[1])] = 1.0;
+        row.y[usize::from(kept[0] == kept[1])] = 1.0;
         if step + 1 < spec.length() {
             row.mask.fill(0.0);
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counters("cues", &mut source.cues, 0..=1)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.counters("cues", kept, 0..=1)
     }
 }
 

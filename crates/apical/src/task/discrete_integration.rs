@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -187,10 +187,6 @@ impl Settings for DiscreteIntegrationSpec {
         }
     }
 
-    fn has_trials(&self) -> bool {
-        matches!(self.mode, Mode::Trials { .. })
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         match self.mode {
             Mode::Stream { .. } => None,
@@ -200,58 +196,35 @@ impl Settings for DiscreteIntegrationSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
-        let (clock, places) = match self.mode {
-            Mode::Stream { .. } => (Clock::endless(), 0),
-            Mode::Trials { period, delay, .. } => (Clock::new(period + delay), period as usize),
-        };
-        let source = |stream| Source {
-            stream,
-            count: 0.0,
-            pulses: vec![0.0; places],
-        };
-        let generator = DiscreteIntegration {
-            spec: self.clone(),
-            sources: request.sources().map(source).collect(),
-            clock,
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+pub(super) struct Pulses {
     count: f64,
     /// Those of the present trial.
     pulses: Vec<f64>,
 }
 
-struct DiscreteIntegration {
-    spec: DiscreteIntegrationSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Source {
-    fn begin_trial(&mut self, max_count: u64, max_pulses: u64) {
-        let net = draw::below(&mut self.stream, 2 * max_count + 1) as i64 - max_count as i64;
+impl Pulses {
+    fn begin_trial(&mut self, max_count: u64, max_pulses: u64, stream: &mut Stream) {
+        let net = draw::below(stream, 2 * max_count + 1) as i64 - max_count as i64;
         let (fewest, most) = (net.max(0), (max_pulses as i64 + net) / 2);
-        let up = fewest + draw::below(&mut self.stream, (most - fewest + 1) as u64) as i64;
+        let up = fewest + draw::below(stream, (most - fewest + 1) as u64) as i64;
         self.pulses.fill(0.0);
         let (up, all) = (up as usize, (2 * up - net) as usize);
         self.pulses[..up].fill(1.0);
         self.pulses[up..all].fill(-1.0);
-        draw::shuffle(&mut self.stream, &mut self.pulses);
+        draw::shuffle(stream, &mut self.pulses);
         self.count = 0.0;
     }
 }
 
-impl Generator for DiscreteIntegration {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
-    }
+impl batch::Drawn for DiscreteIntegrationSpec {
+    type Kept = Pulses;
 
     fn masked(&self) -> bool {
-        match &self.spec.mode {
+        match &self.mode {
             Mode::Stream { .. } => false,
             Mode::Trials {
                 period_mask,
@@ -261,27 +234,32 @@ impl Generator for DiscreteIntegration {
         }
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        let places = match self.mode {
+            Mode::Stream { .. } => 0,
+            Mode::Trials { period, .. } => period as usize,
+        };
+        Pulses {
+            count: 0.0,
+            pulses: vec![0.0; places],
+        }
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let source = &mut self.sources[b];
-        let step = self.clock.step();
-        match &self.spec.mode {
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        match &self.mode {
             Mode::Stream {
                 p_bit,
                 p_reset,
                 resets,
             } => {
-                row.x[0] = draw::pulse(&mut source.stream, *p_bit);
+                row.x[0] = draw::pulse(stream, *p_bit);
                 let reset = match resets {
-                    Times::Random => source.stream.uniform() < *p_reset,
+                    Times::Random => stream.uniform() < *p_reset,
                     Times::Regular => step > 0 && step.is_multiple_of(interval(*p_reset)),
                 };
                 if reset {
                     row.x[1] = 1.0;
-                    source.count = 0.0;
+                    kept.count = 0.0;
                 }
             }
             Mode::Trials {
@@ -294,11 +272,11 @@ impl Generator for DiscreteIntegration {
                 ..
             } => {
                 if step == 0 {
-                    source.begin_trial(*max_count, *max_pulses);
+                    kept.begin_trial(*max_count, *max_pulses, stream);
                     row.x[1] = 1.0;
                 }
                 let mask = if step < *period {
-                    row.x[0] = source.pulses[step as usize];
+                    row.x[0] = kept.pulses[step as usize];
                     period_mask
                 } else {
                     delay_mask
@@ -311,29 +289,22 @@ impl Generator for DiscreteIntegration {
                 }
             }
         }
-        source.count += row.x[0];
-        let sign = if source.count == 0.0 {
+        kept.count += row.x[0];
+        let sign = if kept.count == 0.0 {
             0.0
         } else {
-            source.count.signum()
+            kept.count.signum()
         };
-        match self.spec.report {
-            Report::Count => row.y[0] = source.count,
+        match self.report {
+            Report::Count => row.y[0] = kept.count,
             Report::Sign => row.y[0] = sign,
-            Report::Both => row.y.copy_from_slice(&[source.count, sign]),
+            Report::Both => row.y.copy_from_slice(&[kept.count, sign]),
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.values("count", std::slice::from_mut(&mut source.count))?;
-                io.values("pulses", &mut source.pulses)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("count", std::slice::from_mut(&mut kept.count))?;
+        io.values("pulses", &mut kept.pulses)
     }
 }
 

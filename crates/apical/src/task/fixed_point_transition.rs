@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::sizes::Need;
@@ -227,27 +227,15 @@ impl Settings for FixedPointTransitionSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
-        let memory = self.delay as usize + 1;
-        let source = |mut stream: Stream| {
-            let state = draw::below(&mut stream, self.states.len() as u64);
-            Source {
-                stream,
-                states: vec![state; memory],
-                ages: vec![0; memory],
-            }
-        };
-        let generator = FixedPointTransition {
+        let drawn = FixedPointTransition {
             maps: self.maps(request.streams)?,
-            sources: request.sources().map(source).collect(),
-            clock: Clock::endless(),
             spec: self.clone(),
         };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(drawn, self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+struct Past {
     /// States and steps since the last input, now and `delay` steps back, as a ring.
     states: Vec<u64>,
     ages: Vec<u64>,
@@ -256,59 +244,52 @@ struct Source {
 struct FixedPointTransition {
     spec: FixedPointTransitionSpec,
     maps: Vec<Vec<usize>>,
-    sources: Vec<Source>,
-    clock: Clock,
 }
 
-impl Generator for FixedPointTransition {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
+impl batch::Drawn for FixedPointTransition {
+    type Kept = Past;
+
+    fn begin(&self, stream: &mut Stream) -> Self::Kept {
+        let memory = self.spec.delay as usize + 1;
+        let state = draw::below(stream, self.spec.states.len() as u64);
+        Past {
+            states: vec![state; memory],
+            ages: vec![0; memory],
+        }
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        let spec = &self.spec;
         let arrives = match spec.transitions {
-            Times::Random => source.stream.uniform() < spec.p_transition,
+            Times::Random => stream.uniform() < spec.p_transition,
             Times::Regular => step > 0 && step.is_multiple_of(interval(spec.p_transition)),
         };
-        let memory = source.states.len() as u64;
+        let memory = kept.states.len() as u64;
         let (now, before) = (step % memory, (step + memory - 1) % memory);
         let (now, before) = (now as usize, before as usize);
-        let (mut state, mut age) = (source.states[before], source.ages[before] + 1);
+        let (mut state, mut age) = (kept.states[before], kept.ages[before] + 1);
         if arrives {
-            let input = draw::below(&mut source.stream, row.x.len() as u64) as usize;
+            let input = draw::below(stream, row.x.len() as u64) as usize;
             row.x[input] = 1.0;
             state = self.maps[input][state as usize] as u64;
         }
         if arrives || step == 0 {
             age = 0;
         }
-        (source.states[now], source.ages[now]) = (state, age);
+        (kept.states[now], kept.ages[now]) = (state, age);
         // The slot after the present one holds the oldest.
         let late = (now + 1) % memory as usize;
-        let factor = (-spec.decay * source.ages[late] as f64).exp();
-        let target = &spec.states[source.states[late] as usize];
+        let factor = (-spec.decay * kept.ages[late] as f64).exp();
+        let target = &spec.states[kept.states[late] as usize];
         for (y, value) in row.y.iter_mut().zip(target) {
             *y = factor * value;
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
         let last = self.spec.states.len() as u64 - 1;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counters("states", &mut source.states, 0..=last)?;
-                io.counters("ages", &mut source.ages, STEPS)
-            })?;
-        }
-        Ok(())
+        io.counters("states", &mut kept.states, 0..=last)?;
+        io.counters("ages", &mut kept.ages, STEPS)
     }
 }
 

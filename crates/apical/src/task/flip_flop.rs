@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::sizes::Need;
 use crate::snapshot::StateIo;
@@ -95,90 +95,66 @@ impl Settings for FlipFlopSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
-        let source = |mut stream: Stream| Source {
-            context: if self.p_context > 0.0 && stream.coin() {
-                -1.0
-            } else {
-                1.0
-            },
-            stream,
-            pulses: vec![0.0; self.bits],
-            targets: vec![0.0; self.bits],
-        };
-        let generator = FlipFlop {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::endless(),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+pub(super) struct Channels {
     context: f64,
     pulses: Vec<f64>,
     targets: Vec<f64>,
 }
 
-struct FlipFlop {
-    spec: FlipFlopSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Source {
-    fn draw(&mut self, spec: &FlipFlopSpec) {
+impl Channels {
+    fn draw(&mut self, spec: &FlipFlopSpec, stream: &mut Stream) {
         for (pulse, target) in self.pulses.iter_mut().zip(&mut self.targets) {
-            *pulse = draw::pulse(&mut self.stream, spec.p_flip);
+            *pulse = draw::pulse(stream, spec.p_flip);
             if *pulse != 0.0 {
                 *target = *pulse;
                 if let Some([low, high]) = spec.magnitudes {
-                    *pulse *= low + (high - low) * self.stream.uniform();
+                    *pulse *= low + (high - low) * stream.uniform();
                 }
             }
         }
-        if spec.p_context > 0.0 && self.stream.uniform() < spec.p_context {
+        if spec.p_context > 0.0 && stream.uniform() < spec.p_context {
             self.context = -self.context;
         }
     }
 }
 
-impl Generator for FlipFlop {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
+impl batch::Drawn for FlipFlopSpec {
+    type Kept = Channels;
+
+    fn begin(&self, stream: &mut Stream) -> Self::Kept {
+        Channels {
+            context: if self.p_context > 0.0 && stream.coin() {
+                -1.0
+            } else {
+                1.0
+            },
+            pulses: vec![0.0; self.bits],
+            targets: vec![0.0; self.bits],
+        }
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let source = &mut self.sources[b];
-        if self.clock.step().is_multiple_of(self.spec.stretch) {
-            source.draw(&self.spec);
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        if step.is_multiple_of(self.stretch) {
+            kept.draw(self, stream);
         }
         let factor = |mask: &[f64], k: usize| mask.get(k).copied().unwrap_or(1.0);
-        for k in 0..self.spec.bits {
-            row.x[k] = source.context * source.pulses[k] * factor(&self.spec.input_mask, k);
-            row.y[k] = source.targets[k] * factor(&self.spec.target_mask, k);
+        for k in 0..self.bits {
+            row.x[k] = kept.context * kept.pulses[k] * factor(&self.input_mask, k);
+            row.y[k] = kept.targets[k] * factor(&self.target_mask, k);
         }
-        if let Some(context) = row.x.get_mut(self.spec.bits) {
-            *context = source.context;
+        if let Some(context) = row.x.get_mut(self.bits) {
+            *context = kept.context;
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.values("context", std::slice::from_mut(&mut source.context))?;
-                io.values("pulses", &mut source.pulses)?;
-                io.values("targets", &mut source.targets)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.values("context", std::slice::from_mut(&mut kept.context))?;
+        io.values("pulses", &mut kept.pulses)?;
+        io.values("targets", &mut kept.targets)
     }
 }
 

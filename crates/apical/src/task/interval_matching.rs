@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -131,10 +131,6 @@ impl Settings for IntervalMatchingSpec {
         (self.inputs, 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial())
     }
@@ -146,57 +142,30 @@ impl Settings for IntervalMatchingSpec {
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
         check::trial(self.trial(), request.steps)?;
-        let source = |stream| Source { stream, delay: 0 };
-        let generator = IntervalMatching {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial()),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
-    delay: u64,
-}
+impl batch::Drawn for IntervalMatchingSpec {
+    /// The delay of the present trial.
+    type Kept = u64;
 
-struct IntervalMatching {
-    spec: IntervalMatchingSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Generator for IntervalMatching {
-    fn sizes(&self) -> (usize, usize) {
-        self.spec.sizes()
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        0
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
         if step == 0 {
-            let count = (spec.longest - spec.shortest) / spec.spacing + 1;
-            source.delay = spec.shortest + spec.spacing * draw::below(&mut source.stream, count);
+            let count = (self.longest - self.shortest) / self.spacing + 1;
+            *kept = self.shortest + self.spacing * draw::below(stream, count);
         }
-        let x = spec.input(step + 1, source.delay);
-        row.x.copy_from_slice(&x[..spec.inputs]);
-        row.y[0] = spec.target(step + 1, source.delay);
+        let x = self.input(step + 1, *kept);
+        row.x.copy_from_slice(&x[..self.inputs]);
+        row.y[0] = self.target(step + 1, *kept);
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counter("delay", &mut source.delay, 0..=self.spec.longest)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.counter("delay", kept, 0..=self.longest)
     }
 }
 

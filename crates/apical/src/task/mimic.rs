@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::weights::{Weights, phi};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::kernel::Matrix;
@@ -132,8 +132,12 @@ impl Settings for MimicSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
-        let generator = Mimic::new(self, request)?;
-        Ok(batch::task(generator, request.batch))
+        let drawn = Mimic {
+            target: Target::new(self, request.streams)?,
+            drive: vec![0.0; self.units],
+            spec: self.clone(),
+        };
+        Ok(batch::samples(drawn, self, request))
     }
 }
 
@@ -167,8 +171,7 @@ impl Target {
     }
 }
 
-struct Source {
-    stream: Stream,
+struct Imitated {
     bits: Vec<u64>,
     rate: Vec<f64>,
 }
@@ -176,70 +179,44 @@ struct Source {
 struct Mimic {
     spec: MimicSpec,
     target: Target,
-    sources: Vec<Source>,
-    clock: Clock,
     drive: Vec<f64>,
 }
 
-impl Mimic {
-    fn new(spec: &MimicSpec, request: &Request<'_>) -> Result<Self> {
-        let start = phi(spec.activation, 0.0);
-        let source = |stream| Source {
-            stream,
+impl batch::Drawn for Mimic {
+    type Kept = Imitated;
+
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        let spec = &self.spec;
+        Imitated {
             bits: vec![0; spec.latent.unwrap_or(spec.inputs)],
-            rate: vec![start; spec.units],
-        };
-        Ok(Self {
-            target: Target::new(spec, request.streams)?,
-            sources: request.sources().map(source).collect(),
-            clock: Clock::endless(),
-            drive: vec![0.0; spec.units],
-            spec: spec.clone(),
-        })
-    }
-}
-
-impl Generator for Mimic {
-    fn sizes(&self) -> (usize, usize) {
-        self.spec.sizes()
+            rate: vec![phi(spec.activation, 0.0); spec.units],
+        }
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let source = &mut self.sources[b];
-        if self.clock.step().is_multiple_of(self.spec.stretch) {
-            for bit in &mut source.bits {
-                *bit = u64::from(source.stream.uniform() < self.spec.p_input);
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        if step.is_multiple_of(self.spec.stretch) {
+            for bit in &mut kept.bits {
+                *bit = u64::from(stream.uniform() < self.spec.p_input);
             }
         }
-        let copies = row.x.len() / source.bits.len();
-        for (x, bit) in row.x.chunks_exact_mut(copies).zip(&source.bits) {
+        let copies = row.x.len() / kept.bits.len();
+        for (x, bit) in row.x.chunks_exact_mut(copies).zip(&kept.bits) {
             x.fill(*bit as f64);
         }
         self.drive.fill(0.0);
-        let pre = source.rate.iter().chain(&*row.x).chain(&[1.0]);
+        let pre = kept.rate.iter().chain(&*row.x).chain(&[1.0]);
         self.target.recurrent.add(pre, &mut self.drive);
         let alpha = self.spec.alpha;
-        for (rate, u) in source.rate.iter_mut().zip(&self.drive) {
+        for (rate, u) in kept.rate.iter_mut().zip(&self.drive) {
             *rate = (1.0 - alpha) * *rate + alpha * phi(self.spec.activation, *u);
         }
-        let pre = source.rate.iter().chain(&[1.0]);
+        let pre = kept.rate.iter().chain(&[1.0]);
         self.target.readout.add(pre, row.y);
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.counters("bits", &mut source.bits, 0..=1)?;
-                io.values("rate", &mut source.rate)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.counters("bits", &mut kept.bits, 0..=1)?;
+        io.values("rate", &mut kept.rate)
     }
 }
 

@@ -150,7 +150,7 @@ pub(crate) trait Settings {
 
     /// Whether the stream is cut into trials.
     fn has_trials(&self) -> bool {
-        false
+        self.longest_trial().is_some()
     }
 
     /// Field and steps of the shortest event that units have to follow, where their time constant should not be longer.

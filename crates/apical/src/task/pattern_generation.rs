@@ -89,10 +89,6 @@ impl Settings for PatternGenerationSpec {
         (self.inputs, 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.length)
     }

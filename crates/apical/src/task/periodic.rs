@@ -78,10 +78,6 @@ impl Settings for PeriodicSpec {
         (0, 1)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn shortest_time(&self) -> Option<(&'static str, u64)> {
         Some(("task.period", self.period))
     }

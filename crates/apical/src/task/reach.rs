@@ -14,7 +14,7 @@ use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check, draw};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -168,10 +168,6 @@ impl Settings for ReachSpec {
         (if self.cues { DIRECTIONS.len() } else { 0 }, 2)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn shortest_time(&self) -> Option<(&'static str, u64)> {
         Some(("task.movement", self.movement))
     }
@@ -183,83 +179,57 @@ impl Settings for ReachSpec {
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
         check::trial(self.trial(), request.steps)?;
-        let source = |stream| Source {
-            stream,
-            corner: Corner::default(),
-            direction: 0,
-        };
-        let generator = Reach {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial()),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+#[derive(Default)]
+pub(super) struct Cursor {
     corner: Corner,
     direction: usize,
 }
 
-struct Reach {
-    spec: ReachSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
+impl batch::Drawn for ReachSpec {
+    type Kept = Cursor;
 
-impl Generator for Reach {
-    fn sizes(&self) -> (usize, usize) {
-        Settings::sizes(&self.spec)
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        Cursor::default()
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let (step, length) = (self.clock.step(), spec.syllable());
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        let length = self.syllable();
         if step == 0 {
-            source.corner = Corner::default();
+            kept.corner = Corner::default();
         }
         if step.is_multiple_of(length) {
-            source.direction = match spec.sequence.get((step / length) as usize) {
+            kept.direction = match self.sequence.get((step / length) as usize) {
                 Some(direction) => *direction,
                 None => {
                     // Two of the four stay in the square, from every corner.
-                    let pick = draw::below(&mut source.stream, 2) as usize;
-                    let mut allowed = (0..DIRECTIONS.len()).filter(|d| source.corner.allows(*d));
+                    let pick = draw::below(stream, 2) as usize;
+                    let mut allowed = (0..DIRECTIONS.len()).filter(|d| kept.corner.allows(*d));
                     allowed.nth(pick).unwrap_or(0)
                 }
             };
-            source.corner = source.corner.after(source.direction);
+            kept.corner = kept.corner.after(kept.direction);
         }
-        if spec.cues {
-            row.x[source.direction] = 1.0;
+        if self.cues {
+            row.x[kept.direction] = 1.0;
         }
-        let speed = spec.speed(step % length + 1);
-        for (y, way) in row.y.iter_mut().zip(DIRECTIONS[source.direction]) {
+        let speed = self.speed(step % length + 1);
+        for (y, way) in row.y.iter_mut().zip(DIRECTIONS[kept.direction]) {
             // Not −0: a sign of zero would show in records.
             *y = 0.0 + way * speed;
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.flag("right", &mut source.corner.right)?;
-                io.flag("top", &mut source.corner.top)?;
-                let mut direction = source.direction as u64;
-                let last = DIRECTIONS.len() as u64 - 1;
-                io.counter("direction", &mut direction, 0..=last)?;
-                source.direction = direction as usize;
-                Ok(())
-            })?;
-        }
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.flag("right", &mut kept.corner.right)?;
+        io.flag("top", &mut kept.corner.top)?;
+        let mut direction = kept.direction as u64;
+        let last = DIRECTIONS.len() as u64 - 1;
+        io.counter("direction", &mut direction, 0..=last)?;
+        kept.direction = direction as usize;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::snapshot::StateIo;
 use crate::stream::Stream;
@@ -80,80 +80,46 @@ impl Settings for SensorimotorMappingSpec {
         (2, 2)
     }
 
-    fn has_trials(&self) -> bool {
-        true
-    }
-
     fn longest_trial(&self) -> Option<u64> {
         Some(self.trial())
     }
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check(request.steps)?;
-        let source = |stream| Source {
-            stream,
-            positive: false,
-        };
-        let generator = SensorimotorMapping {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::new(self.trial()),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
-    positive: bool,
-}
-
-struct SensorimotorMapping {
-    spec: SensorimotorMappingSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
-
-impl Generator for SensorimotorMapping {
-    fn sizes(&self) -> (usize, usize) {
-        (2, 2)
-    }
+impl batch::Drawn for SensorimotorMappingSpec {
+    /// Whether the stimulus of the present trial is positive.
+    type Kept = bool;
 
     fn masked(&self) -> bool {
-        self.spec.off_report_weight != 1.0
+        self.off_report_weight != 1.0
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
+    fn begin(&self, _: &mut Stream) -> Self::Kept {
+        false
     }
 
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
         if step == 0 {
-            source.positive = source.stream.coin();
+            *kept = stream.coin();
         }
-        if (spec.wait..spec.wait + spec.stimulus).contains(&step) {
-            row.x[0] = if source.positive { 1.0 } else { -1.0 };
+        if (self.wait..self.wait + self.stimulus).contains(&step) {
+            row.x[0] = if *kept { 1.0 } else { -1.0 };
         }
-        if (spec.report_at()..spec.report_at() + spec.report).contains(&step) {
+        if (self.report_at()..self.report_at() + self.report).contains(&step) {
             row.x[1] = 1.0;
-            row.y[usize::from(!source.positive)] = 1.0;
+            row.y[usize::from(!*kept)] = 1.0;
         } else {
             row.y.fill(0.5);
-            row.mask.fill(spec.off_report_weight);
+            row.mask.fill(self.off_report_weight);
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.flag("positive", &mut source.positive)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.flag("positive", kept)
     }
 }
 

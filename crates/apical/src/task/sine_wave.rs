@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{self, Clock, Edge, Generator, Row};
+use super::batch::{self, Row};
 use super::discrete_integration::{Times, interval};
 use super::{Request, Settings, Task, TaskInfo, check};
 use crate::snapshot::{STEPS, StateIo};
@@ -111,88 +111,63 @@ impl Settings for SineWaveSpec {
 
     fn build<T: Scalar>(&self, request: &Request<'_>) -> Result<Box<dyn Task<T>>> {
         self.check()?;
-        let source = |mut stream: Stream| Source {
-            on: self.never_off,
-            period: if self.never_off {
-                self.draw_period(&mut stream)
-            } else {
-                1.0
-            },
-            since: 0,
-            stream,
-        };
-        let generator = SineWave {
-            sources: request.sources().map(source).collect(),
-            clock: Clock::endless(),
-            spec: self.clone(),
-        };
-        Ok(batch::task(generator, request.batch))
+        Ok(batch::samples(self.clone(), self, request))
     }
 }
 
-struct Source {
-    stream: Stream,
+pub(super) struct Wave {
     on: bool,
     period: f64,
     /// Steps since the last switch.
     since: u64,
 }
 
-struct SineWave {
-    spec: SineWaveSpec,
-    sources: Vec<Source>,
-    clock: Clock,
-}
+impl batch::Drawn for SineWaveSpec {
+    type Kept = Wave;
 
-impl Generator for SineWave {
-    fn sizes(&self) -> (usize, usize) {
-        (2, 2)
+    fn begin(&self, stream: &mut Stream) -> Self::Kept {
+        Wave {
+            on: self.never_off,
+            period: if self.never_off {
+                self.draw_period(stream)
+            } else {
+                1.0
+            },
+            since: 0,
+        }
     }
 
-    fn advance(&mut self) -> Option<Edge> {
-        Some(self.clock.tick())
-    }
-
-    fn write(&mut self, b: usize, row: Row<'_>) {
-        let (spec, source) = (&self.spec, &mut self.sources[b]);
-        let step = self.clock.step();
-        let switch = match spec.transitions {
-            Times::Random => step > 0 && source.stream.uniform() < spec.p_transition,
-            Times::Regular => step > 0 && step.is_multiple_of(interval(spec.p_transition)),
+    fn write(&mut self, step: u64, kept: &mut Self::Kept, stream: &mut Stream, row: Row<'_>) {
+        let switch = match self.transitions {
+            Times::Random => step > 0 && stream.uniform() < self.p_transition,
+            Times::Regular => step > 0 && step.is_multiple_of(interval(self.p_transition)),
         };
-        source.since += 1;
+        kept.since += 1;
         if switch {
-            source.on = spec.never_off || !source.on;
-            source.period = if source.on {
-                spec.draw_period(&mut source.stream)
+            kept.on = self.never_off || !kept.on;
+            kept.period = if kept.on {
+                self.draw_period(stream)
             } else {
                 1.0
             };
         }
         if switch || step == 0 {
-            source.since = 0;
+            kept.since = 0;
         }
         // Not −0 when off: a sign of zero would show in records.
-        row.x[0] = 0.0 - source.period.ln();
-        if source.on {
+        row.x[0] = 0.0 - kept.period.ln();
+        if kept.on {
             row.x[1] = 1.0;
-            let phase = TAU * source.since as f64 / source.period;
-            row.y[0] = spec.amplitude * phase.cos();
-            row.y[1] = spec.amplitude * phase.sin();
+            let phase = TAU * kept.since as f64 / kept.period;
+            row.y[0] = self.amplitude * phase.cos();
+            row.y[1] = self.amplitude * phase.sin();
         }
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        self.clock.state(io)?;
-        for (b, source) in self.sources.iter_mut().enumerate() {
-            io.scope(&b.to_string(), |io| {
-                source.stream.state("stream", io)?;
-                io.flag("on", &mut source.on)?;
-                io.values("period", std::slice::from_mut(&mut source.period))?;
-                io.counter("since", &mut source.since, STEPS)
-            })?;
-        }
-        Ok(())
+    fn state(&self, kept: &mut Self::Kept, io: &mut StateIo<'_>) -> Result<()> {
+        io.flag("on", &mut kept.on)?;
+        io.values("period", std::slice::from_mut(&mut kept.period))?;
+        io.counter("since", &mut kept.since, STEPS)
     }
 }
 

@@ -17,6 +17,7 @@ mod golden;
 mod golden_modprop;
 mod health;
 mod lattice;
+mod lengths;
 mod memory;
 mod modprop;
 mod modprop_by_hand;

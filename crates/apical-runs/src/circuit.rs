@@ -13,123 +13,15 @@
 //! direction of a sequence is given. A wrong transition does not end the trial.
 //! Shapes: Ws 4 × n. Memory and time 4 n a syllable. Local: presynaptic rate, the winner, one broadcast reward.
 
-use serde::{Deserialize, Serialize};
+use apical::kernel::Matrix;
+use apical::network::{Activity, Network};
 
-use crate::kernel::Matrix;
-use crate::network::{Activity, Network};
-use crate::snapshot::StateIo;
-use crate::stream::{Stream, Streams};
-use crate::task::{Corner, DIRECTIONS, ReachSpec, check_sequence};
-use crate::{Error, Result, Scalar};
-
-/// Configuration of the loop circuit and its training, which follows that of the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CircuitSpec {
-    /// Trials of training.
-    pub trials: u64,
-    /// η of Ws.
-    pub rate: f64,
-    /// Probability of choosing at random.
-    pub exploration: f64,
-    /// What z is in the update.
-    pub activity: Competition,
-    /// Whether rows of Ws that have learned are scaled to unit length.
-    pub normalise: bool,
-    /// Directions to be chained; the first one is given.
-    pub sequence: Vec<usize>,
-}
-
-impl Default for CircuitSpec {
-    fn default() -> Self {
-        Self {
-            trials: 10_000,
-            rate: 0.1,
-            exploration: 0.1,
-            activity: Competition::Winner,
-            normalise: true,
-            sequence: vec![0, 2, 1, 3],
-        }
-    }
-}
-
-/// Activity of the selectors in the learning rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Competition {
-    /// After the competition: 1 for the winner, 0 for the others.
-    #[default]
-    Winner,
-    /// Before it: the current Ws h of each.
-    Linear,
-}
-
-impl CircuitSpec {
-    /// Refuses settings that cannot work.
-    ///
-    /// # Errors
-    /// No trials, a rate or probability out of range, or a sequence that leaves the square or is ambiguous.
-    pub fn check(&self) -> Result<()> {
-        if self.trials == 0 {
-            let mend = "Set it to 1 or more, or remove [circuit].";
-            return Err(Error::invalid("circuit.trials", 0, "at least 1", mend));
-        }
-        if !(self.rate.is_finite() && self.rate >= 0.0) {
-            return Err(Error::invalid(
-                "circuit.rate",
-                self.rate,
-                "a finite number that is not negative",
-                "0.1 is the default.",
-            ));
-        }
-        if !(0.0..=1.0).contains(&self.exploration) {
-            return Err(Error::invalid(
-                "circuit.exploration",
-                self.exploration,
-                "a probability in [0, 1]",
-                "It is the share of choices made at random; the published one is 0.1.",
-            ));
-        }
-        let field = "circuit.sequence";
-        check_sequence(field, &self.sequence)?;
-        if self.sequence.len() < 2 {
-            return Err(Error::invalid(
-                field,
-                format!("{:?}", self.sequence),
-                "at least two directions",
-                "A closed path is [0, 2, 1, 3].",
-            ));
-        }
-        for direction in 0..DIRECTIONS.len() {
-            let mut after = self
-                .sequence
-                .windows(2)
-                .filter(|pair| pair[0] == direction)
-                .map(|pair| pair[1]);
-            if let Some(first) = after.next()
-                && after.any(|other| other != first)
-            {
-                return Err(Error::invalid(
-                    field,
-                    format!("{:?}", self.sequence),
-                    format!("one successor of each direction; {direction} has several"),
-                    "The state at the end of a syllable tells the direction, not how often it came.",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The direction that is to follow, if the sequence has one.
-    pub fn successor(&self, direction: usize) -> Option<usize> {
-        let mut pairs = self.sequence.windows(2);
-        pairs.find(|pair| pair[0] == direction).map(|pair| pair[1])
-    }
-}
+use apical::task::{Corner, DIRECTIONS, ReachSpec};
+use apical::{CircuitSpec, Competition, Experiment, Learner, Result, Scalar, Stream, Streams};
 
 /// The selector units.
 #[derive(Clone, Debug)]
-pub struct Selector<T> {
+struct Selector<T> {
     spec: CircuitSpec,
     /// Ws, one row a selector.
     weights: Matrix<T>,
@@ -139,11 +31,7 @@ pub struct Selector<T> {
 
 impl<T: Scalar> Selector<T> {
     /// Ws uniform between ∓1/√units.
-    ///
-    /// # Errors
-    /// Those of [`CircuitSpec::check`].
-    pub fn new(spec: &CircuitSpec, units: usize, streams: &Streams) -> Result<Self> {
-        spec.check()?;
+    fn new(spec: &CircuitSpec, units: usize, streams: &Streams) -> Self {
         let mut weights = Matrix::zeros(DIRECTIONS.len(), units);
         let mut stream = streams.stream("circuit", 0);
         let end = 1.0 / (units as f64).sqrt();
@@ -152,21 +40,16 @@ impl<T: Scalar> Selector<T> {
                 *w = T::of(end * (2.0 * stream.uniform() - 1.0));
             }
         }
-        Ok(Self {
+        Self {
             spec: spec.clone(),
             weights,
             current: [T::ZERO; DIRECTIONS.len()],
             stream: streams.stream("circuit", 1),
-        })
-    }
-
-    /// Ws, one row a selector.
-    pub fn weights(&self) -> &Matrix<T> {
-        &self.weights
+        }
     }
 
     /// The choice for these rates among what `allowed` says; at random now and then if it may `explore`.
-    pub fn choose(&mut self, rates: &[T], explore: bool, allowed: impl Fn(usize) -> bool) -> usize {
+    fn choose(&mut self, rates: &[T], explore: bool, allowed: impl Fn(usize) -> bool) -> usize {
         for (i, z) in self.current.iter_mut().enumerate() {
             let terms = self.weights.row(i).iter().zip(rates);
             *z = terms.fold(T::ZERO, |sum, (w, h)| sum + *w * *h);
@@ -188,7 +71,7 @@ impl<T: Scalar> Selector<T> {
     }
 
     /// Learns from a reward for the last choice.
-    pub fn reward(&mut self, rates: &[T], chosen: usize) {
+    fn reward(&mut self, rates: &[T], chosen: usize) {
         let rate = T::of(self.spec.rate);
         for i in 0..DIRECTIONS.len() {
             let z = match self.spec.activity {
@@ -207,15 +90,6 @@ impl<T: Scalar> Selector<T> {
                 }
             }
         }
-    }
-
-    /// Saves or restores Ws and the stream.
-    ///
-    /// # Errors
-    /// Those of [`StateIo::values`].
-    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<()> {
-        io.matrix("weights", &mut self.weights)?;
-        self.stream.state("stream", io)
     }
 }
 
@@ -240,10 +114,21 @@ pub struct SequenceLoop<'a, T> {
 }
 
 impl<'a, T: Scalar> SequenceLoop<'a, T> {
+    /// The loop of an experiment around the network it has trained, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`Experiment::chained`] and [`CircuitSpec::check`].
+    pub fn of(experiment: &Experiment, learner: &'a Learner<T>, seed: u64) -> Result<Option<Self>> {
+        let chained = experiment.chained()?;
+        let of =
+            |(circuit, reach)| Self::new(learner.network(), reach, circuit, &Streams::new(seed));
+        chained.map(of).transpose()
+    }
+
     /// For a network that has learned `reach` with cues.
     ///
     /// # Errors
-    /// Those of [`CircuitSpec::check`], a task without cues, or a network of other sizes.
+    /// Those of [`CircuitSpec::check`].
     pub fn new(
         network: &'a Network<T>,
         reach: &ReachSpec,
@@ -251,38 +136,14 @@ impl<'a, T: Scalar> SequenceLoop<'a, T> {
         streams: &Streams,
     ) -> Result<Self> {
         let dims = network.dims();
-        let selector = Selector::new(spec, dims.units, streams)?;
-        if !reach.cues || (dims.inputs, dims.outputs) != (DIRECTIONS.len(), 2) {
-            return Err(Error::invalid(
-                "circuit",
-                format!(
-                    "a network with {} inputs and {} outputs",
-                    dims.inputs, dims.outputs
-                ),
-                "one that has learned the task reach with cues: 4 inputs, 2 outputs",
-                "Set task.kind = \"reach\" and task.cues = true.",
-            ));
-        }
-        if dims.batch != 1 {
-            return Err(Error::invalid(
-                "batch",
-                dims.batch,
-                "1 with a loop circuit, which has one cursor",
-                "Set batch = 1.",
-            ));
-        }
+        spec.check((dims.inputs, dims.outputs), dims.batch)?;
         Ok(Self {
             network,
             reach: reach.clone(),
             spec: spec.clone(),
-            selector,
+            selector: Selector::new(spec, dims.units, streams),
             activity: Activity::new(dims),
         })
-    }
-
-    /// The selectors.
-    pub fn selector(&self) -> &Selector<T> {
-        &self.selector
     }
 
     /// One trial: explores and learns if `learning`, is deterministic otherwise; keeps the velocity if `record`.
@@ -350,7 +211,7 @@ mod tests {
         };
         let mut right = 0.0;
         for seed in 0..10 {
-            let mut selector = Selector::<f64>::new(spec, 4, &Streams::new(seed)).unwrap();
+            let mut selector = Selector::<f64>::new(spec, 4, &Streams::new(seed));
             let mut last = 0.0;
             for t in 0..10_000 {
                 let h = state(t % 4);
@@ -392,7 +253,7 @@ mod tests {
             normalise: false,
             ..CircuitSpec::default()
         };
-        let mut selector = Selector::<f64>::new(&spec, 7, &Streams::new(3)).unwrap();
+        let mut selector = Selector::<f64>::new(&spec, 7, &Streams::new(3));
         let mut stream = Streams::new(3).stream("test", 0);
         let h: Vec<f64> = (0..7).map(|_| stream.normal()).collect();
         let chosen = selector.choose(&h, false, |_| true);
@@ -411,7 +272,7 @@ mod tests {
             exploration: 0.5,
             ..CircuitSpec::default()
         };
-        let mut selector = Selector::<f64>::new(&spec, 3, &Streams::new(1)).unwrap();
+        let mut selector = Selector::<f64>::new(&spec, 3, &Streams::new(1));
         let h = [0.3, -0.2, 0.9];
         let best = selector.choose(&h, false, |d| d != 2);
         assert_ne!(best, 2);
@@ -427,7 +288,7 @@ mod tests {
 
     /// Untrained units hear which input is on: enough for the selectors.
     fn network() -> Network<f64> {
-        let spec = crate::network::NetworkSpec {
+        let spec = apical::network::NetworkSpec {
             units: 20,
             ..Default::default()
         };
@@ -484,42 +345,9 @@ mod tests {
         for _ in 0..reach.syllable() {
             network.step::<false>(&mut activity, &[1.0, 0.0, 0.0, 0.0]);
         }
-        let mut selector = Selector::new(&spec, 20, &streams).unwrap();
+        let mut selector = Selector::new(&spec, 20, &streams);
         let corner = Corner::default().after(0);
         let rates = &activity.rate[..20];
         assert_eq!(selector.choose(rates, false, |d| corner.allows(d)), chosen);
-    }
-
-    #[test]
-    fn a_loop_needs_the_network_it_chains() {
-        let spec = crate::network::NetworkSpec::default();
-        let network = Network::<f64>::new(&spec, 3, 2, 1, &Streams::new(1)).unwrap();
-        let (circuit, streams) = (CircuitSpec::default(), Streams::new(1));
-        let error = SequenceLoop::new(&network, &short(), &circuit, &streams);
-        let error = error.err().unwrap().to_string();
-        assert!(
-            error.starts_with("circuit: got a network with 3 inputs"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn bad_settings_are_named() {
-        let of = |json: &str| serde_json::from_str::<CircuitSpec>(json).unwrap().check();
-        for (json, reason) in [
-            (r#"{"exploration": 1.2}"#, "circuit.exploration: got 1.2"),
-            (r#"{"exploration": -0.1}"#, "circuit.exploration: got -0.1"),
-            (r#"{"rate": -1}"#, "circuit.rate: got -1"),
-            (r#"{"trials": 0}"#, "circuit.trials: got 0"),
-            (r#"{"sequence": [0]}"#, "circuit.sequence: got [0]"),
-            (r#"{"sequence": [0, 3]}"#, "circuit.sequence: got [0, 3]"),
-            (
-                r#"{"sequence": [0, 1, 0, 2]}"#,
-                "circuit.sequence: got [0, 1, 0, 2]",
-            ),
-        ] {
-            let error = of(json).unwrap_err().to_string();
-            assert!(error.starts_with(reason), "{error}");
-        }
     }
 }
