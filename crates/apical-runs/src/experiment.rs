@@ -8,7 +8,7 @@ use apical::Experiment;
 
 use crate::data::{self, mnist};
 pub(crate) use crate::settings::{leaves, parse_unchecked, read, text};
-pub use crate::settings::{resolved, suggestion, typed};
+pub use crate::settings::{named, resolved, suggestion, typed};
 use crate::{Error, Result, data_paths, memory};
 
 /// An experiment that comes with the program.

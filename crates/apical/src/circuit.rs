@@ -13,6 +13,7 @@
 //! direction of a sequence is given. A wrong transition does not end the trial.
 //! Shapes: Ws 4 × n. Memory and time 4 n a syllable. Local: presynaptic rate, the winner, one broadcast reward.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Matrix;
@@ -23,20 +24,24 @@ use crate::task::{Corner, DIRECTIONS, ReachSpec, check_sequence};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the loop circuit and its training, which follows that of the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CircuitSpec {
     /// Trials of training.
+    #[schemars(range(min = 1), extend("unit" = "trials"))]
     pub trials: u64,
     /// η of Ws.
+    #[schemars(range(min = 0.0))]
     pub rate: f64,
     /// Probability of choosing at random.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub exploration: f64,
     /// What z is in the update.
     pub activity: Competition,
     /// Whether rows of Ws that have learned are scaled to unit length.
     pub normalise: bool,
     /// Directions to be chained; the first one is given.
+    #[schemars(length(min = 2), inner(range(max = 3)))]
     pub sequence: Vec<usize>,
 }
 
@@ -54,7 +59,7 @@ impl Default for CircuitSpec {
 }
 
 /// Activity of the selectors in the learning rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Competition {
     /// After the competition: 1 for the winner, 0 for the others.
