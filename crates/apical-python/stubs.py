@@ -20,8 +20,7 @@ MODULES = {
     "tasks": "Task",
 }
 
-TASKS = '''from typing import Any, Iterator, NamedTuple, Optional
-
+TASKS = '''
 import numpy as np
 
 from ._core import TaskStream
@@ -62,31 +61,48 @@ class from_gym:
 '''
 
 
-def parameter(name, default):
-    """One setting: its type is that of its default."""
-    word = name + "_" if iskeyword(name) else name
-    kinds = {bool: "bool", int: "int", float: "float", str: "str", list: "Sequence", dict: "Mapping"}
-    kind = kinds.get(type(default))
-    if kind in ("Mapping",):
-        kind = "Union[str, Mapping]"
-    return f"{word}: {kind or 'Any'} = ..."
+NAMES = {"number": "float", "whole": "int", "truth": "bool", "text": "str", "table": "Mapping[str, Any]"}
+
+
+def parameter(setting):
+    """One setting with its type, as `_spec.annotation` makes it."""
+
+    def of(kind):
+        if isinstance(kind, dict):
+            return f"Sequence[{of(kind['list']['of'])}]"
+        if kind == "words":
+            return f"Literal[{', '.join(json.dumps(choice['name']) for choice in setting['choices'])}]"
+        return NAMES.get(kind, "Any")
+
+    kind = of(setting["type"])
+    if setting["required"]:
+        return f"{word(setting)}: {kind}"
+    return f"{word(setting)}: {kind if setting['default'] is not None else f'Optional[{kind}]'} = ..."
+
+
+def word(setting):
+    name = setting["name"]
+    return name + "_" if iskeyword(name) else name
 
 
 def text(module):
     """The stub of a module."""
     kind = MODULES[module]
-    lines = ["# Written by stubs.py from the registries."]
-    if module == "tasks":
-        lines += ["from typing import Mapping, Sequence, Union", TASKS.rstrip("\n"), ""]
-    else:
-        lines += ["from typing import Any, Mapping, Sequence, Union", "", f"from ._spec import {kind}", ""]
+    functions = []
     for name, entry in sorted(REGISTRY[module].items()):
         aliases = (entry["info"] or {}).get("aliases", [])
-        for word in [name, *aliases]:
-            settings = ", ".join(parameter(k, v) for k, v in entry["settings"].items())
+        for function in [name, *aliases]:
+            settings = ", ".join(map(parameter, entry["settings"]))
             star = "*, " if settings else ""
-            lines.append(f"def {word}({star}{settings}) -> {kind}: ...")
-    return "\n".join(lines) + "\n"
+            functions.append(f"def {function}({star}{settings}) -> {kind}: ...")
+    body = "\n".join(functions)
+    typing = ["Any", "Literal", "Mapping", "Optional", "Sequence"]
+    if module == "tasks":
+        head = f"from typing import Iterator, NamedTuple, {', '.join(typing)}\n{TASKS.rstrip()}\n"
+    else:
+        used = [name for name in typing if f"{name}[" in body or name == "Any" and "Any" in body]
+        head = (f"from typing import {', '.join(used)}\n\n" if used else "") + f"from ._spec import {kind}\n"
+    return f"# Written by stubs.py from the schema of settings.\n{head}\n{body}\n"
 
 
 if __name__ == "__main__":

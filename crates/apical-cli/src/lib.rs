@@ -54,11 +54,19 @@ enum Command {
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// List the tasks.
-    Tasks,
-    /// List the neurons and their equations.
-    Neurons,
-    /// List the learning rules: locality, exactness, cost; or say more of one.
+    /// Print the JSON schema of experiment files, for editors and other programs.
+    Schema,
+    /// List the tasks; or say more of one, with its settings.
+    Tasks {
+        /// Show this one alone.
+        task: Option<String>,
+    },
+    /// List the neurons and their equations; or say more of one, with its settings.
+    Neurons {
+        /// Show this one alone.
+        neuron: Option<String>,
+    },
+    /// List the learning rules: locality, exactness, cost; or say more of one, with its settings.
     Rules {
         /// Show this one alone.
         rule: Option<String>,
@@ -97,8 +105,15 @@ pub fn main() -> ExitCode {
             None => tables::experiments(),
         },
         Command::Cite { experiment, set } => tables::cite(&experiment, &set),
-        Command::Tasks => tables::tasks(),
-        Command::Neurons => tables::neurons(),
+        Command::Schema => tables::print_schema(),
+        Command::Tasks { task } => match task {
+            Some(task) => tables::task(&task),
+            None => tables::tasks(),
+        },
+        Command::Neurons { neuron } => match neuron {
+            Some(neuron) => tables::neuron(&neuron),
+            None => tables::neurons(),
+        },
         Command::Rules { rule, no_timing } => match rule {
             Some(rule) => tables::rule(&rule),
             None => tables::rules(!no_timing),

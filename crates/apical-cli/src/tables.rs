@@ -1,16 +1,19 @@
-//! `apical list | tasks | neurons | rules`: what there is.
+//! `apical list | tasks | neurons | rules | schema`: what there is.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use apical::network::NetworkSpec;
+use apical::neuron::NeuronSpec;
 use apical::rule::{COMBINATIONS, RULES, RuleSpec};
+use apical::schema::{self, Kind, Setting, written};
 use apical::shown::shown;
 use apical::task::{AddSpec, Sample, TaskSpec};
-use apical::{Learner, LearnerSpec, Streams, Update};
+use apical::{Experiment, Learner, LearnerSpec, Streams, Update};
 use apical_runs::experiment::{BUILT_IN, BuiltIn, load, resolved, suggestion};
 use comfy_table::{ContentArrangement, Table, presets};
+use schemars::JsonSchema;
 
 use crate::print;
 
@@ -67,28 +70,38 @@ pub fn experiments() -> Result<ExitCode> {
 
 /// The tasks.
 pub fn tasks() -> Result<ExitCode> {
-    let mut table = table(&["task", "what it asks", "sizes", "options", "source"]);
+    let kinds = schema::kinds::<TaskSpec>();
+    let mut table = table(&["task", "what it asks", "sizes", "settings", "source"]);
     for info in apical::task::tasks() {
-        table.add_row([
-            info.name,
-            info.summary,
-            info.sizes,
-            info.options,
-            info.source,
-        ]);
+        let settings = in_line(settings(&kinds, info.name));
+        table.add_row([info.name, info.summary, info.sizes, &settings, info.source]);
     }
     show(&table)
 }
 
+/// One task: its row as a list, and its settings.
+pub fn task(name: &str) -> Result<ExitCode> {
+    let tasks = apical::task::tasks();
+    let names = tasks.iter().map(|info| info.name);
+    let info = tasks[find("task", name, &names.collect::<Vec<_>>())?];
+    let rows = [
+        ["what it asks", info.summary],
+        ["sizes", info.sizes],
+        ["source", info.source],
+    ];
+    one::<TaskSpec>(["task", info.name], &rows)
+}
+
 /// The neurons.
 pub fn neurons() -> Result<ExitCode> {
+    let kinds = schema::kinds::<NeuronSpec>();
     let mut table = table(&[
         "neuron",
         "what it is",
         "equation",
         "states",
         "currents",
-        "options",
+        "settings",
     ]);
     for info in apical::neuron::neurons() {
         let (states, currents) = (info.states.to_string(), info.currents.to_string());
@@ -98,10 +111,127 @@ pub fn neurons() -> Result<ExitCode> {
             info.equation,
             &states,
             &currents,
-            info.options,
+            &in_line(settings(&kinds, info.name)),
         ]);
     }
     show(&table)
+}
+
+/// One neuron: its row as a list, and its settings.
+pub fn neuron(name: &str) -> Result<ExitCode> {
+    let neurons = apical::neuron::neurons();
+    let names = neurons.iter().map(|info| info.name);
+    let info = neurons[find("neuron", name, &names.collect::<Vec<_>>())?];
+    let (states, currents) = (info.states.to_string(), info.currents.to_string());
+    let rows = [
+        ["what it is", info.summary],
+        ["equation", info.equation],
+        ["states", &states],
+        ["currents", &currents],
+    ];
+    one::<NeuronSpec>(["neuron", info.name], &rows)
+}
+
+/// Where `name` stands among the names of all of a sort.
+fn find(sort: &str, name: &str, names: &[&str]) -> Result<usize> {
+    match names.iter().position(|known| *known == name) {
+        Some(index) => Ok(index),
+        None => bail!(
+            "{sort}: there is no `{}`, expected one of {}. {}",
+            shown(name),
+            names.join(", "),
+            suggestion(name, names, &format!("`apical {sort}s` describes them."))
+        ),
+    }
+}
+
+fn settings<'a>(kinds: &'a [Kind], name: &str) -> &'a [Setting] {
+    let found = kinds
+        .iter()
+        .find(|kind| kind.names.iter().any(|known| known == name));
+    found.map_or(&[], |kind| &kind.settings)
+}
+
+/// Settings and their defaults.
+fn in_line(settings: &[Setting]) -> String {
+    let each = settings.iter().map(|setting| match &setting.default {
+        Some(default) => format!("{} = {}", setting.name, written(default)),
+        None => setting.name.clone(),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The row of the part `head` as a list, and a table of its settings, which are one kind of `T`.
+fn one<T: JsonSchema + 'static>(head: [&str; 2], rows: &[[&str; 2]]) -> Result<ExitCode> {
+    let mut list = table(&head);
+    for row in rows {
+        list.add_row(row);
+    }
+    show(&list)?;
+    let kinds = schema::kinds::<T>();
+    let settings = settings(&kinds, head[1]);
+    if settings.is_empty() {
+        print("\nIt has no settings.\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = table(&[
+        "setting",
+        "type",
+        "range",
+        "unit",
+        "default",
+        "choices",
+        "what it is",
+    ]);
+    for setting in settings {
+        add_setting(&mut table, "", "", setting);
+        // The settings of whole tasks have pages of their own.
+        for kind in setting.inside.iter().filter(|_| setting.inside.len() < 10) {
+            let of = kind
+                .names
+                .first()
+                .map_or(String::new(), |name| format!("With {name}: "));
+            for inner in &kind.settings {
+                add_setting(&mut table, &format!("{}.", setting.name), &of, inner);
+            }
+        }
+    }
+    print("\n")?;
+    show(&table)
+}
+
+fn add_setting(table: &mut Table, place: &str, of: &str, setting: &Setting) {
+    let default = match &setting.default {
+        Some(default) => written(default),
+        None if setting.required => "must be given".into(),
+        None => "-".into(),
+    };
+    let choices: Vec<&str> = setting
+        .choices
+        .iter()
+        .map(|choice| choice.name.as_str())
+        .collect();
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    table.add_row([
+        format!("{place}{}", setting.name),
+        setting.kind.to_string(),
+        or_dash(&setting.range),
+        or_dash(&setting.unit),
+        default,
+        if choices.is_empty() {
+            "-".into()
+        } else {
+            choices.join(", ")
+        },
+        format!("{of}{}", setting.about),
+    ]);
+}
+
+/// The JSON schema of experiment files.
+pub fn print_schema() -> Result<ExitCode> {
+    let schema = schema::of::<Experiment>();
+    print(&(serde_json::to_string_pretty(schema)? + "\n"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// BibTeX for what an experiment uses.
@@ -157,27 +287,27 @@ pub fn rules(timing: bool) -> Result<ExitCode> {
     show(&combinations)
 }
 
-/// One rule: its row, as a list.
+/// One rule: its row as a list, and its settings.
 pub fn rule(name: &str) -> Result<ExitCode> {
-    let names: Vec<&str> = apical::rule::rules().iter().map(|info| info.name).collect();
-    let known = RuleSpec::by_name(name);
-    if known.is_err() {
-        bail!(
-            "rule: there is no `{}`, expected one of {}. {}",
-            shown(name),
-            names.join(", "),
-            suggestion(name, &names, "`apical rules` describes them.")
-        );
-    }
-    let info = known?.info();
+    let rules = apical::rule::rules();
+    let known = rules.iter().find(|info| info.answers_to(name));
+    let info = match known {
+        Some(info) => *info,
+        None => {
+            rules[find(
+                "rule",
+                name,
+                &rules.iter().map(|info| info.name).collect::<Vec<_>>(),
+            )?]
+        }
+    };
     let yes = |b: bool| if b { "yes" } else { "no" };
     let (memory, time) = (format!("O({})", info.memory), format!("O({})", info.time));
     let page = match RULES.iter().any(|known| known.name == info.name) {
         true => format!("docs/rules/{}.md", info.name),
         false => "none: it is not one of Apical's".into(),
     };
-    let mut table = table(&["rule", info.name]);
-    for row in [
+    let rows = [
         ["other names", &info.aliases.join(", ")],
         ["what it does", info.summary],
         ["source", info.source],
@@ -189,10 +319,8 @@ pub fn rule(name: &str) -> Result<ExitCode> {
         ["memory", &memory],
         ["time a step", &time],
         ["page", &page],
-    ] {
-        table.add_row(row);
-    }
-    show(&table)
+    ];
+    one::<RuleSpec>(["rule", info.name], &rows)
 }
 
 /// Least time of a learning step at n = 32 over a few short runs, seconds.

@@ -5,13 +5,14 @@ use apical::monitor::{MonitorSpec, Recorder};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::arrays::Number;
 use crate::config::typed;
 use crate::error::raise_core;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Monitors {
     monitor: Vec<MonitorSpec>,
 }

@@ -5,11 +5,14 @@ use apical::loss::Loss;
 use apical::neuron::{NEURONS, NeuronSpec};
 use apical::optimizer::{OptimizerSpec, Schedule};
 use apical::rule::{CreditSpec, EligibilitySpec, RULES, RuleSpec};
+use apical::schema;
 use apical::synapse::Init;
 use apical::task::{TASKS, TaskSpec};
+use apical_runs::experiment;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -19,18 +22,18 @@ use crate::arrays::kind_of;
 use crate::error::raise;
 
 /// A dictionary as a value of type `T`, with errors that name the key and the nearest known one.
-pub fn typed<T: DeserializeOwned>(settings: &Bound<'_, PyDict>) -> PyResult<T> {
-    apical_runs::experiment::typed(table(settings, "")?).map_err(raise)
+pub fn typed<T: DeserializeOwned + JsonSchema + 'static>(
+    settings: &Bound<'_, PyDict>,
+) -> PyResult<T> {
+    experiment::typed(table(settings, "")?).map_err(raise)
 }
 
 /// As [`typed`] for settings that stand under `name`, which errors then say.
-pub fn named<T: DeserializeOwned>(name: &str, settings: &Bound<'_, PyDict>) -> PyResult<T> {
-    let inner = Value::Table(table(settings, name)?);
-    let outer: Table = [(name.to_string(), inner)].into_iter().collect();
-    let mut read: std::collections::BTreeMap<String, T> =
-        apical_runs::experiment::typed(outer).map_err(raise)?;
-    read.remove(name)
-        .ok_or_else(|| PyTypeError::new_err(format!("{name}: got nothing, expected settings.")))
+pub fn named<T: DeserializeOwned + JsonSchema + 'static>(
+    name: &str,
+    settings: &Bound<'_, PyDict>,
+) -> PyResult<T> {
+    experiment::named(name, table(settings, name)?).map_err(raise)
 }
 
 fn table(settings: &Bound<'_, PyDict>, place: &str) -> PyResult<Table> {
@@ -102,77 +105,40 @@ fn toml_value(value: &Bound<'_, PyAny>, place: &str) -> PyResult<Option<Value>> 
     Ok(Some(Value::Array(list)))
 }
 
-/// The words between backticks after what was expected.
-fn expected(message: &str) -> Vec<String> {
-    let Some((_, after)) = message.split_once("expected") else {
-        return Vec::new();
-    };
-    let words = after.split('`').skip(1).step_by(2);
-    words.map(String::from).collect()
-}
-
-/// The kinds of a table with a `kind`, as its own errors tell them: there is no second list to keep.
-fn kinds<T: DeserializeOwned>() -> Vec<String> {
-    match serde_json::from_value::<T>(json!({"kind": "?"})) {
-        Ok(_) => Vec::new(),
-        Err(error) => expected(&error.to_string()),
-    }
-}
-
-/// The settings of a kind with their defaults; `null` for those without one.
-fn settings<T: Serialize + DeserializeOwned>(kind: &str) -> serde_json::Value {
-    let mut known = serde_json::Map::new();
-    let wrong = serde_json::from_value::<T>(json!({"kind": kind, "?": 0}));
-    let names = wrong.err().map(|error| expected(&error.to_string()));
-    let default = serde_json::from_value::<T>(json!({"kind": kind}));
-    let default = default
-        .ok()
-        .and_then(|spec| serde_json::to_value(spec).ok());
-    for name in names.unwrap_or_default() {
-        known.insert(name, serde_json::Value::Null);
-    }
-    if let Some(serde_json::Value::Object(default)) = default {
-        known.extend(default);
-    }
-    known.remove("kind");
-    known.into()
-}
-
-fn group<T: Serialize + DeserializeOwned>(
-    names: &[String],
-    describe: impl Fn(&str) -> serde_json::Value,
-) -> serde_json::Value {
-    let entries = names.iter().map(|name| {
-        let entry = json!({"settings": settings::<T>(name), "info": describe(name)});
-        (name.clone(), entry)
+/// The kinds of `T` by name, with what `info` says of each.
+fn group<T: JsonSchema + 'static>(info: impl Fn(&str) -> serde_json::Value) -> serde_json::Value {
+    let kinds = schema::kinds::<T>().into_iter();
+    let entries = kinds.filter_map(|kind| {
+        let name = kind.names.first()?.clone();
+        let entry = json!({"about": kind.about, "settings": kind.settings, "info": info(&name)});
+        Some((name, entry))
     });
     serde_json::Value::Object(entries.collect())
+}
+
+/// The row that has this name.
+fn row<I: Serialize>(rows: &[I], name: impl Fn(&I) -> bool) -> serde_json::Value {
+    rows.iter()
+        .find(|row| name(row))
+        .map(|row| json!(row))
+        .unwrap_or_default()
 }
 
 /// Everything that has a name in configurations, as JSON: what the modules of the package are made of.
 #[pyfunction]
 pub fn registry() -> String {
-    let row = |found: Option<serde_json::Value>| found.unwrap_or(serde_json::Value::Null);
-    let rules: Vec<String> = RULES.iter().map(|info| info.name.to_string()).collect();
-    let tasks: Vec<String> = kinds::<TaskSpec>();
     let none = |_: &str| serde_json::Value::Null;
     json!({
-        "rules": group::<RuleSpec>(&rules, |name| {
-            row(RULES.iter().find(|info| info.name == name).map(|info| json!(info)))
-        }),
-        "tasks": group::<TaskSpec>(&tasks, |name| {
-            row(TASKS.iter().find(|info| info.name == name).map(|info| json!(info)))
-        }),
-        "neurons": group::<NeuronSpec>(&kinds::<NeuronSpec>(), |name| {
-            row(NEURONS.iter().find(|info| info.name == name).map(|info| json!(info)))
-        }),
-        "feedback": group::<FeedbackSpec>(&kinds::<FeedbackSpec>(), none),
-        "losses": group::<Loss>(&kinds::<Loss>(), none),
-        "optimizers": group::<OptimizerSpec>(&kinds::<OptimizerSpec>(), none),
-        "schedules": group::<Schedule>(&kinds::<Schedule>(), none),
-        "init": group::<Init>(&kinds::<Init>(), none),
-        "eligibilities": group::<EligibilitySpec>(&kinds::<EligibilitySpec>(), none),
-        "credits": group::<CreditSpec>(&kinds::<CreditSpec>(), none),
+        "rules": group::<RuleSpec>(|name| row(RULES, |info| info.name == name)),
+        "tasks": group::<TaskSpec>(|name| row(TASKS, |info| info.name == name)),
+        "neurons": group::<NeuronSpec>(|name| row(NEURONS, |info| info.name == name)),
+        "feedback": group::<FeedbackSpec>(none),
+        "losses": group::<Loss>(none),
+        "optimizers": group::<OptimizerSpec>(none),
+        "schedules": group::<Schedule>(none),
+        "init": group::<Init>(none),
+        "eligibilities": group::<EligibilitySpec>(none),
+        "credits": group::<CreditSpec>(none),
     })
     .to_string()
 }

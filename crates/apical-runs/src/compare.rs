@@ -7,6 +7,7 @@ mod seed;
 use apical::analysis::{Comparison, Passive};
 use apical::rule::RuleSpec;
 use apical::{Experiment, Learner, Precision, Scalar};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compared::Compared;
@@ -21,7 +22,7 @@ use crate::{Error, Result};
 pub const RULES: &str = "rtrl,rflo,uoro,kf_rtrl,r_kf_rtrl,dendritic,f_bptt,e_bptt";
 
 /// A rule that watches, and its name in tables.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Watching {
     /// Name in tables; no two share one.

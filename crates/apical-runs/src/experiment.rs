@@ -13,7 +13,7 @@ pub use self::built_in::{BUILT_IN, BuiltIn};
 use crate::data::{self, mnist};
 use crate::settings::table;
 pub(crate) use crate::settings::{leaves, parse_table, parse_unchecked, read, text};
-pub use crate::settings::{resolved, suggestion, typed};
+pub use crate::settings::{named, resolved, suggestion, typed};
 use crate::{Error, Result, memory};
 
 /// Reads a built-in experiment or a TOML file, applies `key = value` changes in order, and builds the

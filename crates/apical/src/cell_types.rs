@@ -1,23 +1,26 @@
 //! Types of units: what ModProp and MDGL average weights over.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// Configuration of the types of units. Without one the types are the two signs where Dale's law holds, else all units are of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum TypesSpec {
     /// Blocks of neighbours, as equal in size as can be.
     Contiguous {
         /// Number of types.
+        #[schemars(range(min = 1))]
         count: usize,
     },
     /// Blocks of neighbours of the same sign; needs Dale's law.
     BySign {
         /// Number of types of each sign.
         #[serde(default = "one")]
+        #[schemars(range(min = 1))]
         each: usize,
     },
     /// As listed.

@@ -1,5 +1,6 @@
 //! The pathway that brings the output error back to the units.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Matrix, Simd, add_transposed};
@@ -45,7 +46,7 @@ pub trait Feedback<T: Scalar>: Send {
 }
 
 /// Configuration of a feedback pathway.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum FeedbackSpec {

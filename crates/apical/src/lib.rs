@@ -60,6 +60,7 @@ pub mod neuron;
 pub mod noise;
 pub mod optimizer;
 pub mod rule;
+pub mod schema;
 pub mod shown;
 pub mod snapshot;
 pub mod spec;
@@ -72,6 +73,8 @@ pub use apical_kernel as kernel;
 pub use error::{Error, Result};
 pub use learner::{Evaluation, Learner, LearnerSpec, Reduction, Step, Update};
 pub use scalar::Scalar;
+/// Derives the schema of settings.
+pub use schemars;
 pub use spec::{CircuitSpec, Competition, Experiment, Precision};
 pub use stream::{Stream, Streams};
 

@@ -1,11 +1,12 @@
 //! How far the output is from its target, and the derivative of exactly that number.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, Scalar};
 
 /// A loss on one step of one sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Loss {
@@ -22,7 +23,7 @@ pub enum Loss {
 }
 
 /// How the squared errors of the outputs are put together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outputs {
     /// Sum (δ = z − y*), as Murray 2019, Eq. 2 and the gradients of Marschall et al.

@@ -3,6 +3,7 @@
 //! Weights ([`Network`]) and activity ([`Activity`]) are separate, so that the same weights can run a
 //! training stream and a held-out test at once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::constraint::{
@@ -17,10 +18,11 @@ use crate::synapse::{Blocks, Init, Synapses, fill_balanced, fill_typed};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSpec {
     /// Recurrent units.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub units: usize,
     /// Kind of unit.
     pub neuron: NeuronSpec,
@@ -38,9 +40,11 @@ pub struct NetworkSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_feedback: Option<Init>,
     /// Every state variable of every unit at the start of a trial.
+    #[schemars(!skip_serializing_if)]
     #[serde(skip_serializing_if = "is_zero")]
     pub initial_state: f64,
     /// Whether units may connect to themselves.
+    #[schemars(!skip_serializing_if)]
     #[serde(skip_serializing_if = "is_true")]
     pub self_connections: bool,
     /// Dale's law: synapses have the sign of the unit that sends them; none by default.

@@ -1,5 +1,6 @@
 //! The noise of stochastic rules: drawn from a stream, or injected so that tests can replay it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::StateIo;
@@ -10,7 +11,7 @@ use crate::{Error, Result, Scalar};
 ///
 /// Unit variance is what makes the rank-one estimators unbiased; the published code's uniform noise on (−1, 1) has
 /// variance ⅓ and shrinks every gradient to a third.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
     /// ±1 with equal odds.

@@ -1,13 +1,15 @@
 //! Rules, neurons and tasks of one's own: kept by their names beside those that come with the library.
 
 use std::any::Any;
+use std::sync::atomic::Ordering;
 use std::sync::{RwLock, RwLockWriteGuard};
 
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::{Error, Result};
+use crate::{Error, Result, schema};
 
 /// What was added while the program runs; it is kept until the program ends.
 pub(crate) struct Kept<E: 'static>(RwLock<Vec<&'static E>>);
@@ -50,23 +52,53 @@ pub trait Info: Sync + 'static {
     const FIELD: &'static str;
     /// Name, and other names, in configurations.
     fn names(&self) -> Vec<&'static str>;
+    /// One line.
+    fn summary(&self) -> &'static str;
 }
 
-/// A part that was registered: its row, how a table of settings is completed, and what is `made` of them.
+/// A part that was registered: its row, the schema of its settings, how a table of them is completed, and what is `made` of it.
 pub struct Entry<I, M> {
     pub(crate) info: I,
     pub(crate) made: M,
+    schema: fn() -> Map<String, Value>,
     complete: fn(Value) -> serde_json::Result<Value>,
 }
 
 impl<I: Info, M> Entry<I, M> {
     /// Of a part whose settings are an `S`.
-    pub(crate) fn new<S: Serialize + DeserializeOwned>(info: I, made: M) -> Self {
+    pub(crate) fn new<S: Serialize + DeserializeOwned + JsonSchema>(info: I, made: M) -> Self {
         Self {
             info,
             made,
+            schema: schema::inline::<S>,
             complete: |settings| serde_json::to_value(serde_json::from_value::<S>(settings)?),
         }
+    }
+
+    /// The schema of a table of this kind.
+    fn table(&self) -> Map<String, Value> {
+        let mut table = (self.schema)();
+        let mut settings = Map::new();
+        settings.insert("kind".into(), kind(&self.info.names()));
+        if let Some(Value::Object(own)) = table.get("properties") {
+            settings.extend(own.clone());
+        }
+        table.insert("type".into(), "object".into());
+        table.insert("description".into(), self.info.summary().into());
+        table.insert("properties".into(), Value::Object(settings));
+        let required = table.entry("required").or_insert_with(|| json!([]));
+        if let Value::Array(names) = required {
+            names.insert(0, "kind".into());
+        }
+        table
+    }
+}
+
+/// The schema of the `kind` that has these names.
+fn kind(names: &[&str]) -> Value {
+    match names {
+        [name] => json!({"type": "string", "const": name}),
+        names => json!({"type": "string", "enum": names}),
     }
 }
 
@@ -101,7 +133,25 @@ impl<I: Info, M> Registry<I, M> {
                 expected,
                 "Choose another name.",
             ))
-        })
+        })?;
+        schema::REGISTERED.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Adds other names and what was registered to the schema of the kinds in `rows`.
+    pub(crate) fn complete(&self, rows: &[I], schema: &mut Schema) {
+        let Some(Value::Array(kinds)) = schema.get_mut("oneOf") else {
+            return;
+        };
+        for known in kinds.iter_mut() {
+            let names = rows.iter().map(I::names);
+            let written = &mut known["properties"]["kind"];
+            if let Some(names) = names.into_iter().find(|names| written["const"] == names[0]) {
+                *written = kind(&names);
+            }
+        }
+        let own = self.all().into_iter().map(|entry| entry.table().into());
+        kinds.extend(own);
     }
 
     /// The rows of the library and those that were registered.
@@ -113,9 +163,10 @@ impl<I: Info, M> Registry<I, M> {
 
 /// The settings of a registered part as its type.
 pub(crate) fn typed<S: DeserializeOwned>(field: &str, settings: &Value) -> Result<S> {
-    S::deserialize(settings).map_err(|error| {
-        let expected = format!("other settings: {error}");
-        Error::invalid(field, settings, expected, "Mend the one that is named.")
+    S::deserialize(settings).map_err(|_| {
+        let expected = "settings that are read as they were written";
+        let mend = "Mend the type that holds them.";
+        Error::invalid(field, settings, expected, mend)
     })
 }
 
@@ -188,9 +239,14 @@ fn other<B>() -> Error {
     Error::invalid("precision", found, "numbers of 32 or 64 bits", mend)
 }
 
-/// Reads and writes a configuration: what comes with the library by derived code, what was registered by its name.
+/// Reads and writes a configuration, and completes its schema: what comes with the library by derived code, what was
+/// registered by its name.
 macro_rules! with_own {
-    ($spec:ident, $registry:path) => {
+    ($spec:ident, $registry:path, $rows:path) => {
+        pub(super) fn complete(schema: &mut schemars::Schema) {
+            $registry.complete($rows, schema);
+        }
+
         impl serde::Serialize for $spec {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {

@@ -1,9 +1,10 @@
 //! The number type of a run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Number type of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32 bits: fast.

@@ -2,6 +2,7 @@
 
 mod circuit;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::circuit::{CircuitSpec, Competition};
@@ -18,25 +19,28 @@ use crate::task::{ReachSpec, Sample, TaskSpec};
 use crate::{Error, Result, Scalar};
 
 /// A whole experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// What it is, in one line.
     #[serde(default)]
     pub title: String,
     /// Steps of training.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub steps: u64,
     /// First seed; seed, seed + 1, … are run.
     #[serde(default)]
     pub seed: u64,
     /// Number of seeds.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub seeds: u64,
-    /// Number type.
+    /// Number type of a run.
     #[serde(default)]
     pub precision: Precision,
     /// Independent samples that share the weights.
     #[serde(default = "one_sample")]
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub batch: usize,
     /// When weights change.
     #[serde(default)]
@@ -87,12 +91,14 @@ fn loss_alone() -> Vec<MonitorSpec> {
 }
 
 /// When and how long to test on held-out data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateSpec {
     /// Training steps between two tests; 0 tests only at the end.
+    #[schemars(extend("unit" = "steps"))]
     pub every: u64,
     /// Steps of a test; 0 switches tests off.
+    #[schemars(extend("unit" = "steps"))]
     pub steps: u64,
 }
 
@@ -106,10 +112,11 @@ impl Default for EvaluateSpec {
 }
 
 /// When to write checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointSpec {
     /// Training steps between two checkpoints; 0 writes one at the end only.
+    #[schemars(extend("unit" = "steps"))]
     pub every: u64,
 }
 
@@ -120,6 +127,30 @@ impl Default for CheckpointSpec {
 }
 
 impl Experiment {
+    /// This many steps of a task, everything else at its default.
+    pub fn new(steps: u64, task: TaskSpec, loss: Loss) -> Self {
+        Self {
+            title: String::new(),
+            steps,
+            seed: 0,
+            seeds: one(),
+            precision: Precision::default(),
+            batch: one_sample(),
+            update: Update::default(),
+            reduction: Reduction::default(),
+            task,
+            network: NetworkSpec::default(),
+            loss,
+            feedback: FeedbackSpec::default(),
+            rule: RuleSpec::default(),
+            optimizer: OptimizerSpec::default(),
+            circuit: None,
+            evaluate: EvaluateSpec::default(),
+            checkpoint: CheckpointSpec::default(),
+            monitor: loss_alone(),
+        }
+    }
+
     /// The part that makes a learner.
     pub fn learner_spec(&self) -> LearnerSpec {
         LearnerSpec {

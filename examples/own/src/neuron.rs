@@ -2,12 +2,15 @@
 
 use apical::kernel::Simd;
 use apical::neuron::{Layer, Neuron, NeuronInfo, OwnNeuron};
+use apical::schemars::{self, JsonSchema};
 use apical::{Error, Result, Scalar};
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Swing {
+    /// λ, what is left of the state after a step.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     leak: f64,
 }
 
@@ -24,7 +27,6 @@ impl OwnNeuron for Swing {
         states: 1,
         currents: 1,
         equation: "s(t) = leak s(t-1) + (1-leak) sin u(t),  r = s",
-        options: "leak = 0.5",
     };
 
     fn time_constant(&self) -> f64 {

@@ -4,14 +4,16 @@ use apical::credit::Immediate;
 use apical::eligibility::LocalEligibility;
 use apical::kernel::{Matrix, add_outer};
 use apical::rule::{Composed, Local, OwnRule, Rule, RuleInfo, Site};
+use apical::schemars::{self, JsonSchema};
 use apical::snapshot::{Owner, StateIo};
 use apical::view::LocalView;
 use apical::{Error, Result, Scalar};
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Presynaptic {
+    /// λ, what is left of a trace after a step.
     decay: f64,
 }
 

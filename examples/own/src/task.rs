@@ -1,13 +1,16 @@
 //! Parity: the label is whether an odd number of the last `bits` coins showed heads.
 
+use apical::schemars::{self, JsonSchema};
 use apical::snapshot::StateIo;
 use apical::task::{OwnTask, Sample, Task, TaskInfo, Wanted};
 use apical::{Error, Result, Scalar, Stream};
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ParitySpec {
+    /// Coins that count.
+    #[schemars(range(min = 1, max = 64))]
     bits: u64,
 }
 
@@ -22,7 +25,6 @@ impl OwnTask for ParitySpec {
         name: "parity",
         summary: "the parity of the last coins",
         sizes: "1 in, 1 out",
-        options: "bits = 2",
         source: "ours",
     };
 

@@ -38,7 +38,11 @@ fn it_stands_in_tables_and_comparisons() {
     let folder = tempfile::tempdir().unwrap();
     assert!(own(folder.path(), "rules --no-timing", true).contains("presynaptic"));
     let row = own(folder.path(), "rules presynaptic", true);
-    assert!(row.contains("it is not one of Apical's"), "{row}");
+    for words in ["it is not one of Apical's", "what is left of a trace"] {
+        assert!(row.contains(words), "{words}: {row}");
+    }
+    let schema = own(folder.path(), "schema", true);
+    assert!(schema.contains("\"presynaptic\"") && schema.contains("\"parity\""));
     let line = "compare dendritic/lags46 --steps 300 --seeds 1 --rules rtrl,presynaptic,rflo --train presynaptic --out c";
     let table = own(folder.path(), line, true);
     assert!(table.contains("presynaptic learns"), "{table}");
@@ -94,6 +98,11 @@ fn a_neuron_has_a_receipt_and_is_run() {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(own(folder.path(), "neurons", true).contains("leak on a sine"));
+    let settings = own(folder.path(), "neurons swing", true);
+    assert!(
+        settings.contains("[0, 1)") && settings.contains("0.5"),
+        "{settings}"
+    );
     let line = "run dendritic/lags46 --set network.neuron.kind=swing --steps 600 --seeds 1 --out";
     own(
         folder.path(),
@@ -131,6 +140,16 @@ fn a_task_is_run_stopped_and_goes_on() {
     own(folder.path(), "run --resume --out parts --steps 3000", true);
     let metrics = |run: &str| std::fs::read_to_string(path(run).join("metrics.csv")).unwrap();
     assert_eq!(metrics("parts"), metrics("whole"));
+    let mistyped = own(
+        folder.path(),
+        "run parity.toml --set task.bit=3 --out bad",
+        false,
+    );
+    assert!(
+        mistyped
+            .contains("task.bit: unknown key `bit`, expected one of bits. Did you mean `bits`?"),
+        "{mistyped}"
+    );
     let bad = own(
         folder.path(),
         "run parity.toml --set task.bits=0 --out bad",

@@ -153,9 +153,13 @@ fn the_page_of_the_neurons_lists_them_and_its_commands_run() {
     for info in apical::neuron::NEURONS {
         let row = format!("| `{}` | {}, {} |", info.name, info.states, info.currents);
         assert!(text.contains(&row), "{row}");
-        for option in info.options.split(", ") {
-            let option = option.split(" = ").next().unwrap();
-            assert!(text.contains(&format!("`{option} = ")), "{option}");
+    }
+    for kind in apical::schema::kinds::<apical::neuron::NeuronSpec>() {
+        for setting in &kind.settings {
+            assert!(
+                text.contains(&format!("`{} = ", setting.name)),
+                "{setting:?}"
+            );
         }
     }
 }

@@ -15,7 +15,8 @@ use apical::{Learner, LearnerSpec, Scalar, Update};
 use serde_json::{Map, Value, json};
 
 /// What the tests use beside the package; maturin builds it.
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
+    "jsonschema",
     "maturin>=1.9,<2",
     "matplotlib",
     "numpy",

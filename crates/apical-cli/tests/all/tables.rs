@@ -85,7 +85,15 @@ fn every_setting_of_an_experiment_is_shown_if_asked_for() {
 fn help_and_version_are_there_for_every_command() {
     let folder = tempdir().unwrap();
     let help = apical(folder.path(), "--help").ok().out;
-    for command in ["run", "reproduce", "list", "tasks", "neurons", "rules"] {
+    for command in [
+        "run",
+        "reproduce",
+        "list",
+        "schema",
+        "tasks",
+        "neurons",
+        "rules",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let own = apical(folder.path(), &format!("{command} --help")).ok().out;
         assert!(own.contains(&format!("Usage: apical {command}")), "{own}");
@@ -138,4 +146,76 @@ fn an_experiment_says_what_to_cite() {
         );
     }
     apical(folder.path(), "cite marschall2019/lags45").fails(1, &["neither a built-in experiment"]);
+}
+
+#[test]
+fn the_schema_in_the_repository_is_the_programs() {
+    let folder = tempdir().unwrap();
+    let printed = apical(folder.path(), "schema").ok().out;
+    let kept = include_str!("../../../../schema/experiment.schema.json");
+    assert!(
+        printed == kept,
+        "run `apical schema > schema/experiment.schema.json`"
+    );
+    let schema: serde_json::Value = serde_json::from_str(kept).unwrap();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn one_part_is_shown_with_all_of_its_settings() {
+    let folder = tempdir().unwrap();
+    let wide = |line: &str| apical(folder.path(), line).ok().out;
+    let rule = wide("rules three_factor");
+    for words in ["rflo", "leak", "(0, 1]", "input", "current, previous"] {
+        assert!(rule.contains(words), "{words}: {rule}");
+    }
+    let dendritic = wide("rules dendritic");
+    for words in [
+        "normalize",
+        "none, power",
+        "jacobian.rate",
+        "With learned: ",
+        "1048576",
+        "steps",
+    ] {
+        assert!(dendritic.contains(words), "{words}: {dendritic}");
+    }
+    assert!(wide("rules rtrl").contains("It has no settings."));
+    let neuron = wide("neurons voltage");
+    for words in ["s(t) = ", "leak", "[0, 1)", "0.9", "relu, softplus"] {
+        assert!(neuron.contains(words), "{words}: {neuron}");
+    }
+    let task = wide("tasks data");
+    for words in ["must be given", "list of texts", "[0, 1)", "0.2"] {
+        assert!(task.contains(words), "{words}: {task}");
+    }
+    for (line, parts) in [
+        (
+            "rules rflow",
+            &[
+                "rule: there is no `rflow`, expected one of dendritic",
+                "Did you mean `rflo`?",
+            ][..],
+        ),
+        (
+            "tasks flipflop",
+            &["task: there is no `flipflop`", "Did you mean `flip_flop`?"],
+        ),
+        (
+            "neurons volt",
+            &[
+                "neuron: there is no `volt`",
+                "`apical neurons` describes them.",
+            ],
+        ),
+    ] {
+        apical(folder.path(), line).fails(1, parts);
+    }
+    // Every part has its page of settings.
+    for info in RULES {
+        wide(&format!("rules {}", info.name));
+    }
 }

@@ -1,7 +1,5 @@
 //! Settings as Python hands them in: one part at a time, as JSON would write them.
 
-use std::collections::BTreeMap;
-
 use apical::feedback::FeedbackSpec;
 use apical::loss::Loss;
 use apical::network::NetworkSpec;
@@ -9,7 +7,8 @@ use apical::optimizer::OptimizerSpec;
 use apical::rule::RuleSpec;
 use apical::task::TaskSpec;
 use apical::{Learner, LearnerSpec, Result, Update};
-use apical_runs::experiment::{self, typed};
+use apical_runs::experiment::{self, named};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use toml::Table;
@@ -47,9 +46,10 @@ impl Settings {
 }
 
 /// The settings under `name`, if they are understood.
-fn part<T: DeserializeOwned>(name: &str, all: &Table) -> Option<T> {
-    match typed::<BTreeMap<String, T>>(all.clone()) {
-        Ok(mut read) => read.remove(name),
+fn part<T: DeserializeOwned + JsonSchema + 'static>(name: &str, all: &Table) -> Option<T> {
+    let inner = all.get(name)?.as_table()?.clone();
+    match named(name, inner) {
+        Ok(read) => Some(read),
         Err(error) => {
             refused(&error);
             None

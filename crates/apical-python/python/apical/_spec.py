@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from keyword import iskeyword
-from typing import Any, Callable, Mapping, Optional, Union
+from typing import Any, Callable, Literal, Mapping, Optional, Sequence, Union
 
 from . import _core
 
@@ -112,19 +112,65 @@ _ROWS = [
 ]
 
 
+_TYPES = {"number": float, "whole": int, "truth": bool, "text": str, "table": Mapping[str, Any]}
+
+
+def annotation(setting: Mapping) -> Any:
+    """The type of a setting; one that may be left out without having a default is optional."""
+
+    def of(kind: Any) -> Any:
+        if isinstance(kind, dict):
+            return Sequence[of(kind["list"]["of"])]
+        if kind == "words":
+            return Literal[tuple(choice["name"] for choice in setting["choices"])]
+        return _TYPES.get(kind, Any)
+
+    kind = of(setting["type"])
+    left_out = setting["default"] is None and not setting["required"]
+    return Optional[kind] if left_out else kind
+
+
+def _words(setting: Mapping) -> str:
+    """Type, range, unit and default of a setting in words."""
+
+    def of(kind: Any) -> str:
+        if isinstance(kind, dict):
+            length = kind["list"]["length"]
+            return f"list of {length or ''} {of(kind['list']['of'])}".replace("  ", " ")
+        if kind == "words":
+            return "{" + ", ".join(repr(choice["name"]) for choice in setting["choices"]) + "}"
+        return {"number": "float", "whole": "int", "truth": "bool", "text": "str", "table": "dict"}.get(kind, "any")
+
+    parts = [of(setting["type"])]
+    if setting["range"]:
+        parts.append(("in " if setting["range"][0] in "[(" else "") + setting["range"])
+    if setting["unit"]:
+        parts.append(f"counted in {setting['unit']}")
+    if setting["default"] is not None:
+        parts.append(f"default {setting['default']!r}")
+    elif not setting["required"]:
+        parts.append("optional")
+    return ", ".join(parts)
+
+
 def _document(name: str, entry: Mapping, page: str) -> str:
     info = entry["info"] or {}
-    lines = [info.get("summary", f"The settings `{name}`.").rstrip(".") + ".", ""]
-    lines += [f"{label}: {info[key]}." for key, label in _ROWS if info.get(key)]
-    known = entry["settings"]
-    if known:
+    lines = [info.get("summary", entry["about"]).rstrip(".") + "."]
+    rows = [f"{label}: {info[key]}." for key, label in _ROWS if info.get(key)]
+    lines += ["", *rows] if rows else []
+    if entry["settings"]:
         lines += ["", "Parameters", "----------"]
-        for key, default in known.items():
-            shown = "see the page" if default is None else repr(default)
-            lines.append(f"{key} : default {shown}")
+        for setting in entry["settings"]:
+            lines += [f"{_word(setting['name'])} : {_words(setting)}", f"    {setting['about']}"]
+            lines += [f"    - {choice['name']}: {choice['about']}" for choice in setting["choices"]]
     if page:
         lines += ["", f"See docs/{page}/{name}.md."]
     return "\n".join(lines)
+
+
+def _word(key: str) -> str:
+    """A setting called like a keyword of Python takes an underscore: lambda_."""
+    return key + "_" if iskeyword(key) else key
 
 
 def _plain(key: str) -> str:
@@ -136,9 +182,9 @@ def constructor(
 ) -> Callable[..., Spec]:
     """The function that makes settings of one kind; wrong ones are refused where they are used, by name."""
 
+    known = {setting["name"]: setting for setting in entry["settings"]}
+
     def make(**settings: Any) -> Spec:
-        known = entry["settings"]
-        # A setting called like a keyword of Python takes an underscore: lambda_.
         settings = {_plain(key): value for key, value in settings.items()}
         wrong = [key for key in settings if key not in known]
         if wrong:
@@ -150,18 +196,23 @@ def constructor(
         settings = {k: v for k, v in settings.items() if v is not None}
         if settings and "normalize" in known:
             # A text with a rate alone is read as one older than this setting; a signature is not.
-            settings.setdefault("normalize", known["normalize"])
+            settings.setdefault("normalize", known["normalize"]["default"])
         return kind({"kind": name, **settings})
 
     make.__name__ = make.__qualname__ = name
     make.__module__ = module
     make.__doc__ = _document(name, entry, page)
     make.kind = name
-    keyword = inspect.Parameter.KEYWORD_ONLY
+    empty = inspect.Parameter.empty
     make.__signature__ = inspect.Signature(
         [
-            inspect.Parameter(k + "_" if iskeyword(k) else k, keyword, default=v)
-            for k, v in entry["settings"].items()
+            inspect.Parameter(
+                _word(name),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=empty if setting["required"] else setting["default"],
+                annotation=annotation(setting),
+            )
+            for name, setting in known.items()
         ],
         return_annotation=kind,
     )

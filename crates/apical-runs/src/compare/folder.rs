@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use apical::Experiment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Watching};
@@ -14,7 +15,7 @@ use crate::{Error, Result, data_paths, experiment};
 const RULES: &str = "rules.toml";
 
 /// `rules.toml`: the rules that watch, with every setting written out.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Rules {
     rules: Vec<Watching>,

@@ -1,8 +1,10 @@
-//! Say which setting was not understood, what stands there and what is expected, in words of settings alone.
+//! Say which setting was not understood, what stands there and what is expected, by looking it up in the schema.
 
 use std::cmp::Reverse;
 
+use apical::schema::{self, Place, Shape, Word};
 use apical::shown::shown;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -12,107 +14,274 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The first setting that is not understood.
-pub fn typed<T: DeserializeOwned>(table: Table) -> Result<T> {
-    refuse_dates::<T>(&table)?;
-    match refusal::<T>(&table) {
-        Ok(value) => Ok(value),
-        Err((path, message)) => Err(explain::<T>(&table, &path, &message)),
+pub fn typed<T: DeserializeOwned + JsonSchema + 'static>(table: Table) -> Result<T> {
+    named("", table)
+}
+
+/// As [`typed`] for settings that stand under `name`, which errors then say.
+///
+/// # Errors
+/// The first setting that is not understood.
+pub fn named<T: DeserializeOwned + JsonSchema + 'static>(name: &str, table: Table) -> Result<T> {
+    let value = Value::Table(table);
+    match refusal(Place::root(schema::of::<T>()), &value, name) {
+        Some(refusal) => Err(refusal.error()),
+        None => T::deserialize(value).map_err(|_| together(name)),
     }
 }
 
-/// The value, or where and why not.
-pub(super) fn refusal<T: DeserializeOwned>(table: &Table) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        let line = message.lines().next().unwrap_or_default().trim();
-        (path, line.to_string())
+/// Settings each of which is fine.
+fn together(name: &str) -> Error {
+    Error::Config {
+        field: whole(name),
+        what: "got settings that do not go together, expected others".into(),
+        mend: MEND.into(),
+    }
+}
+
+/// Why a value is refused, and where.
+pub(super) struct Refusal<'a> {
+    pub(super) path: String,
+    why: Why<'a>,
+}
+
+enum Why<'a> {
+    /// A key is missing.
+    Missing(&'a str),
+    /// A key is none of these.
+    Key(String, Vec<&'a str>),
+    /// A word is none of these.
+    Word(String, Vec<Word<'a>>),
+    /// Another kind of value is expected: both in words, and what to do.
+    Other(String, String, &'static str),
+}
+
+/// What to do where nothing better is known.
+pub(super) const MEND: &str = "Change the value to what is expected.";
+
+impl Refusal<'_> {
+    fn error(self) -> Error {
+        let field = whole(&self.path);
+        let (what, mend) = match self.why {
+            Why::Missing(key) => (
+                "missing, expected a value".into(),
+                format!(
+                    "Add `{key}`; `apical list NAME --resolved` prints a complete experiment to copy from."
+                ),
+            ),
+            Why::Key(key, known) => (
+                format!("unknown key `{}`, expected {}", shown(&key), listed(&known)),
+                suggestion(&key, &known, "Remove it."),
+            ),
+            Why::Word(word, known) => {
+                let names: Vec<&str> = known.iter().map(|word| word.name).collect();
+                let expected = any_of(&known);
+                (
+                    format!("unknown value `{}`, expected {expected}", shown(&word)),
+                    suggestion(&word, &names, "Use one of these."),
+                )
+            }
+            Why::Other(got, expected, mend) => {
+                (format!("got {got}, expected {expected}"), mend.into())
+            }
+        };
+        Error::Config { field, what, mend }
+    }
+}
+
+fn whole(path: &str) -> String {
+    match path {
+        "" => "experiment".into(),
+        _ => path.into(),
+    }
+}
+
+fn below(path: &str, key: &str) -> String {
+    match path {
+        "" => key.into(),
+        _ => format!("{path}.{key}"),
+    }
+}
+
+/// The first part of `table`, which stands at `path`, that the schema refuses.
+pub(super) fn refused<'a>(schema: &'a serde_json::Value, table: &Table) -> Option<Refusal<'a>> {
+    of_table(Place::root(schema), table, "", false)
+}
+
+/// The first part of `value`, which stands at `path`, that is refused at this place of the schema.
+fn refusal<'a>(place: Place<'a>, value: &Value, path: &str) -> Option<Refusal<'a>> {
+    let because = |why| {
+        let path = path.to_string();
+        Some(Refusal { path, why })
+    };
+    let other = |got: String| because(Why::Other(got, expected(place), mend(place, value)));
+    match (place.shape(), value) {
+        (Shape::Any, _)
+        | (Shape::Number, Value::Float(_) | Value::Integer(_))
+        | (Shape::Whole { signed: true }, Value::Integer(_))
+        | (Shape::Whole { .. }, Value::Integer(0..))
+        | (Shape::Truth, Value::Boolean(_))
+        | (Shape::Text, Value::String(_)) => None,
+        (
+            Shape::List {
+                length: Some(length),
+                ..
+            },
+            Value::Array(list),
+        ) if list.len() as u64 != length => other(format!("a list of length {}", list.len())),
+        (Shape::List { items, .. }, Value::Array(list)) => {
+            let mut list = list.iter().enumerate();
+            list.find_map(|(k, value)| refusal(items, value, &format!("{path}[{k}]")))
+        }
+        (Shape::Table, Value::Table(table)) => of_table(place, table, path, false),
+        (Shape::Kinds(kinds), Value::Table(table)) => of_kind(kinds, table, path),
+        (Shape::Words(words), Value::String(word)) => {
+            let fits = words
+                .iter()
+                .any(|known| known.name == word && known.under.is_none());
+            if fits {
+                None
+            } else {
+                because(Why::Word(word.clone(), words))
+            }
+        }
+        (Shape::Words(words), Value::Table(table)) => {
+            let under = |key: &str| words.iter().find(|word| word.name == key)?.under;
+            let keys: Vec<&str> = words
+                .iter()
+                .filter(|word| word.under.is_some())
+                .map(|word| word.name)
+                .collect();
+            if keys.is_empty() || table.is_empty() {
+                return other(described(value));
+            }
+            if let Some(key) = table.keys().find(|key| under(key).is_none()) {
+                let path = below(path, key);
+                return Some(Refusal {
+                    path,
+                    why: Why::Key(key.clone(), keys),
+                });
+            }
+            if table.len() > 1 {
+                let given: Vec<&str> = table.keys().map(String::as_str).collect();
+                let given = format!("{} together", given.join(", "));
+                return because(Why::Other(given, "one of them".into(), MEND));
+            }
+            let mut only = table.iter();
+            only.find_map(|(key, value)| refusal(under(key)?, value, &below(path, key)))
+        }
+        (_, Value::Array(_)) => other("a list".into()),
+        _ => other(described(value)),
+    }
+}
+
+/// As [`refusal`] of a table whose `kind` decides on its settings.
+fn of_kind<'a>(
+    kinds: Vec<(Vec<&'a str>, Place<'a>)>,
+    table: &Table,
+    path: &str,
+) -> Option<Refusal<'a>> {
+    let place = below(path, "kind");
+    let words = || {
+        let names = kinds.iter().map(|(names, _)| names[0]);
+        names
+            .map(|name| Word {
+                name,
+                under: None,
+                about: "",
+            })
+            .collect::<Vec<_>>()
+    };
+    let why = match table.get("kind") {
+        None => Why::Missing("kind"),
+        Some(Value::String(kind)) => {
+            match kinds
+                .iter()
+                .find(|(names, _)| names.contains(&kind.as_str()))
+            {
+                Some((_, settings)) => return of_table(*settings, table, path, true),
+                None => Why::Word(kind.clone(), words()),
+            }
+        }
+        Some(other) => Why::Other(described(other), any_of(&words()), MEND),
+    };
+    Some(Refusal { path: place, why })
+}
+
+/// As [`refusal`] of a table with these settings, the `kind` among them looked at before if it `has_kind`.
+fn of_table<'a>(
+    place: Place<'a>,
+    table: &Table,
+    path: &str,
+    has_kind: bool,
+) -> Option<Refusal<'a>> {
+    let known = |key: &&str| !(has_kind && *key == "kind");
+    for (key, value) in table.iter().filter(|(key, _)| known(&key.as_str())) {
+        let path = below(path, key);
+        match place.setting(key) {
+            Some(place) => {
+                if let Some(refusal) = refusal(place, value, &path) {
+                    return Some(refusal);
+                }
+            }
+            None if place.is_open() => {}
+            None => {
+                let known = place
+                    .settings()
+                    .map(|(name, _)| name)
+                    .filter(known)
+                    .collect();
+                return Some(Refusal {
+                    path,
+                    why: Why::Key(key.clone(), known),
+                });
+            }
+        }
+    }
+    let missing = place.required().find(|key| !table.contains_key(*key))?;
+    Some(Refusal {
+        path: below(path, missing),
+        why: Why::Missing(missing),
     })
 }
 
-/// Refuses dates, which no setting is: a library would tell of its own way to carry them.
-fn refuse_dates<T: DeserializeOwned>(table: &Table) -> Result<()> {
-    let Some(path) = date(&Value::Table(table.clone()), "") else {
-        return Ok(());
-    };
-    let mut quoted = table.clone();
-    let Some(value) = at_path(&mut quoted, &path) else {
-        return Ok(());
-    };
-    let written = value.to_string();
-    *value = Value::String(written.clone());
-    // As a text it may be what is expected, or no less wrong.
-    match refusal::<T>(&quoted) {
-        Err((at, message)) if blamed::<T>(&quoted, &at, &message) == path => {
-            let error = explain::<T>(&quoted, &at, &message);
-            Err(match error {
-                Error::Config { field, what, mend } => Error::Config {
-                    field,
-                    what: what.replacen(
-                        &format!("string \"{written}\""),
-                        &format!("the date {written}"),
-                        1,
-                    ),
-                    mend,
-                },
-                other => other,
-            })
-        }
-        _ => Err(Error::Config {
-            field: path,
-            what: format!("got the date {written}, expected a text or a number"),
-            mend: "Put it in quotes if it is a name.".into(),
-        }),
+/// What is taken at a place, in words.
+fn expected(place: Place<'_>) -> String {
+    match place.shape() {
+        Shape::Number => "a number".into(),
+        Shape::Whole { signed: true } => "a whole number".into(),
+        Shape::Whole { signed: false } => "a whole number that is not negative".into(),
+        Shape::Truth => "true or false".into(),
+        Shape::Text => "a text".into(),
+        Shape::List {
+            length: Some(length),
+            ..
+        } => format!("a list of {length} numbers"),
+        Shape::List { length: None, .. } => "a list".into(),
+        Shape::Table | Shape::Kinds(_) => "a table with its settings".into(),
+        Shape::Words(words) => any_of(&words),
+        Shape::Any => "another value".into(),
     }
 }
 
-/// The path of the first date.
-pub(super) fn date(value: &Value, path: &str) -> Option<String> {
+/// What to do about a value that is no such thing.
+fn mend(place: Place<'_>, value: &Value) -> &'static str {
+    match (value, place.shape()) {
+        (Value::Datetime(_), Shape::Text | Shape::Words(_)) => "Put it in quotes if it is a name.",
+        _ => MEND,
+    }
+}
+
+/// A value as a message tells of it.
+pub(crate) fn described(value: &Value) -> String {
     match value {
-        Value::Datetime(_) => Some(path.into()),
-        Value::Array(list) => {
-            let mut each = list.iter().enumerate();
-            each.find_map(|(k, value)| date(value, &format!("{path}[{k}]")))
-        }
-        Value::Table(table) => {
-            let dot = if path.is_empty() { "" } else { "." };
-            let mut each = table.iter();
-            each.find_map(|(key, value)| date(value, &format!("{path}{dot}{key}")))
-        }
-        _ => None,
-    }
-}
-
-/// Inside a table with a `kind` the path ends early: the key without which this message would not come is the one.
-pub(super) fn blamed<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> String {
-    /// Larger tables hold keys nobody knows, and are named as a whole.
-    const KEYS: usize = 200;
-    let mut path = path.to_string();
-    loop {
-        let Some(Value::Table(inner)) = at_path(&mut table.clone(), &path).cloned() else {
-            return path;
-        };
-        let whole = ["missing field", ONE_KEY];
-        if path == "." || inner.len() > KEYS || whole.iter().any(|w| message.starts_with(w)) {
-            return path;
-        }
-        let kind = inner.get("kind").and_then(Value::as_str);
-        if kind.is_some_and(|kind| message.starts_with(&format!("unknown variant `{kind}`"))) {
-            return format!("{path}.kind");
-        }
-        let guilty = inner.keys().find(|key| {
-            let mut without = table.clone();
-            if let Some(Value::Table(inner)) = at_path(&mut without, &path) {
-                inner.remove(*key);
-            }
-            // Without its kind any table is refused.
-            let refused = refusal::<T>(&without).err();
-            refused.is_none_or(|(_, now)| now != message && now != "missing field `kind`")
-        });
-        match guilty {
-            Some(key) => path = format!("{path}.{key}"),
-            None => return path,
-        }
+        Value::String(text) => format!("string {}", shown(&format!("{text:?}"))),
+        Value::Integer(number) => format!("integer `{number}`"),
+        Value::Float(number) => format!("floating point `{number:?}`"),
+        Value::Boolean(truth) => format!("boolean `{truth}`"),
+        Value::Datetime(date) => format!("the date {date}"),
+        Value::Array(list) => format!("a list of length {}", list.len()),
+        Value::Table(_) => "a table".into(),
     }
 }
 
@@ -129,218 +298,12 @@ pub(super) fn at_path<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Va
     Some(at)
 }
 
-fn explain<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> Error {
-    let path = blamed::<T>(table, path, message);
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let at = |key: &str| match path.as_str() {
-        "." | "" => key.to_string(),
-        _ if path == key || path.ends_with(&format!(".{key}")) => path.clone(),
-        _ => format!("{path}.{key}"),
+fn any_of(words: &[Word<'_>]) -> String {
+    let written = |word: &Word<'_>| match word.under {
+        None => word.name.to_string(),
+        Some(_) => format!("{{ {} = ... }}", word.name),
     };
-    let here = || match path.as_str() {
-        "." | "" => "experiment".to_string(),
-        _ => path.clone(),
-    };
-    match words.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown field") => Error::Config {
-            field: at(unknown),
-            what: format!(
-                "unknown key `{}`, expected {}",
-                shown(unknown),
-                listed(known)
-            ),
-            mend: suggestion(unknown, known, "Remove it."),
-        },
-        Some((unknown, known)) if message.starts_with("unknown variant") => Error::Config {
-            field: here(),
-            what: format!(
-                "unknown value `{}`, expected {}",
-                shown(unknown),
-                listed(known)
-            ),
-            mend: suggestion(unknown, known, "Use one of these."),
-        },
-        Some((missing, _)) if message.starts_with("missing field") => Error::Config {
-            field: at(missing),
-            what: "missing, expected a value".into(),
-            mend: format!(
-                "Add `{missing}`; `apical list NAME --resolved` prints a complete experiment to copy from."
-            ),
-        },
-        _ => Error::Config {
-            // Where no list is expected its elements are not to blame.
-            field: match path.rsplit_once('[') {
-                Some((list, _)) if !is_list_taken::<T>(table, list) => list.into(),
-                _ => here(),
-            },
-            what: in_plain_words::<T>(table, &path, message),
-            mend: MEND.into(),
-        },
-    }
-}
-
-/// How the library says that a table has not the one key that chooses.
-const ONE_KEY: &str = "wanted exactly 1 element";
-
-/// What to do where nothing better is known.
-pub(super) const MEND: &str = "Change the value to what is expected.";
-
-/// `invalid type: string "fast", expected f64` says a programmer which type, a user should hear which value.
-fn in_plain_words<T: DeserializeOwned>(table: &Table, path: &str, message: &str) -> String {
-    let mut copy = table.clone();
-    if let Some((list, _)) = path.rsplit_once('[')
-        && !is_list_taken::<T>(table, list)
-    {
-        let expected = probed::<T>(table, list);
-        return format!("got a list, expected {expected}");
-    }
-    let value = at_path(&mut copy, path);
-    if let (true, Some(Value::Table(inner))) = (message.starts_with(ONE_KEY), &value)
-        && !inner.is_empty()
-    {
-        let keys: Vec<String> = inner.keys().map(|key| shown(key).into_owned()).collect();
-        return format!(
-            "got {} together, expected one of them",
-            shown(&keys.join(", "))
-        );
-    }
-    let found = |kind: &str| match (&value, kind) {
-        // Of a list the message may mean an element.
-        (Some(value), _) if !value.is_array() => described(value),
-        (_, "sequence") => "a list".to_string(),
-        (_, "map") => "a table".to_string(),
-        (_, simple) if SIMPLE.iter().any(|word| simple.starts_with(word)) => shown(simple).into(),
-        (Some(value), _) => described(value),
-        (None, _) => "something else".into(),
-    };
-    let (got, expected) = match message.rsplit_once(", expected ") {
-        Some((got, expected)) => (got, expected),
-        None if INTERNAL.iter().all(|word| !message.contains(word)) => return message.into(),
-        None => ("", ""),
-    };
-    let got = match got.strip_prefix("invalid length ") {
-        Some(length) => format!("a list of length {length}"),
-        None => {
-            let kind = got.strip_prefix("invalid type: ");
-            let kind = kind.or(got.strip_prefix("invalid value: "));
-            found(kind.unwrap_or_default())
-        }
-    };
-    let expected = match expected {
-        "u64" | "usize" | "u32" => "a whole number that is not negative".into(),
-        "f64" | "f32" => "a number".into(),
-        "a sequence" => "a list".into(),
-        "an array of length 2" | "2 elements in sequence" => "a list of 2 numbers".into(),
-        "a boolean" => "true or false".into(),
-        "a string" => "a text".into(),
-        other if other.contains("struct ") || other.starts_with("internally tagged") => {
-            "a table with its settings".into()
-        }
-        other if !other.is_empty() && INTERNAL.iter().all(|word| !other.contains(word)) => {
-            other.to_string()
-        }
-        _ => probed::<T>(table, path),
-    };
-    format!("got {got}, expected {expected}")
-}
-
-/// Kinds of values that messages call as users do.
-const SIMPLE: [&str; 4] = ["string ", "integer ", "floating point ", "boolean "];
-
-/// Words of libraries and of the language, which are no settings.
-const INTERNAL: [&str; 19] = [
-    "string only",
-    "struct",
-    "enum",
-    "variant",
-    "tuple",
-    "newtype",
-    "untagged",
-    "unit",
-    "sequence",
-    "map",
-    "u64",
-    "usize",
-    "u32",
-    "i64",
-    "f64",
-    "wanted",
-    "overflow",
-    "empty",
-    "$__",
-];
-
-/// A value as a message tells of it.
-pub(crate) fn described(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("string {}", shown(&format!("{text:?}"))),
-        Value::Integer(number) => format!("integer `{number}`"),
-        Value::Float(number) => format!("floating point `{number:?}`"),
-        Value::Boolean(truth) => format!("boolean `{truth}`"),
-        Value::Datetime(date) => format!("the date {date}"),
-        Value::Array(list) => format!("a list of length {}", list.len()),
-        Value::Table(_) => "a table".into(),
-    }
-}
-
-/// Why `value` is refused at `path`, if it is.
-fn refused<T: DeserializeOwned>(table: &Table, path: &str, value: Value) -> Option<String> {
-    let mut tried = table.clone();
-    *at_path(&mut tried, path)? = value;
-    refusal::<T>(&tried).err().map(|(_, message)| message)
-}
-
-/// Whether a value of this kind is taken, though this one may have the wrong keys or length.
-fn is_taken(refused: Option<String>) -> bool {
-    let inner = ["unknown field", "missing field"];
-    refused.is_none_or(|message| inner.iter().any(|start| message.starts_with(start)))
-}
-
-/// Whether a list is taken, perhaps of another length.
-fn is_list_taken<T: DeserializeOwned>(table: &Table, path: &str) -> bool {
-    let tables = ["tagged", "struct "];
-    refused::<T>(table, path, Value::Array(Vec::new())).is_none_or(|message| {
-        message.starts_with("invalid length") && !tables.iter().any(|word| message.contains(word))
-    })
-}
-
-/// What is taken at `path`, found out by trying each kind of value.
-fn probed<T: DeserializeOwned>(table: &Table, path: &str) -> String {
-    let refused = |value: Value| refused::<T>(table, path, value);
-    let is_taken = |value: Value| is_taken(refused(value));
-    let mut kinds = Vec::new();
-    if is_taken(Value::Float(0.5)) {
-        kinds.push("a number".to_string());
-    } else if is_taken(Value::Integer(1)) {
-        kinds.push("a whole number".into());
-    }
-    if is_taken(Value::Boolean(true)) {
-        kinds.push("true or false".into());
-    }
-    match refused(Value::String("?".into())) {
-        None => kinds.push("a text".into()),
-        Some(message) if message.starts_with("unknown variant") => {
-            let words = message.split('`').skip(3).step_by(2);
-            let words: Vec<String> = words
-                .map(|word| match refused(Value::String(word.into())) {
-                    None => word.to_string(),
-                    Some(_) => format!("{{ {word} = ... }}"),
-                })
-                .collect();
-            kinds.push(listed(&words));
-        }
-        _ => {}
-    }
-    if is_list_taken::<T>(table, path) {
-        kinds.push("a list".into());
-    }
-    if is_taken(Value::Table(Table::new())) {
-        kinds.push("a table with its settings".into());
-    }
-    match kinds.is_empty() {
-        true => "another kind of value".into(),
-        false => kinds.join(" or "),
-    }
+    listed(&words.iter().map(written).collect::<Vec<_>>())
 }
 
 fn listed(known: &[impl AsRef<str>]) -> String {
@@ -379,8 +342,10 @@ mod tests {
     use super::super::{parse_unchecked, resolved};
     use super::*;
     use crate::experiment::load;
+    use apical::Experiment;
     use apical::rule::RULES;
     use apical::task::TASKS;
+    use serde::Deserialize;
 
     /// Values of every kind, as TOML writes them.
     const VALUES: [&str; 20] = [
@@ -407,7 +372,8 @@ mod tests {
     ];
 
     /// Words of libraries and of the language.
-    const FOREIGN: [&str; 25] = [
+    const FOREIGN: [&str; 26] = [
+        "go together",
         "string only",
         "another kind",
         "something else",
@@ -458,7 +424,7 @@ mod tests {
     }
 
     /// Puts every kind of value, or each `nth` of them, at every key below `part`, as changes and as text.
-    fn every_value(text: &str, part: &str, nth: usize) {
+    fn every_value(schema: &serde_json::Value, text: &str, part: &str, nth: usize) {
         let table: Table = toml::from_str(text).unwrap();
         let mut all = vec![format!("{part}.unknown")];
         keys(&Value::Table(table.clone()), "", &mut all);
@@ -472,6 +438,11 @@ mod tests {
                 };
                 let mut parsed: Table = toml::from_str(&format!("value = {value}")).unwrap();
                 *at = parsed.remove("value").unwrap();
+                // What the types do not take the schema refuses, and it takes no list for a table.
+                let read = Experiment::deserialize(written.clone()).is_ok();
+                let refusal = refused(schema, &written).map(|refusal| refusal.path);
+                let fits = read == refusal.is_none() || read && value.starts_with('[');
+                assert!(fits, "{key}={value}: {refusal:?}");
                 check(&toml::to_string(&written).unwrap(), "batch=1");
             }
         }
@@ -479,8 +450,14 @@ mod tests {
 
     #[test]
     fn no_value_at_any_key_is_answered_in_the_words_of_a_library() {
+        let schema = schema::of::<Experiment>();
         for name in ["marschall2019/lags46-local-jacobian", "murray2019/reach"] {
-            every_value(&resolved(&load(name, &[]).unwrap()).unwrap(), "", 1);
+            every_value(
+                &schema,
+                &resolved(&load(name, &[]).unwrap()).unwrap(),
+                "",
+                1,
+            );
         }
         let base = resolved(&load("tasks/copy", &[]).unwrap()).unwrap();
         let of = |part: &str, names: Vec<&str>| {
@@ -488,7 +465,7 @@ mod tests {
                 // Some kinds have settings that must be given: their table is then tried without.
                 let changed = parse_unchecked(&base, &[format!("{part}.kind={name}")]);
                 if let Ok(experiment) = changed {
-                    every_value(&resolved(&experiment).unwrap(), part, 3);
+                    every_value(schema, &resolved(&experiment).unwrap(), part, 3);
                 }
             }
         };

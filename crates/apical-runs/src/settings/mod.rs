@@ -6,13 +6,15 @@ mod set;
 use std::collections::BTreeMap;
 
 use apical::Experiment;
+use apical::schema;
 use apical::shown::{around, sentence};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub(crate) use explain::described;
-pub use explain::{suggestion, typed};
+pub use explain::{named, suggestion, typed};
 use set::Change;
 pub(crate) use set::default_at;
 
@@ -29,7 +31,7 @@ pub(crate) fn parse_table(mut table: Table, changes: &[String]) -> Result<Experi
         .iter()
         .map(|change| set::apply(&mut table, change))
         .collect::<Result<_>>()?;
-    set::fit::<Experiment>(&mut table, &changes);
+    set::fit(schema::of::<Experiment>(), &mut table, &changes);
     typed(table).map_err(|error| set::with_hint(error, &changes))
 }
 
@@ -37,8 +39,42 @@ pub(crate) fn parse_table(mut table: Table, changes: &[String]) -> Result<Experi
 ///
 /// # Errors
 /// A syntax error, or a setting that is not understood.
-pub(crate) fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned + JsonSchema + 'static>(
+    text: &str,
+    name: &str,
+) -> Result<T> {
     typed(table(text, name)?)
+}
+
+/// Most tables and lists in one another.
+const DEEPEST: usize = 64;
+
+/// How deep tables and lists lie in one another at most, and how many parts a key has.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0usize, 0);
+    for line in text.lines() {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        if !key.contains([',', ' ']) {
+            deepest = deepest.max(key.matches('.').count());
+        }
+        for c in line.chars() {
+            match c {
+                '[' | '{' => open += 1,
+                ']' | '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(open);
+        }
+    }
+    deepest
+}
+
+/// Whether a whole number stands here that has more than 63 bits.
+fn is_large(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    let end = digits.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let digits = &digits[..end.unwrap_or(digits.len())];
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.len() > 17
 }
 
 /// What stands in the TOML text of a file, which errors call `name`.
@@ -48,10 +84,12 @@ pub(crate) fn table(text: &str, name: &str) -> Result<Table> {
         let before = &text[..text.floor_char_boundary(at)];
         let start = before.rfind('\n').map_or(0, |end| end + 1);
         let line = text[start..].lines().next().unwrap_or_default();
-        let said = match error.message() {
-            deep if deep.contains("recurs") => "tables and lists lie too deep in one another",
-            large if large.contains("overflow") => "a number is too large, expected one below 2^63",
-            other => other,
+        let said = match &text[at..] {
+            _ if depth(&text[..start + line.len()]) > DEEPEST => {
+                "tables and lists lie too deep in one another"
+            }
+            rest if is_large(rest) => "a number is too large, expected one below 2^63",
+            _ => error.message(),
         };
         Error::Config {
             field: name.into(),

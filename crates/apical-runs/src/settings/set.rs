@@ -2,10 +2,9 @@
 
 use apical::LearnerSpec;
 use apical::shown::shown;
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::explain::{MEND, at_path, blamed, date, refusal};
+use super::explain::{MEND, at_path, refused};
 use crate::{Error, Result};
 
 /// Most parts of a key; tables are nested far less.
@@ -96,7 +95,16 @@ fn toml_value(text: &str) -> Option<Value> {
     let mut parsed = toml::from_str::<Table>(&format!("value = {text}")).ok()?;
     let value = parsed.remove("value")?;
     // What looks like a date is a name; a second line would be another setting.
-    (parsed.is_empty() && date(&value, "").is_none()).then_some(value)
+    (parsed.is_empty() && !has_date(&value)).then_some(value)
+}
+
+fn has_date(value: &Value) -> bool {
+    match value {
+        Value::Datetime(_) => true,
+        Value::Array(list) => list.iter().any(has_date),
+        Value::Table(table) => table.iter().any(|(_, value)| has_date(value)),
+        _ => false,
+    }
 }
 
 /// `[x, y]` and `{kind=rflo}` with quotes around their plain words.
@@ -162,12 +170,12 @@ fn words(text: &str) -> Option<Value> {
 }
 
 /// Reads changes again whose meaning shows from what is expected: 1e4 for a whole number, `x,y` for a list, 3 for a name.
-pub(super) fn fit<T: DeserializeOwned>(table: &mut Table, changes: &[Change]) {
+pub(super) fn fit(schema: &serde_json::Value, table: &mut Table, changes: &[Change]) {
     for _ in 0..4 * changes.len() {
-        let Err((path, message)) = refusal::<T>(table) else {
+        let Some(refusal) = refused(schema, table) else {
             return;
         };
-        let path = blamed::<T>(table, &path, &message);
+        let path = refusal.path;
         let Some(change) = changes.iter().rev().find(|change| change.holds(&path)) else {
             return;
         };
@@ -180,12 +188,10 @@ pub(super) fn fit<T: DeserializeOwned>(table: &mut Table, changes: &[Change]) {
             .find_map(|(at, other)| {
                 let mut tried = table.clone();
                 *at_path(&mut tried, at)? = other;
-                let is_mended = match refusal::<T>(&tried) {
-                    Ok(_) => true,
-                    Err((path, message)) => {
-                        let at = blamed::<T>(&tried, &path, &message);
-                        let around = change.is_within(&at) && !message.starts_with("missing field");
-                        !change.holds(&at) && !around
+                let is_mended = match refused(schema, &tried) {
+                    None => true,
+                    Some(refusal) => {
+                        !change.holds(&refusal.path) && !change.is_within(&refusal.path)
                     }
                 };
                 is_mended.then_some(tried)
@@ -386,6 +392,10 @@ mod tests {
                 "rule=2020-01-01",
                 &["rule: got string \"2020-01-01\"", "expected a table"],
             ),
+            (
+                "checkpoint=[100]",
+                &["checkpoint: got a list, expected a table with its settings"],
+            ),
             ("title=[1]", &["title: got a list", "expected a text"]),
             (
                 "task.lags=[4,5",
@@ -418,6 +428,13 @@ mod tests {
         ] {
             let said = parse_unchecked(&text, &[]).unwrap_err().to_string();
             assert!(said.len() < 1_500, "{} bytes: {said}", said.len());
+            let is_deep = ["[[", "{a=", "a.a"].iter().any(|deep| text.contains(deep));
+            assert_eq!(said.contains("too deep"), is_deep, "{said}");
+        }
+        for large in ["99999999999999999999", "-0xFFFFFFFFFFFFFFFFFF"] {
+            let said = parse_unchecked(&format!("steps = {large}"), &[]);
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains("below 2^63"), "{large}: {said}");
         }
         for text in [
             "[".repeat(10_000),

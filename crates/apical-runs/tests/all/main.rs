@@ -7,4 +7,5 @@ mod data_text;
 mod data_values;
 mod figure;
 mod files;
+mod schema;
 mod table;

@@ -8,6 +8,7 @@
 //! and is compared with the sum of the others over those steps.
 //! Memory: a gradient a rule for each step of the longest lag, and one for each length of block; none grows with the run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alignment::{Alignment, norm};
@@ -22,7 +23,7 @@ use crate::task::Sample;
 use crate::{Error, Result, Scalar};
 
 /// A rule that watches: how it learns, if it did, and how errors reach it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Passive {
     /// The rule.

@@ -7,6 +7,7 @@
 //! Since SGD, momentum and Adam treat W = ξ θ and θ alike, W itself is kept: 0 stands for every θ ≤ 0.
 //! W_rec is constrained, of every current; W_out too if asked for. W_in and biases are free.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, Weights};
@@ -15,7 +16,7 @@ use crate::kernel::Matrix;
 use crate::{Error, Result, Scalar};
 
 /// How weights keep their signs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DaleMethod {
     /// A weight of the wrong sign becomes 0 after the update.
@@ -26,12 +27,13 @@ pub enum DaleMethod {
 }
 
 /// Configuration of Dale's law.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DaleSpec {
     /// How weights keep their signs.
     pub method: DaleMethod,
     /// Share of excitatory units, in (0, 1); their number is rounded.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub excitatory: f64,
     /// Whether the first units are the inhibitory ones.
     pub inhibitory_first: bool,

@@ -5,6 +5,7 @@
 //! are put at random places of those that are 0, with a magnitude of 10⁻¹². The missing are shared out between W_rec
 //! and W_out (if Dale's law holds there) by chance, in proportion to their sizes. No temperature noise.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, Weights};
@@ -15,12 +16,14 @@ use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of rewiring.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RewiringSpec {
     /// Share of the synapses drawn that is kept in being, in [0, 1].
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub connected: f64,
     /// By how much magnitudes shrink at an update, as a multiple of the learning rate.
+    #[schemars(range(min = 0.0))]
     pub shrink: f64,
 }
 

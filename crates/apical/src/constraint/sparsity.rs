@@ -2,6 +2,7 @@
 //!
 //! Weights are drawn for all and then masked; a gain of 1/√density keeps the variance of the drive.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, Gradients, RewiringSpec, Weights};
@@ -12,10 +13,11 @@ use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of sparsity.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SparsitySpec {
     /// Probability that a synapse of W_rec may exist, in (0, 1].
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub density: f64,
     /// How lost synapses are replaced; not at all by default.
     #[serde(skip_serializing_if = "Option::is_none")]

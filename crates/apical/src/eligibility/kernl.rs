@@ -13,6 +13,7 @@
 //! kernel misses. With A = 1, α the units' own leak and η = 0 it is the local trace. Samples of a batch share A and α.
 //! Memory O(S G n m), time O(S G n m) a step, of which a second network. Not local: A links all pairs of units.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Eligibility;
@@ -27,19 +28,23 @@ use crate::view::View;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of KeRNL.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernlSpec {
     /// Which noise the twin has received when it is compared.
     pub order: Order,
     /// σ, deviation of the perturbation of the twin.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub sigma: f64,
     /// η, rate of A and α.
+    #[schemars(range(min = 0.0))]
     pub rate: f64,
     /// α at the start, the same for all.
+    #[schemars(range(min = 0.0))]
     pub timescale: f64,
     /// Steps between resets of the twin and the traces; never by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub reset: Option<u64>,
     /// Distribution of the noise, scaled to deviation σ.
     pub noise: Distribution,
@@ -58,7 +63,7 @@ impl KernlSpec {
 }
 
 /// Which noise the twin has received when it is compared with what Ω predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// The same that Ω counts.

@@ -3,6 +3,7 @@
 //! The current u(t) holds x(t), so the exact partner of φ'(u(t)) is x(t). Murray 2019 prints x(t−1) (Eqs. 6, 11, 17) and
 //! the published notebook follows; Eq. 13 and the BPTT of the same paper use x(t). Both are here, the exact one by default.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
@@ -12,7 +13,7 @@ use crate::snapshot::{Owner, StateIo};
 use crate::view::LocalView;
 
 /// Which input the traces of input synapses hear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InputTrace {
     /// x(t), the derivative.

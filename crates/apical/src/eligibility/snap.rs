@@ -7,6 +7,7 @@
 //! Drops: influence over more than `order` − 1 connections. With p reachable units for each: memory O(S G n p m),
 //! time O(S² G n p² m) a step. Order 1 is local in space but for W_ii and slope_i of its own unit; higher orders are not local.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::influence::check_memory;
@@ -22,10 +23,11 @@ use crate::view::View;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of SnAp-n.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SnapSpec {
     /// n: influence travels over n − 1 connections.
+    #[schemars(range(min = 1))]
     pub order: u64,
 }
 

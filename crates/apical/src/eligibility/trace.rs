@@ -9,6 +9,7 @@
 //! With `input = "previous"` input synapses hear x(t−1), as Murray 2019 prints ([`InputTrace`]).
 //! Memory O(S G n m), time O(S² G n m) a step. Local in space and in time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lag::{InputTrace, LaggedInput};
@@ -21,13 +22,15 @@ use crate::view::LocalView;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the local trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TraceSpec {
     /// α_e in (0, 1], the trace's own leak a step; the unit's by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub leak: Option<f64>,
     /// Which input the traces of input synapses hear.
+    #[schemars(!skip_serializing_if)]
     #[serde(skip_serializing_if = "InputTrace::is_current")]
     pub input: InputTrace,
 }

@@ -8,6 +8,7 @@
 //! A zero norm leaves its p at 1 (the published code divides by it). Shapes: A S n, B G n × m for each sample.
 //! Memory O(G n m), time O(G n m) a step. Not local: Ã needs every weight, the norms are global.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Eligibility;
@@ -22,7 +23,7 @@ use crate::view::View;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of rules with injected noise.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoiseSpec {
     /// Distribution of the noise, always with variance 1.
@@ -30,13 +31,14 @@ pub struct NoiseSpec {
 }
 
 /// Configuration of UORO.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UoroSpec {
     /// Distribution of the noise, always with variance 1.
     pub noise: Distribution,
     /// ε of the forward difference; the exact product with J by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub epsilon: Option<f64>,
 }
 

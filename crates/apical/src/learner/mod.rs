@@ -5,6 +5,7 @@ mod quantity;
 
 use std::sync::atomic::AtomicBool;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use monitor::Monitor;
@@ -27,7 +28,7 @@ use crate::warning::Warning;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a learner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LearnerSpec {
     /// Units, their equations and starting weights.
@@ -45,6 +46,7 @@ pub struct LearnerSpec {
     /// How gradients of several steps are put together.
     pub reduction: Reduction,
     /// Independent samples that share the weights.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub batch: usize,
 }
 
@@ -64,22 +66,22 @@ impl Default for LearnerSpec {
 }
 
 /// When weights change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Update {
     /// At every step.
     #[default]
     Step,
     /// Every so many steps.
-    Every(u64),
+    Every(#[schemars(range(min = 1), extend("unit" = "steps"))] u64),
     /// At the end of a trial.
     Trial,
     /// At the end of every so many trials.
-    Trials(u64),
+    Trials(#[schemars(range(min = 1), extend("unit" = "trials"))] u64),
 }
 
 /// How the gradients of the steps between two updates are put together (samples of a batch are averaged).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
     /// Their sum.

@@ -1,5 +1,6 @@
 //! Record quantities every so many steps, each averaged over a box of the latest values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Monitor, Quantity};
@@ -8,17 +9,19 @@ use crate::snapshot::{Length, STEPS, StateIo};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of one recorded quantity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorSpec {
-    /// What: see [`Quantity::parse`].
+    /// What is recorded: `loss` or another number, or an array as in `W_rec.norm` and `rate[3]`.
     pub quantity: String,
     /// Steps between two records.
     #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "steps"))]
     pub every: u64,
     /// Length of the box filter in steps; 1 records the value of the step itself. Default: `every` for numbers,
     /// 1 for arrays, whose summaries cost a pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "steps"))]
     pub window: Option<u64>,
 }
 

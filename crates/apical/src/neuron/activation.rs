@@ -1,12 +1,13 @@
 //! The pointwise nonlinearities and their derivatives.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
 use crate::kernel::Kernel;
 
 /// φ, applied unit by unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Activation {
@@ -19,7 +20,7 @@ pub enum Activation {
     Softplus,
     /// 1/(1 + e⁻ᵘ).
     Sigmoid,
-    /// u.
+    /// u itself.
     Identity,
 }
 

@@ -10,6 +10,7 @@ mod rate;
 mod two_compartment;
 mod voltage;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use activation::Activation;
@@ -108,8 +109,9 @@ pub trait Neuron<T: Scalar>: Send + Sync {
 
 /// Configuration of a neuron.
 // The derived code reads and writes those that come with the library (`own.rs`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "NeuronSpec", transform = own::complete)]
 #[non_exhaustive]
 pub enum NeuronSpec {
     /// Leak on the rate.
@@ -193,8 +195,6 @@ pub struct NeuronInfo {
     pub currents: usize,
     /// Equation of the state and of the rate.
     pub equation: &'static str,
-    /// Options with their defaults.
-    pub options: &'static str,
 }
 
 /// Every neuron that comes with the library.

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::own::{Entry, Info, Own, Registry, same, typed, with_own};
 use crate::{Result, Scalar};
 
 /// A neuron that does not come with the library; the type holds its settings, and [`register`] makes it known by its name.
-pub trait OwnNeuron: Default + Serialize + DeserializeOwned + 'static {
+pub trait OwnNeuron: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Its row in the table of neurons.
     const INFO: NeuronInfo;
 
@@ -38,6 +39,9 @@ impl Info for NeuronInfo {
     const FIELD: &'static str = "neuron";
     fn names(&self) -> Vec<&'static str> {
         vec![self.name]
+    }
+    fn summary(&self) -> &'static str {
+        self.summary
     }
 }
 
@@ -76,4 +80,4 @@ pub(super) fn build<T: Scalar>(own: &OwnNeuronSpec) -> Result<Box<dyn Neuron<T>>
     }
 }
 
-with_own!(NeuronSpec, OWN);
+with_own!(NeuronSpec, OWN, NEURONS);

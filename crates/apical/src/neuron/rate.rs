@@ -3,6 +3,7 @@
 //! Source: Murray 2019, Eq. 1 (α = 1/τ); Marschall, Cho & Savin 2020, section 1.
 //! Partials: own = 1−α, gain = α φ'(u), slope = 1.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Pointwise, with_pointwise};
@@ -16,16 +17,16 @@ pub(super) const INFO: NeuronInfo = NeuronInfo {
     states: 1,
     currents: 1,
     equation: "s(t) = (1-alpha) s(t-1) + alpha phi(u(t)),  r = s",
-    options: "alpha = 1, activation = tanh",
 };
 
 /// Configuration of [`Rate`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateSpec {
     /// α = 1/τ in steps, in (0, 1]; 1 is no leak at all.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub alpha: f64,
-    /// φ.
+    /// φ, the activation of the units.
     pub activation: Activation,
 }
 

@@ -12,6 +12,7 @@
 //! V^S(t) = u^S, V^A(t) = u^A and r = φ(u^S): the published equations, `rate` with alpha = 1. With g = 1 it is r̃ = φ(V^A) instead.
 //! Partials: own = ∂(V^S, V^A)(t)/∂(V^S, V^A)(t−1) = [[κ, λ], [0, μ]], gain likewise, both constant; slope = [φ'(V^S), 0].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Pointwise, Read, with_pointwise};
@@ -25,27 +26,31 @@ pub(super) const INFO: NeuronInfo = NeuronInfo {
     states: 2,
     currents: 2,
     equation: "in the distal phase (o = 1), after the somatic one (o = 1-inhibition), phase times each: VA <- a VA + (1-a) o uA, VS <- b VS + (1-b) ((1-g o) uS + g o VA), a = exp(-1/tau_apical), b = exp(-1/tau_soma), g = coupling;  r = phi(VS)",
-    options: "tau_soma = 2, tau_apical = 5, phase = 5, coupling = 0.3, inhibition = 1, activation = tanh",
 };
 
 /// Longest phase, in instants.
 const LONGEST: u64 = 10_000;
 
 /// Configuration of [`TwoCompartment`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwoCompartmentSpec {
     /// τ_S in instants of a phase; 0 follows its current at once.
+    #[schemars(range(min = 0.0), extend("unit" = "instants"))]
     pub tau_soma: f64,
     /// τ_A in instants of a phase; 0 follows its current at once.
+    #[schemars(range(min = 0.0), extend("unit" = "instants"))]
     pub tau_apical: f64,
     /// N, instants of each of the two phases of a step.
+    #[schemars(range(min = 1, max = LONGEST), extend("unit" = "instants"))]
     pub phase: u64,
     /// g in [0, 1]: the share of V^A in what drives the soma of an open neuron.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub coupling: f64,
     /// In [0, 1]: how far inhibition closes the distal compartment in the somatic phase.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub inhibition: f64,
-    /// φ.
+    /// φ, the activation of the units.
     pub activation: Activation,
 }
 

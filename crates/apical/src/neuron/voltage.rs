@@ -3,6 +3,7 @@
 //! Source: Liu et al. 2022, section 2 (there a = e^{−dt/τ} and φ = relu).
 //! Partials: own = a, gain = 1−a, slope = φ'(s).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Pointwise, Read, with_pointwise};
@@ -16,16 +17,16 @@ pub(super) const INFO: NeuronInfo = NeuronInfo {
     states: 1,
     currents: 1,
     equation: "s(t) = leak s(t-1) + (1-leak) u(t),  r = phi(s)",
-    options: "leak = 0.9, activation = relu",
 };
 
 /// Configuration of [`Voltage`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VoltageSpec {
     /// a, what is left of the voltage after one step, in [0, 1).
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub leak: f64,
-    /// φ.
+    /// φ, the activation of the units.
     pub activation: Activation,
 }
 

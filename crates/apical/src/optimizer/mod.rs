@@ -5,6 +5,7 @@ mod momentum;
 mod schedule;
 mod sgd;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use schedule::Schedule;
@@ -18,36 +19,44 @@ use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of an optimizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerSpec {
     /// Which method.
     pub kind: Method,
     /// η, the learning rate.
+    #[schemars(range(min = 0.0))]
     pub rate: f64,
     /// Multiplies the rate matrix by matrix; 0 keeps a matrix as it is.
     pub rates: PerMatrix,
     /// λ: λW is added to the gradients of W_rec, W_in and W_out, not to those of the biases.
+    #[schemars(range(min = 0.0))]
     pub weight_decay: f64,
     /// λ₁: λ₁ sign(W) is added to the gradients of W_rec, W_in and W_out.
+    #[schemars(range(min = 0.0))]
     pub l1: f64,
     /// σ: independent N(0, σ²) is added to every gradient at each update.
+    #[schemars(range(min = 0.0))]
     pub gradient_noise: f64,
     /// Whether weights of W_rec, W_in and W_out that are zero stay zero.
     pub keep_sparsity: bool,
     /// Bound on the norm of all gradients together; none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub clip: Option<f64>,
     /// How the rate changes over updates.
     pub schedule: Schedule,
     /// μ of momentum, 0.8 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub momentum: Option<f64>,
     /// β₁ and β₂ of Adam, 0.9 and 0.999 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = crate::schema::shares)]
     pub betas: Option<[f64; 2]>,
     /// ε of Adam, 10⁻⁸ by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub epsilon: Option<f64>,
 }
 
@@ -71,7 +80,7 @@ impl Default for OptimizerSpec {
 }
 
 /// An update rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Method {
@@ -84,19 +93,24 @@ pub enum Method {
 }
 
 /// A factor for each matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[allow(non_snake_case)]
 pub struct PerMatrix {
     /// Recurrent weights.
+    #[schemars(range(min = 0.0))]
     pub W_rec: f64,
     /// Input weights.
+    #[schemars(range(min = 0.0))]
     pub W_in: f64,
     /// Recurrent biases.
+    #[schemars(range(min = 0.0))]
     pub b_rec: f64,
     /// Readout weights.
+    #[schemars(range(min = 0.0))]
     pub W_out: f64,
     /// Readout biases.
+    #[schemars(range(min = 0.0))]
     pub b_out: f64,
 }
 

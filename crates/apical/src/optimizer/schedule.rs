@@ -1,11 +1,12 @@
 //! How the learning rate changes over updates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// A factor on the learning rate, by the number of updates made.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -14,29 +15,36 @@ pub enum Schedule {
     /// decay^updates, not below `floor`.
     Exponential {
         /// Factor of one update, in (0, 1].
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
         decay: f64,
         /// Least value of the factor.
         #[serde(default)]
+        #[schemars(range(min = 0.0, max = 1.0))]
         floor: f64,
     },
     /// `factor` once every `every` updates.
     Step {
         /// Updates between two drops.
+        #[schemars(range(min = 1), extend("unit" = "updates"))]
         every: u64,
         /// Factor of one drop, in (0, 1].
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
         factor: f64,
     },
     /// From 1 to `floor` along half a cosine over `updates`, then `floor`.
     Cosine {
         /// Length of the descent.
+        #[schemars(range(min = 1), extend("unit" = "updates"))]
         updates: u64,
         /// Last value of the factor.
         #[serde(default)]
+        #[schemars(range(min = 0.0, max = 1.0))]
         floor: f64,
     },
     /// From 0 up to 1 in a straight line over `updates`, then 1.
     Warmup {
         /// Length of the rise.
+        #[schemars(range(min = 1), extend("unit" = "updates"))]
         updates: u64,
     },
 }

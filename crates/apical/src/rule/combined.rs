@@ -3,6 +3,7 @@
 //! Some of the products bear a name and are rules of their own; the others nobody has published, and `apical rules` says so.
 //! Source, equations and cost of each half stand in its own file under `eligibility/` and `credit/`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Composed, Local, Locality, Rule, RuleInfo, Site, TrialTrace, composed, trial_trace};
@@ -31,7 +32,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// The past-facing half.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EligibilitySpec {
@@ -54,7 +55,7 @@ pub enum EligibilitySpec {
 }
 
 /// The future-facing half.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CreditSpec {
@@ -65,7 +66,7 @@ pub enum CreditSpec {
 }
 
 /// Configuration of a combination.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CombinedSpec {
     /// What is remembered of the past.

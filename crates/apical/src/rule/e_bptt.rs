@@ -5,6 +5,7 @@
 //! published. Drops: credit across the edges of blocks. With a trial for a block the gradient is exact.
 //! See [`Bptt`] for equations, shapes and cost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bptt, Locality, Rule, RuleInfo, Site, bptt};
@@ -26,10 +27,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of rules that look back over a fixed horizon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HorizonSpec {
-    /// T, in steps.
+    /// T, the steps that the rule looks over.
+    #[schemars(range(min = 1, max = 1 << 20), extend("unit" = "steps"))]
     pub horizon: u64,
 }
 

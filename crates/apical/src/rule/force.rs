@@ -9,6 +9,7 @@
 //! readout, its weight decay does. Samples of a batch are taken one after another. Updates every k steps use the last of them.
 //! Drops: the recurrent gradient. Memory O(n²), time O(n²) a step. Not local: P links all synapses of an output.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, Locality, Rule, RuleInfo, Site, Teach};
@@ -34,10 +35,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of FORCE.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForceSpec {
     /// α, the inverse of P at the start: small learns fast.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub alpha: f64,
 }
 

@@ -7,6 +7,7 @@
 //! three-factor rule. Shapes: S G n × m for each sample. With updates at the end of trials the same gradient comes from the tape of [`TrialTrace`].
 //! Memory O(S G n m), time O(S² G n m) a step.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::modprop::{FeedbackWeights, Way};
@@ -36,7 +37,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of MDGL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MdglSpec {
     /// What credit travels over.

@@ -11,6 +11,7 @@
 //! the published code, whose trace then holds the start of the trial and not the pushes. Drops: it is no estimate of the gradient, only related to its sign.
 //! Memory O(G n m), time O(G n m) a step. Local: its own current and one loss broadcast to all. Needs trials.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::node_perturbation::{check_share, check_sigma, trace_state};
@@ -39,16 +40,20 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of Miconi's rule.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MiconiSpec {
     /// p in (0, 1], probability that a unit is pushed in a step.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub probability: f64,
     /// σ, deviation of a push.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub sigma: f64,
     /// ρ in (0, 1], what the mean current learns in a step.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub averaging: f64,
     /// What the expected loss learns in a trial, in (0, 1].
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub baseline: f64,
 }
 

@@ -27,6 +27,7 @@ mod tbptt;
 mod trial_trace;
 mod uoro;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bptt::Bptt;
@@ -140,8 +141,9 @@ macro_rules! registry {
     ($($(#[$meta:meta])* $variant:ident($spec:ty) = $module:ident,)*) => {
         /// Configuration of a rule.
         // The derived code reads and writes the rules that come with the library (`own.rs`).
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
+        #[schemars(rename = "RuleSpec", transform = own::complete)]
         #[non_exhaustive]
         pub enum RuleSpec {
             $($(#[$meta])* $variant($spec),)*
@@ -262,7 +264,7 @@ fn any<T: Scalar>(values: &[T]) -> bool {
 }
 
 /// A rule without settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 

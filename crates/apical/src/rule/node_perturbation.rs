@@ -13,6 +13,7 @@
 //! φ' and serves every neuron. Held-out tests run without noise. Drops: nothing in the mean with d = 0; adds much noise.
 //! Memory O(G n m), time O(G n m) a step. Local: its own noise and one loss broadcast to all.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, Emits, Flush, Locality, Perturb, Rule, RuleInfo, Site, Watch};
@@ -40,17 +41,21 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of node perturbation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodePerturbationSpec {
     /// σ, deviation of the noise on each current.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub sigma: f64,
     /// d in [0, 1], what a trace forgets in a step; 0.2 by default, 0 with the reward of the trial.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub decay: Option<f64>,
     /// ρ in (0, 1], what the expected loss learns in a step, or in a trial.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub baseline: f64,
     /// Which loss credits what was tried.
+    #[schemars(!skip_serializing_if)]
     #[serde(skip_serializing_if = "Reward::is_step")]
     pub reward: Reward,
 }
@@ -66,7 +71,7 @@ impl NodePerturbationSpec {
 }
 
 /// When losses are compared with what was expected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reward {
     /// At every step.

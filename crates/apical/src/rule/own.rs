@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::own::{Entry, Info, Own, Registry, same, same_ref, typed, with_own};
 use crate::{Result, Scalar};
 
 /// A rule that does not come with the library; the type holds its settings, and [`register`] makes it known by its name.
-pub trait OwnRule: Default + Serialize + DeserializeOwned + 'static {
+pub trait OwnRule: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Its row in the table of rules. The locality is audited, `exact` and `stochastic` are what the receipt holds it to.
     const INFO: RuleInfo;
 
@@ -38,6 +39,9 @@ impl Info for RuleInfo {
     const FIELD: &'static str = "rule";
     fn names(&self) -> Vec<&'static str> {
         [&[self.name], self.aliases].concat()
+    }
+    fn summary(&self) -> &'static str {
+        self.summary
     }
 }
 
@@ -81,4 +85,4 @@ fn at<'a, T: Scalar, U: Scalar>(site: &Site<'a, T>) -> Result<Site<'a, U>> {
     })
 }
 
-with_own!(RuleSpec, OWN);
+with_own!(RuleSpec, OWN, RULES);

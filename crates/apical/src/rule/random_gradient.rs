@@ -3,6 +3,7 @@
 //! Source: `Random_Noise_Gradients` of Marschall, Cho & Savin's code: g_gij ~ N(bias, σ²) at every step. What a rule gains over
 //! it and over the frozen control is what its gradient is worth. Memory O(1), time O(G n m) a step.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, Locality, Rule, RuleInfo, Site};
@@ -28,10 +29,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of the random control.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomGradientSpec {
     /// σ, deviation of each element.
+    #[schemars(range(min = 0.0))]
     pub sigma: f64,
     /// Mean of each element.
     pub bias: f64,

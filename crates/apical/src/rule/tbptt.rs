@@ -6,6 +6,7 @@
 //! The weights of the last step serve for the whole window. Drops: what inputs more than k₂ steps ago did.
 //! Memory O(k₂ (m + S² n)), time O(k₂/k₁ G n m) a step. Neither local in space nor in time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, Emits, Flush, Locality, Rule, RuleInfo, Site};
@@ -33,12 +34,14 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of truncated BPTT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TbpttSpec {
     /// k₁, steps between two backward passes.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub every: u64,
     /// k₂, steps a pass goes back.
+    #[schemars(range(min = 1, max = 1 << 20), extend("unit" = "steps"))]
     pub back: u64,
 }
 

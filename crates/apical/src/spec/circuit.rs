@@ -1,25 +1,30 @@
 //! The settings of a loop circuit around a trained network, and what they refuse.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{DIRECTIONS, check_sequence};
 use crate::{Error, Result};
 
 /// Configuration of the loop circuit and its training, which follows that of the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CircuitSpec {
     /// Trials of training.
+    #[schemars(range(min = 1), extend("unit" = "trials"))]
     pub trials: u64,
     /// η of Ws.
+    #[schemars(range(min = 0.0))]
     pub rate: f64,
     /// Probability of choosing at random.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub exploration: f64,
     /// What z is in the update.
     pub activity: Competition,
     /// Whether rows of Ws that have learned are scaled to unit length.
     pub normalise: bool,
     /// Directions to be chained; the first one is given.
+    #[schemars(length(min = 2), inner(range(max = 3)))]
     pub sequence: Vec<usize>,
 }
 
@@ -37,7 +42,7 @@ impl Default for CircuitSpec {
 }
 
 /// Activity of the selectors in the learning rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Competition {
     /// After the competition: 1 for the winner, 0 for the others.

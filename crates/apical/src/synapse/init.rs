@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::balanced::without_signs;
@@ -11,7 +12,7 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Which side of a `[post, pre]` matrix counts its connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fan {
     /// Number of presynaptic units.
@@ -22,7 +23,7 @@ pub enum Fan {
 }
 
 /// A distribution of starting weights for a matrix `[post, pre]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Init {
@@ -32,8 +33,9 @@ pub enum Init {
     Gaussian {
         /// Multiplies the standard deviation.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         gain: f64,
-        /// What `fan` counts.
+        /// Which side of the matrix `fan` counts.
         #[serde(default)]
         fan: Fan,
     },
@@ -48,8 +50,9 @@ pub enum Init {
     FanUniform {
         /// Multiplies the width.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         gain: f64,
-        /// What `fan` counts.
+        /// Which side of the matrix `fan` counts.
         #[serde(default)]
         fan: Fan,
     },
@@ -57,12 +60,14 @@ pub enum Init {
     Normal {
         /// Standard deviation.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         deviation: f64,
     },
     /// gain · Q with Q orthogonal; orthonormal rows or columns when not square.
     Orthogonal {
         /// Multiplies the matrix.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         gain: f64,
         /// Which distribution of Q.
         #[serde(default)]
@@ -75,18 +80,21 @@ pub enum Init {
     Typed {
         /// Standard deviation of the logarithms of the blocks' means.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0, max = 4.0))]
         between: f64,
         /// Standard deviation of the logarithms of the weights of a block.
         #[serde(default = "half")]
+        #[schemars(range(min = 0.0, max = 4.0))]
         within: f64,
         /// Probability that a block is 0; one of each sign onto each type stays.
         #[serde(default = "half")]
+        #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
         zeroed: f64,
     },
 }
 
 /// Which orthogonal factor of a Gaussian matrix is taken: Q is unique up to the signs of its columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Signs {
     /// Those that make Q uniform over all orthogonal matrices (R with a positive diagonal).

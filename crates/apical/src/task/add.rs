@@ -5,6 +5,7 @@
 //! are drawn too but never shown, where the published generator wraps around to the end of its sequence.
 //! Until January 2020 that generator counted lags from 1, so its "(4,6)-back" is `lags = [3, 5]` here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Request, Sample, Settings, Task, TaskInfo};
@@ -14,14 +15,16 @@ use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of [`Add`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AddSpec {
     /// t₁ and t₂, true lags in tosses: 0 is the present input.
+    #[schemars(inner(range(max = 1_000_000)), extend("unit" = "tosses"))]
     pub lags: [u64; 2],
     /// Whether the target is the label drawn or its probability.
     pub labels: Labels,
     /// τ: each toss and its label stay for this many steps.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub stretch: u64,
 }
 
@@ -36,7 +39,7 @@ impl Default for AddSpec {
 }
 
 /// What the target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
     /// A label drawn with the probability (2019).
@@ -120,7 +123,6 @@ impl Settings for AddSpec {
         name: "add",
         summary: "two past coin tosses decide the odds of the label (n-back)",
         sizes: "2 inputs, 2 outputs",
-        options: "lags = [4, 6], labels = sampled, stretch = 1",
         source: "Marschall, Cho & Savin 2019, 2020",
     };
 

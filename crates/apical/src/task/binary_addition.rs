@@ -6,6 +6,7 @@
 //! empty symbols there are is drawn for the whole batch, the digits for each sample.
 //! Source: Marschall, Cho & Savin (code), which fails with a current numpy and gives the sum twice.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Edge, Generator, Row};
@@ -16,16 +17,20 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the binary addition task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BinaryAdditionSpec {
     /// Most numbers in a trial.
+    #[schemars(range(min = 1, max = super::check::MOST))]
     pub max_args: u64,
     /// Most digits of a number.
+    #[schemars(range(min = 1, max = 40))]
     pub max_digits: u64,
     /// Most empty symbols before a plus.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub max_noops: u64,
     /// Empty symbols at the end of a trial.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub answer: u64,
     /// How the sum is given.
     pub output: SumOutput,
@@ -44,7 +49,7 @@ impl Default for BinaryAdditionSpec {
 }
 
 /// How a sum is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SumOutput {
     /// An output for every possible sum.
@@ -102,7 +107,6 @@ impl Settings for BinaryAdditionSpec {
         name: "binary_addition",
         summary: "add up binary numbers read digit by digit",
         sizes: "4 inputs, max_args (2^max_digits - 1) + 1 outputs (analog: 1)",
-        options: "max_args = 2, max_digits = 2, max_noops = 1, answer = 2, output = one_hot",
         source: "Marschall, Cho & Savin (code)",
     };
 

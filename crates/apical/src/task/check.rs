@@ -24,16 +24,18 @@ pub(super) fn count(field: &str, value: u64, least: u64) -> Result<()> {
     Err(Error::invalid(field, value, expected, mend))
 }
 
+/// No task has more inputs, outputs or units.
+pub(super) const LARGEST: usize = 1_000_000;
+
 /// A number of inputs, outputs or units.
 pub(super) fn size(field: &str, value: usize, least: usize) -> Result<()> {
-    const MOST: usize = 1_000_000;
-    if (least..=MOST).contains(&value) {
+    if (least..=LARGEST).contains(&value) {
         return Ok(());
     }
     Err(Error::invalid(
         field,
         value,
-        format!("between {least} and {MOST}"),
+        format!("between {least} and {LARGEST}"),
         "Set it to a number in this range.",
     ))
 }

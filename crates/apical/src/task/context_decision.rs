@@ -7,6 +7,7 @@
 //! Source: Mante et al. 2013; Marschall, Cho & Savin (code), where with a cue the mask stays 0 in most of the
 //! report.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -18,24 +19,30 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the context-dependent decision task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContextDecisionSpec {
     /// Steps of a trial.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub trial: u64,
     /// The coherences of either stream, equally likely, none 0.
+    #[schemars(length(min = 1))]
     pub coherences: Vec<f64>,
     /// Multiplies the coherence.
     pub sensitivity: f64,
     /// Standard deviation of the streams.
+    #[schemars(range(min = 0.0))]
     pub noise: f64,
     /// Which stream is cued.
     pub context: Context,
     /// Steps from the start for which the context lines are on; the whole trial unless given.
+    #[schemars(extend("unit" = "steps"))]
     pub context_steps: Option<u64>,
     /// Steps from the start in which the target is 0 and counts.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub fixation: u64,
     /// Steps of the report.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub report: u64,
     /// Magnitude of the report.
     pub output_scale: f64,
@@ -126,9 +133,6 @@ impl Settings for ContextDecisionSpec {
         name: "context_decision",
         summary: "report the sign of the evidence the context names",
         sizes: "4 inputs (with report_cue: 5), 1 output",
-        options: "trial = 50, coherences = [-0.8, -0.4, -0.2, 0.2, 0.4, 0.8], sensitivity = 0.5, noise = 0.5, \
-            context = random, context_steps = trial, fixation = 5, report = 10, output_scale = 1, \
-            report_cue = false, tonic = false",
         source: "Mante et al. 2013",
     };
 

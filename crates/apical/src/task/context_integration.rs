@@ -5,6 +5,7 @@
 //! y*(t) = gain · Σ_{s ≤ t} x_context(s), cut off at ± bound.
 //! Source: Mante et al. 2013; Marschall, Cho & Savin (code).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -15,20 +16,24 @@ use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// Configuration of the context-dependent integration task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContextIntegrationSpec {
     /// Steps of a trial.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub trial: u64,
     /// The coherences of either stream, equally likely.
+    #[schemars(length(min = 1))]
     pub coherences: Vec<f64>,
     /// Multiplies the coherence.
     pub sensitivity: f64,
     /// Standard deviation of the streams.
+    #[schemars(range(min = 0.0))]
     pub noise: f64,
     /// Multiplies the sum.
     pub gain: f64,
     /// Largest magnitude of the target.
+    #[schemars(range(min = 0.0))]
     pub bound: f64,
     /// Which stream is cued.
     pub context: Context,
@@ -49,7 +54,7 @@ impl Default for ContextIntegrationSpec {
 }
 
 /// Which stream of evidence is cued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Context {
     /// Either, with equal odds in each trial.
@@ -77,8 +82,6 @@ impl Settings for ContextIntegrationSpec {
         name: "context_integration",
         summary: "add up the evidence the context names",
         sizes: "4 inputs, 1 output",
-        options: "trial = 50, coherences = [-0.8, -0.4, -0.2, 0.2, 0.4, 0.8], sensitivity = 0.5, noise = 0.5, \
-            gain = 0.1, bound = 1, context = random",
         source: "Mante et al. 2013",
     };
 

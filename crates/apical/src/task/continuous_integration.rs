@@ -4,6 +4,7 @@
 //! y*(t) = gain · Σ_{s ≤ t} x(s), cut off at ± bound.
 //! Source: Marschall, Cho & Savin (code), whose second input and output, always 0, are left out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -13,20 +14,24 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the continuous integration task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContinuousIntegrationSpec {
     /// Steps of a trial.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub trial: u64,
     /// The coherences, equally likely.
+    #[schemars(length(min = 1))]
     pub coherences: Vec<f64>,
     /// Multiplies the coherence.
     pub sensitivity: f64,
     /// Standard deviation of the inputs.
+    #[schemars(range(min = 0.0))]
     pub noise: f64,
     /// Multiplies the sum.
     pub gain: f64,
     /// Largest magnitude of the target.
+    #[schemars(range(min = 0.0))]
     pub bound: f64,
 }
 
@@ -64,8 +69,6 @@ impl Settings for ContinuousIntegrationSpec {
         name: "continuous_integration",
         summary: "add up noisy evidence",
         sizes: "1 input, 1 output",
-        options: "trial = 50, coherences = [-0.8, -0.4, -0.2, 0.2, 0.4, 0.8], sensitivity = 0.5, noise = 0.5, \
-            gain = 0.1, bound = 1",
         source: "Marschall, Cho & Savin (code)",
     };
 

@@ -5,6 +5,7 @@
 //! one-hot; outputs the symbols and the blank.
 //! Source: Hochreiter & Schmidhuber 1997 and many since, in the form of Arjovsky, Shah & Bengio 2016.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -15,14 +16,17 @@ use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// Configuration of the copy task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CopySpec {
     /// Different symbols.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub symbols: usize,
     /// Symbols in a sequence.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub length: u64,
     /// Blanks before the cue.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub delay: u64,
     /// Whether the loss counts in the recall only.
     pub recall_only: bool,
@@ -53,7 +57,6 @@ impl Settings for CopySpec {
         name: "copy",
         summary: "repeat a sequence of symbols after a delay",
         sizes: "symbols + 2, symbols + 1",
-        options: "symbols = 8, length = 5, delay = 10, recall_only = false",
         source: "Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016",
     };
 

@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Edge, Generator, Row};
@@ -22,7 +23,7 @@ use crate::snapshot::{STEPS, StateIo};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of a task made of sequences.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
     /// A CSV, NPY, NPZ or Parquet file; `-` reads CSV from standard input.
@@ -45,6 +46,7 @@ pub struct DataSpec {
     pub columns: Vec<String>,
     /// Share of the trials (or steps), at the end, held out for tests.
     #[serde(default = "fifth")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub test: f64,
     /// Whether training shows the trials in random order.
     #[serde(default = "yes")]
@@ -164,8 +166,6 @@ impl Settings for DataSpec {
         name: "data",
         summary: "sequences from a CSV, NPY, NPZ or Parquet file",
         sizes: "inputs, targets (or classes)",
-        options: "file, inputs, targets, classes = none, trial = none, mask = none, columns, test = 0.2, \
-            shuffle = true",
         source: "your own",
     };
 

@@ -6,6 +6,7 @@
 //! Source: Marschall, Cho & Savin (code: Delay_Nonmatch, which does not run; in spite of its name equal stimuli
 //! are to give [1, 0] there).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -15,23 +16,29 @@ use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// Configuration of the delayed match task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DelayedMatchSpec {
     /// Whether equal stimuli mean go; otherwise different ones do (non-match).
     #[serde(rename = "match")]
     pub go_if_equal: bool,
     /// Number of different stimuli.
+    #[schemars(range(min = 2, max = super::check::LARGEST))]
     pub stimuli: usize,
     /// Steps before the first stimulus.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub wait: u64,
     /// Steps of each stimulus.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub stimulus: u64,
     /// Steps after each stimulus.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub delay: u64,
     /// Steps of the report.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub report: u64,
     /// Weight of the loss outside the report.
+    #[schemars(range(min = 0.0))]
     pub off_report_weight: f64,
 }
 
@@ -73,7 +80,6 @@ impl Settings for DelayedMatchSpec {
         name: "delayed_match",
         summary: "say whether two stimuli were the same (or different)",
         sizes: "stimuli, 2",
-        options: "match = true, stimuli = 2, wait = 2, stimulus = 4, delay = 8, report = 6, off_report_weight = 0.1",
         source: "Marschall, Cho & Savin (code)",
     };
 

@@ -5,6 +5,7 @@
 //! inputs are noisy. The target is [0, 1] if the bits are equal, else [1, 0], and counts at the last step alone.
 //! Source: Liu et al. 2022 (code: delayedXOR), where `cue` = 100 and `delay` = 700 steps of a millisecond.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -15,18 +16,21 @@ use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// Configuration of the delayed XOR task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DelayedXorSpec {
     /// Steps of each cue.
+    #[schemars(range(min = 2, max = super::check::MOST), extend("unit" = "steps"))]
     pub cue: u64,
     /// Steps between the cues.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub delay: u64,
     /// Height of a bump.
     pub amplitude: f64,
     /// Inputs without a cue.
     pub baseline: f64,
     /// Standard deviation of the noise on every input.
+    #[schemars(range(min = 0.0))]
     pub noise: f64,
 }
 
@@ -70,7 +74,6 @@ impl Settings for DelayedXorSpec {
         name: "delayed_xor",
         summary: "say whether two cues far apart were equal",
         sizes: "2, 2",
-        options: "cue = 100, delay = 700, amplitude = 2, baseline = 0.02, noise = 0.01",
         source: "Liu et al. 2022 (code)",
     };
 

@@ -7,6 +7,7 @@
 //! Source: Marschall, Cho & Savin, whose stream cannot be built (three values returned where five are unpacked,
 //! three inputs declared and two made).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -16,7 +17,7 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the discrete integration task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscreteIntegrationSpec {
     /// What is to be reported.
@@ -26,7 +27,7 @@ pub struct DiscreteIntegrationSpec {
 }
 
 /// What is to be reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The count.
@@ -39,7 +40,7 @@ pub enum Report {
 }
 
 /// Where pulses and resets come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Mode {
@@ -47,9 +48,11 @@ pub enum Mode {
     Stream {
         /// Probability of a pulse.
         #[serde(default = "half")]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
         p_bit: f64,
         /// Probability of a reset, or one over the steps between two resets.
         #[serde(default = "twentieth")]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
         p_reset: f64,
         /// When resets come.
         #[serde(default)]
@@ -59,9 +62,11 @@ pub enum Mode {
     Trials {
         /// Steps in which pulses may come.
         #[serde(default = "twenty")]
+        #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
         period: u64,
-        /// Steps after them.
+        /// Steps of the trial after those of the period.
         #[serde(default)]
+        #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
         delay: u64,
         /// Largest net count.
         #[serde(default = "five")]
@@ -82,7 +87,7 @@ pub enum Mode {
 }
 
 /// When events come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Times {
     /// At random, with the same probability at every step.
@@ -174,9 +179,6 @@ impl Settings for DiscreteIntegrationSpec {
         name: "discrete_integration",
         summary: "count pulses up and down",
         sizes: "2 inputs (trials: 3), 1 output (both: 2)",
-        options: "report = count, mode = { kind = stream, p_bit = 0.5, p_reset = 0.05, resets = random } \
-            or { kind = trials, period = 20, delay = 0, max_count = 5, max_pulses = 10, delay_hint = 1, \
-            period_mask, delay_mask }",
         source: "Marschall, Cho & Savin (code)",
     };
 

@@ -3,6 +3,7 @@
 //! W is N(0, gain²/inputs), drawn for the seed: training and tests see the same one.
 //! Source: Marschall, Cho & Savin (code: Embedded_Inputs_Task).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::weights::{Weights, phi};
@@ -17,19 +18,21 @@ use crate::synapse::{Fan, Init};
 use crate::{Result, Scalar};
 
 /// Configuration of embedded inputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddedSpec {
     /// The task whose inputs are embedded.
     pub task: Box<TaskSpec>,
     /// Inputs after the embedding.
     #[serde(default = "thirty_two")]
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub inputs: usize,
-    /// f.
+    /// f, the activation of the layer.
     #[serde(default)]
     pub activation: Activation,
-    /// Multiplies W.
+    /// Multiplies W, the random weights of the layer.
     #[serde(default = "one")]
+    #[schemars(range(min = 0.0))]
     pub gain: f64,
 }
 
@@ -41,12 +44,23 @@ fn one() -> f64 {
     1.0
 }
 
+impl EmbeddedSpec {
+    /// This task behind a layer of 32 units.
+    pub fn new(task: TaskSpec) -> Self {
+        Self {
+            task: Box::new(task),
+            inputs: thirty_two(),
+            activation: Activation::default(),
+            gain: one(),
+        }
+    }
+}
+
 impl Settings for EmbeddedSpec {
     const INFO: TaskInfo = TaskInfo {
         name: "embedded",
         summary: "another task, its inputs seen through a fixed random layer",
         sizes: "inputs, those of the task",
-        options: "task, inputs = 32, activation = tanh, gain = 1",
         source: "Marschall, Cho & Savin (code)",
     };
 
@@ -158,10 +172,9 @@ mod tests {
 
     fn spec(task: TaskSpec) -> EmbeddedSpec {
         EmbeddedSpec {
-            task: Box::new(task),
             inputs: 6,
-            activation: Activation::Tanh,
             gain: 1.5,
+            ..EmbeddedSpec::new(task)
         }
     }
 

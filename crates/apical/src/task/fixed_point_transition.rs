@@ -6,6 +6,7 @@
 //! every other (and is aperiodic).
 //! Source: Marschall, Cho & Savin (code), whose delay wraps around to the end of the sequence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -17,24 +18,29 @@ use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the fixed-point transition task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FixedPointTransitionSpec {
     /// The target of each state.
+    #[schemars(length(min = 1))]
     pub states: Vec<Vec<f64>>,
     /// For each input, the next state of every state, counted from 0; drawn at random if empty.
     pub maps: Vec<Vec<usize>>,
     /// Number of inputs, and of maps drawn; `maps` decides if given.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub inputs: usize,
     /// Whether the maps drawn change nothing when applied a second time.
     pub idempotent: bool,
     /// Probability of an input, or one over the steps between two inputs.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub p_transition: f64,
     /// When inputs come.
     pub transitions: Times,
     /// Steps by which the target is late.
+    #[schemars(range(min = 0, max = 1_000_000), extend("unit" = "steps"))]
     pub delay: u64,
     /// How fast the target decays, per step.
+    #[schemars(range(min = 0.0))]
     pub decay: f64,
 }
 
@@ -194,8 +200,6 @@ impl Settings for FixedPointTransitionSpec {
         name: "fixed_point_transition",
         summary: "follow a finite automaton",
         sizes: "inputs, numbers in a state",
-        options: "states = three one-hot ones, maps = drawn, inputs = 3, idempotent = true, p_transition = 0.05, \
-            transitions = random, delay = 0, decay = 0",
         source: "Marschall, Cho & Savin (code)",
     };
 

@@ -6,6 +6,7 @@
 //! Source: Sussillo & Barak 2013; Marschall, Cho & Savin, who have it for three bits only, and whose context turns
 //! the first step over as well.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -16,16 +17,20 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the flip-flop task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlipFlopSpec {
     /// Channels.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub bits: usize,
     /// p: probability of a pulse in a channel.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub p_flip: f64,
     /// τ: each set of inputs stays for this many steps.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub stretch: u64,
     /// Probability that the context changes its sign; 0 leaves its input out.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p_context: f64,
     /// Pulses are multiplied by a number drawn uniformly between these two, after the target was set.
     pub magnitudes: Option<[f64; 2]>,
@@ -76,7 +81,6 @@ impl Settings for FlipFlopSpec {
         name: "flip_flop",
         summary: "remember the last pulse of each channel",
         sizes: "bits (+ 1 with context), bits",
-        options: "bits = 3, p_flip = 0.05, stretch = 1, p_context = 0, magnitudes = none, input_mask, target_mask",
         source: "Sussillo & Barak 2013",
     };
 

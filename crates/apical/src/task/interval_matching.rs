@@ -6,6 +6,7 @@
 //! Source: Murray 2019, Figure 3 (deviation of the pulses 15 steps). Amplitude, place of the first pulse, number of inputs,
 //! shortest delay, distribution of delays and length of trials are not stated there; the defaults are ours.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -15,24 +16,31 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of interval matching.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IntervalMatchingSpec {
     /// Shortest delay, in steps.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub shortest: u64,
     /// Longest delay, in steps.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub longest: u64,
     /// Step of the first pulse.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub first: u64,
     /// Steps after the latest target pulse.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub tail: u64,
     /// Standard deviation of the pulses, in steps.
+    #[schemars(extend("exclusiveMinimum" = 0.0), extend("unit" = "steps"))]
     pub width: f64,
     /// Height of the pulses.
     pub amplitude: f64,
     /// Steps between one delay and the next that can be drawn.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub spacing: u64,
     /// 1 for both pulses on one input, 2 for one on each.
+    #[schemars(range(min = 1, max = 2))]
     pub inputs: usize,
 }
 
@@ -123,7 +131,6 @@ impl Settings for IntervalMatchingSpec {
         name: "interval_matching",
         summary: "repeat the interval between two pulses",
         sizes: "1 or 2 inputs, 1 output",
-        options: "shortest = 50, longest = 150, spacing = 1, first = 50, tail = 60, width = 15, amplitude = 1, inputs = 1",
         source: "Murray 2019, Figure 3",
     };
 

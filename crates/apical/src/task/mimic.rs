@@ -5,6 +5,7 @@
 //! Source: Marschall, Cho & Savin 2020 (Mimic). The network to imitate belongs to the seed: training and tests,
 //! and all samples of a batch, see the same one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -22,28 +23,36 @@ use crate::{Error, Result, Scalar};
 const BIAS: f64 = 0.1;
 
 /// Configuration of the mimic task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MimicSpec {
     /// Units of the network to imitate.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub units: usize,
-    /// Its inputs.
+    /// Inputs of that network.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub inputs: usize,
-    /// Its outputs; as many as inputs unless given.
+    /// Outputs of that network; as many as inputs unless given.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub outputs: Option<usize>,
-    /// Its leak.
+    /// α, the leak of its units.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub alpha: f64,
-    /// Its φ.
+    /// φ, the activation of its units.
     pub activation: Activation,
     /// Multiplies its orthogonal W_rec.
+    #[schemars(range(min = 0.0))]
     pub gain: f64,
     /// Which orthogonal matrix; the published code has that of numpy's QR.
     pub signs: Signs,
     /// Probability that an input bit is 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p_input: f64,
     /// τ: each input stays for this many steps.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub stretch: u64,
     /// Bits drawn, each copied to inputs/latent channels; as many as inputs unless given.
+    #[schemars(range(min = 1))]
     pub latent: Option<usize>,
 }
 
@@ -100,8 +109,6 @@ impl Settings for MimicSpec {
         name: "mimic",
         summary: "imitate a random recurrent network",
         sizes: "inputs, outputs",
-        options: "units = 32, inputs = 32, outputs = inputs, alpha = 1, activation = tanh, gain = 1, \
-            signs = householder, p_input = 0.5, stretch = 1, latent = inputs",
         source: "Marschall, Cho & Savin 2020",
     };
 

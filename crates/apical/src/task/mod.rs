@@ -32,6 +32,7 @@ mod sequential_mnist;
 mod sine_wave;
 mod weights;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use add::{Add, AddSpec, Labels};
@@ -197,8 +198,9 @@ macro_rules! registry {
     ($($(#[$doc:meta])* $variant:ident($spec:ty)),* $(,)?) => {
         /// Configuration of a task.
         // The derived code reads and writes those that come with the library (`own.rs`).
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
+        #[schemars(rename = "TaskSpec", transform = own::complete)]
         #[non_exhaustive]
         pub enum TaskSpec {
             $($(#[$doc])* $variant($spec),)*
@@ -356,7 +358,6 @@ const NO_INFO: TaskInfo = TaskInfo {
     name: "",
     summary: "",
     sizes: "",
-    options: "",
     source: "",
 };
 
@@ -486,8 +487,6 @@ pub struct TaskInfo {
     pub summary: &'static str,
     /// Inputs and outputs.
     pub sizes: &'static str,
-    /// Options with their defaults.
-    pub options: &'static str,
     /// Paper.
     pub source: &'static str,
 }

@@ -6,6 +6,7 @@
 //! Source: Marschall, Cho & Savin (code: Multi_Task, which leaves the first block without padding and marks blocks
 //! by the length asked for rather than that made).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Request, Sample, Settings, Task, TaskInfo, TaskSpec, check, draw};
@@ -17,13 +18,15 @@ use crate::stream::{Stream, Streams};
 use crate::{Error, Result, Scalar};
 
 /// Configuration of several tasks in turn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MultiTaskSpec {
     /// The tasks.
+    #[schemars(length(min = 1))]
     pub tasks: Vec<TaskSpec>,
     /// Steps of a block: one number for all tasks, or one for each.
     #[serde(default = "thousand")]
+    #[schemars(length(min = 1), inner(range(min = 1, max = super::check::MOST)), extend("unit" = "steps"))]
     pub blocks: Vec<u64>,
     /// Which task comes next.
     #[serde(default)]
@@ -34,7 +37,7 @@ pub struct MultiTaskSpec {
 }
 
 /// Which task comes next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockOrder {
     /// One after another, and again from the first.
@@ -49,6 +52,16 @@ fn thousand() -> Vec<u64> {
 }
 
 impl MultiTaskSpec {
+    /// These tasks in turn, in blocks of 1000 steps.
+    pub fn new(tasks: Vec<TaskSpec>) -> Self {
+        Self {
+            tasks,
+            blocks: thousand(),
+            order: BlockOrder::InTurn,
+            context: false,
+        }
+    }
+
     fn check(&self) -> Result<()> {
         check::size("task.tasks", self.tasks.len(), 1)?;
         if self.blocks.len() != 1 && self.blocks.len() != self.tasks.len() {
@@ -70,7 +83,6 @@ impl Settings for MultiTaskSpec {
         name: "multi_task",
         summary: "several tasks in blocks",
         sizes: "the largest of the tasks (+ 1 a task with context)",
-        options: "tasks, blocks = [1000], order = in_turn, context = false",
         source: "Marschall, Cho & Savin (code)",
     };
 
@@ -309,10 +321,8 @@ mod tests {
     #[test]
     fn each_task_goes_on_where_it_was() {
         let multi = MultiTaskSpec {
-            tasks: vec![TaskSpec::Add(AddSpec::default()); 2],
             blocks: vec![7],
-            order: BlockOrder::InTurn,
-            context: false,
+            ..MultiTaskSpec::new(vec![TaskSpec::Add(AddSpec::default()); 2])
         };
         let samples = run(&TaskSpec::MultiTask(multi), 1, 1_400);
         // The lags of the first task reach back over the blocks of the second.
@@ -334,10 +344,10 @@ mod tests {
     #[test]
     fn random_blocks_are_equally_likely() {
         let multi = MultiTaskSpec {
-            tasks: vec![TaskSpec::FlipFlop(FlipFlopSpec::default()); 4],
             blocks: vec![1],
             order: BlockOrder::Random,
             context: true,
+            ..MultiTaskSpec::new(vec![TaskSpec::FlipFlop(FlipFlopSpec::default()); 4])
         };
         let samples = run(&TaskSpec::MultiTask(multi), 1, 8_000);
         for k in 0..4 {

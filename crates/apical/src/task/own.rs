@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub struct Wanted<'a> {
 }
 
 /// A task that does not come with the library; the type holds its settings, and [`register`] makes it known by its name.
-pub trait OwnTask: Default + Serialize + DeserializeOwned + 'static {
+pub trait OwnTask: Default + Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Its row in the table of tasks.
     const INFO: TaskInfo;
 
@@ -58,6 +59,9 @@ impl Info for TaskInfo {
     const FIELD: &'static str = "task";
     fn names(&self) -> Vec<&'static str> {
         vec![self.name]
+    }
+    fn summary(&self) -> &'static str {
+        self.summary
     }
 }
 
@@ -112,4 +116,4 @@ impl Settings for OwnTaskSpec {
     }
 }
 
-with_own!(TaskSpec, OWN);
+with_own!(TaskSpec, OWN, TASKS);

@@ -8,6 +8,7 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
@@ -18,14 +19,17 @@ use crate::stream::Streams;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the pattern generation task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PatternGenerationSpec {
     /// Inputs.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub inputs: usize,
     /// Steps of a trial.
+    #[schemars(range(min = 2, max = super::check::MOST), extend("unit" = "steps"))]
     pub length: u64,
     /// Periods a trial of the sines.
+    #[schemars(length(min = 1), transform = crate::schema::positive)]
     pub periods: Vec<f64>,
 }
 
@@ -81,7 +85,6 @@ impl Settings for PatternGenerationSpec {
         name: "pattern_generation",
         summary: "draw a fixed curve while a fixed noise plays",
         sizes: "inputs, 1",
-        options: "inputs = 20, length = 1000, periods = [1, 2, 3, 5]",
         source: "Bellec et al. 2020; Liu et al. 2022",
     };
 

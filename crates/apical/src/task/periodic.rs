@@ -6,6 +6,7 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
@@ -15,14 +16,17 @@ use crate::snapshot::StateIo;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the periodic output.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeriodicSpec {
     /// T, the period and the length of a trial, in steps.
+    #[schemars(range(min = 2, max = super::check::MOST), extend("unit" = "steps"))]
     pub period: u64,
-    /// A_k.
+    /// A_k, the amplitude of each sine.
+    #[schemars(length(min = 1))]
     pub amplitudes: Vec<f64>,
-    /// h_k, cycles in a period.
+    /// h_k, the cycles of each sine in a period.
+    #[schemars(length(min = 1))]
     pub harmonics: Vec<f64>,
 }
 
@@ -70,7 +74,6 @@ impl Settings for PeriodicSpec {
         name: "periodic",
         summary: "produce a sum of sines without any input",
         sizes: "0 inputs, 1 output",
-        options: "period = 200, amplitudes = [1, 0.5, 0.25], harmonics = [1, 2, 4]",
         source: "Murray 2019, Figure 2",
     };
 

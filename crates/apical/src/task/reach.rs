@@ -12,6 +12,7 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -21,16 +22,20 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of cursor reaches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReachSpec {
     /// Steps of a movement.
+    #[schemars(range(min = 2, max = super::check::MOST), extend("unit" = "steps"))]
     pub movement: u64,
     /// Steps of the hold after it.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub hold: u64,
     /// Movements in a trial, where they are drawn.
+    #[schemars(range(min = 1, max = super::check::LARGEST))]
     pub syllables: usize,
     /// Directions of every trial, 0 to 3; empty to draw them.
+    #[schemars(inner(range(max = 3)))]
     pub sequence: Vec<usize>,
     /// Whether inputs say which direction it is.
     pub cues: bool,
@@ -160,7 +165,6 @@ impl Settings for ReachSpec {
         name: "reach",
         summary: "move a cursor in the direction told, then hold",
         sizes: "4 (0 without cues), 2",
-        options: "movement = 200, hold = 200, syllables = 4, sequence = [], cues = true",
         source: "Murray 2019, Figure 4",
     };
 

@@ -4,6 +4,7 @@
 //! target is [1, 0] for +1 and [0, 1] for −1 in the report, and [½, ½] elsewhere.
 //! Source: Marschall, Cho & Savin (code), which cannot be built (three values returned where five are unpacked).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -13,20 +14,26 @@ use crate::stream::Stream;
 use crate::{Result, Scalar};
 
 /// Configuration of the sensorimotor mapping task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SensorimotorMappingSpec {
     /// Steps before the stimulus.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub wait: u64,
     /// Steps of the stimulus.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub stimulus: u64,
     /// Steps between stimulus and report.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub delay: u64,
     /// Steps of the report.
+    #[schemars(range(min = 1, max = super::check::MOST), extend("unit" = "steps"))]
     pub report: u64,
     /// Steps after the report.
+    #[schemars(range(min = 0, max = super::check::MOST), extend("unit" = "steps"))]
     pub rest: u64,
     /// Weight of the loss outside the report.
+    #[schemars(range(min = 0.0))]
     pub off_report_weight: f64,
 }
 
@@ -72,7 +79,6 @@ impl Settings for SensorimotorMappingSpec {
         name: "sensorimotor_mapping",
         summary: "keep the sign of a stimulus until it is asked for",
         sizes: "2 inputs, 2 outputs",
-        options: "wait = 1, stimulus = 2, delay = 10, report = 2, rest = 5, off_report_weight = 1",
         source: "Marschall, Cho & Savin (code)",
     };
 

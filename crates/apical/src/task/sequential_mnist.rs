@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Clock, Edge, Generator, Row};
@@ -19,20 +20,21 @@ use crate::snapshot::StateIo;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of sequential MNIST.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SequentialMnistSpec {
     /// IDX file of images, plain or gzipped.
     pub images: String,
     /// IDX file of their labels.
     pub labels: String,
-    /// Images for tests; unless given, those of `images` after the first `train`.
+    /// IDX file of images for tests; unless given, those of `images` after the first `train`.
     pub test_images: Option<String>,
-    /// Their labels.
+    /// IDX file of the labels of `test_images`.
     pub test_labels: Option<String>,
     /// Number of images to train on: the first ones. All, or four fifths where the rest is for tests.
     pub train: Option<usize>,
     /// Pixels shown at once, a divisor of 784.
+    #[schemars(range(min = 1, max = 784))]
     pub pixels_per_step: usize,
     /// When the label counts.
     pub label: LabelTime,
@@ -57,7 +59,7 @@ impl Default for SequentialMnistSpec {
 }
 
 /// When the label of a sequence counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelTime {
     /// At every step.
@@ -166,8 +168,6 @@ impl Settings for SequentialMnistSpec {
         name: "sequential_mnist",
         summary: "read a digit a few pixels at a time",
         sizes: "pixels_per_step, 10",
-        options: "images, labels, test_images = none, test_labels = none, train = all or 4/5, \
-            pixels_per_step = 28, label = every_step",
         source: "Le et al. 2015",
     };
 

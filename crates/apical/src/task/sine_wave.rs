@@ -7,6 +7,7 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Row};
@@ -17,16 +18,19 @@ use crate::stream::Stream;
 use crate::{Error, Result, Scalar};
 
 /// Configuration of the sine wave task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SineWaveSpec {
     /// Probability of a switch, or one over the steps between two switches.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub p_transition: f64,
     /// When switches come.
     pub transitions: Times,
     /// The periods, in steps.
+    #[schemars(length(min = 1), transform = crate::schema::positive, extend("unit" = "steps"))]
     pub periods: Vec<f64>,
     /// How often each period comes, up to a common factor; equally often if empty.
+    #[schemars(inner(range(min = 0.0)))]
     pub weights: Vec<f64>,
     /// Whether it switches from period to period without pauses.
     pub never_off: bool,
@@ -100,8 +104,6 @@ impl Settings for SineWaveSpec {
         name: "sine_wave",
         summary: "oscillate with the period asked for",
         sizes: "2 inputs, 2 outputs",
-        options: "p_transition = 0.02, transitions = random, periods = [8, 12, 20], weights, never_off = false, \
-            amplitude = 1",
         source: "Marschall, Cho & Savin (code)",
     };
 

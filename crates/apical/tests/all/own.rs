@@ -5,14 +5,19 @@ use std::sync::atomic::AtomicBool;
 use apical::check::{Settings, neuron_receipt};
 use apical::kernel::Simd;
 use apical::neuron::{Layer, Neuron, NeuronInfo, NeuronSpec, OwnNeuron, neurons, register};
+use apical::schema::kinds;
 use apical::{Result, Scalar};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// s(t) = s(t−1)/2 + sin u(t), r = s², with `wrong` added to one of its partials.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Squared {
+    /// Which partial is wrong.
     partial: usize,
+    /// By how much.
+    #[schemars(range(min = 0.0))]
     wrong: f64,
 }
 
@@ -23,7 +28,6 @@ impl OwnNeuron for Squared {
         states: 1,
         currents: 1,
         equation: "s(t) = s(t-1)/2 + sin u(t),  r = s^2",
-        options: "partial = 0, wrong = 0",
     };
     fn time_constant(&self) -> f64 {
         2.0
@@ -62,11 +66,22 @@ impl<T: Scalar> Neuron<T> for Squared {
 
 #[test]
 fn a_wrong_partial_fails_the_receipt_of_a_neuron_and_names_are_given_once() {
+    let before = kinds::<NeuronSpec>().len();
     register::<Squared>().unwrap();
+    assert_eq!(kinds::<NeuronSpec>().len(), before + 1);
     let again = register::<Squared>().unwrap_err().to_string();
     let said = "neuron.kind: got squared, expected a name that no other neuron has";
     assert!(again.contains(said), "{again}");
     assert_eq!(neurons().last().unwrap().name, "squared");
+    let all = kinds::<NeuronSpec>();
+    let own = all.iter().find(|kind| kind.names == ["squared"]).unwrap();
+    assert_eq!(own.about, "a square");
+    let wrong = &own.settings[1];
+    assert_eq!(
+        (wrong.name.as_str(), wrong.range.as_deref()),
+        ("wrong", Some("at least 0"))
+    );
+    assert_eq!(wrong.default, Some(0.0.into()));
     let settings = Settings {
         cases: 6,
         ..Settings::default()

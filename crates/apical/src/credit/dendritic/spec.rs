@@ -1,5 +1,6 @@
 //! Settings of the dendritic rule, and how a text that leaves some out is read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::view::Locality;
@@ -9,20 +10,24 @@ use crate::{Error, Result};
 ///
 /// The default learns delayed tasks at any size, [`DendriticSpec::published`] is the paper's. A text that states a
 /// rate without `normalize` means published rates, as does every text written before that key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Text", into = "Text")]
+#[schemars(!from, !into, default, deny_unknown_fields)]
 pub struct DendriticSpec {
     /// What the rates of A and J are divided by.
     pub normalize: Normalize,
     /// η_A, learning rate of A.
+    #[schemars(range(min = 0.0))]
     pub rate: f64,
     /// λ_A, weight decay of A.
+    #[schemars(range(min = 0.0))]
     pub decay: f64,
     /// Where J comes from.
     pub jacobian: JacobianSpec,
     /// f, through which the bootstrapped credit passes.
     pub label_activation: LabelActivation,
     /// Steps between refreshes of the slow copy A⁻.
+    #[schemars(range(min = 1), extend("unit" = "steps"))]
     pub refresh: u64,
     /// Which error enters the target of A.
     pub timing: Timing,
@@ -31,8 +36,10 @@ pub struct DendriticSpec {
     /// Distribution of A at the start.
     pub start: Start,
     /// λ, share of the true credit in the target of A.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub lambda: f64,
     /// Steps after which a step's credit counts as true, where λ > 0.
+    #[schemars(range(min = 2, max = 1 << 20), extend("unit" = "steps"))]
     pub horizon: u64,
 }
 
@@ -47,17 +54,30 @@ impl Default for DendriticSpec {
     }
 }
 
-/// Defaults of rates divided by the power, chosen on seeds that judge nothing (docs/results/dendritic.md).
+/// Default of the rate divided by the power, chosen on seeds that judge nothing (docs/results/dendritic.md); as those below.
 const RATE: f64 = 0.6;
-const LEARNED_RATE: f64 = 0.03;
-const LOCAL_RATE: f64 = 0.3;
-const LOCAL_DECAY: f64 = 0.005;
+
+fn learned_rate() -> f64 {
+    0.03
+}
+
+fn local_rate() -> f64 {
+    0.3
+}
+
+fn local_decay() -> f64 {
+    0.005
+}
+
+fn all() -> Regressors {
+    Regressors::All
+}
 
 /// The published rate of A and of J, and a decay of the local J.
 const PUBLISHED: f64 = 0.01;
 
 /// What a learning rate is divided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalize {
     /// Nothing, as published: rates must shrink as 1/n.
@@ -67,32 +87,40 @@ pub enum Normalize {
 }
 
 /// Where the Jacobian that carries credit back one step comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
 pub enum JacobianSpec {
     /// The true Jacobian; needs every weight.
     Exact {},
     /// Learned as a predictor of the next rate, used transposed (as published).
     Learned {
-        /// η_J.
+        /// η_J, learning rate of J.
+        #[schemars(default = "learned_rate", range(min = 0.0))]
         rate: f64,
         /// From what the next rate is predicted.
+        #[schemars(default = "all")]
         regressors: Regressors,
         /// What J is at the start; it stays so at rate 0.
+        #[schemars(default)]
         start: JacobianStart,
     },
     /// A predictor P and a feedback array K of its own, each with decay: strictly local.
     Local {
-        /// η_J of both arrays.
+        /// η_J, learning rate of both arrays.
+        #[schemars(default = "local_rate", range(min = 0.0))]
         rate: f64,
-        /// λ of both arrays; the rate at which K and Pᵀ converge is η_J λ.
+        /// λ, weight decay of both arrays; the rate at which K and Pᵀ converge is η_J λ.
+        #[schemars(default = "local_decay", range(min = 0.0))]
         decay: f64,
         /// From what the next rate is predicted.
+        #[schemars(default = "all")]
         regressors: Regressors,
     },
 }
 
 /// What a learned J is at the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JacobianStart {
     /// W_rec, as published.
@@ -103,7 +131,7 @@ pub enum JacobianStart {
 }
 
 /// From what J predicts the next rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Regressors {
     /// r(t−1), as published.
@@ -147,7 +175,7 @@ impl JacobianSpec {
 }
 
 /// What the bootstrapped credit passes through on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelActivation {
     /// tanh: it is carried by firing rates (2019).
@@ -157,7 +185,7 @@ pub enum LabelActivation {
 }
 
 /// Which error enters the target of A, and when J learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
     /// q(t−1), as derived; J learns before A.
@@ -167,7 +195,7 @@ pub enum Timing {
 }
 
 /// Order of the updates of A and W within a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phases {
     /// W sees the A just updated (the published code).
@@ -177,7 +205,7 @@ pub enum Phases {
 }
 
 /// Distribution of A at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     /// N(0, 1/(n + n_out + 1)) throughout (2020).
@@ -310,7 +338,7 @@ impl JacobianText {
         };
         let from = |given: Option<Regressors>| match normalize {
             Normalize::None => given.unwrap_or(Regressors::Rates),
-            Normalize::Power => given.unwrap_or(Regressors::All),
+            Normalize::Power => given.unwrap_or_else(all),
         };
         match self {
             Self::Exact {} => JacobianSpec::Exact {},
@@ -319,7 +347,7 @@ impl JacobianText {
                 regressors,
                 start,
             } => JacobianSpec::Learned {
-                rate: or(rate, LEARNED_RATE),
+                rate: or(rate, learned_rate()),
                 regressors: from(regressors),
                 start,
             },
@@ -328,8 +356,8 @@ impl JacobianText {
                 decay,
                 regressors,
             } => JacobianSpec::Local {
-                rate: or(rate, LOCAL_RATE),
-                decay: or(decay, LOCAL_DECAY),
+                rate: or(rate, local_rate()),
+                decay: or(decay, local_decay()),
                 regressors: from(regressors),
             },
         }

@@ -23,6 +23,7 @@ mod typed_code;
 mod typed_paper;
 mod way;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use dense::Dense;
@@ -59,7 +60,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 };
 
 /// Configuration of ModProp.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModPropSpec {
     /// What enters the filter.
@@ -69,11 +70,14 @@ pub struct ModPropSpec {
     /// Whether means over types leave out the way of a unit onto itself, as the mask of the released code does.
     pub zero_diagonal: bool,
     /// μ, in place of the derivatives on the way.
+    #[schemars(range(min = 0.0))]
     pub mu: f64,
     /// Steps the filter reaches back; all by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1 << 20), extend("unit" = "steps"))]
     pub taps: Option<i64>,
     /// Whether μ is kept where the filter is stable: ours, not the published rule.
+    #[schemars(!skip_serializing_if)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub adaptive_mu: bool,
 }
@@ -92,7 +96,7 @@ impl Default for ModPropSpec {
 }
 
 /// What enters the filter of ModProp.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Drive {
     /// The sender's trace with the derivative it had: the formula of the paper.

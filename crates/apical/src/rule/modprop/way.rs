@@ -1,5 +1,6 @@
 //! The way credit travels from unit to unit: through the weights themselves, or through their means over types.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
@@ -9,7 +10,7 @@ use crate::network::{Network, TypeSums};
 use crate::synapse::Synapses;
 
 /// What stands for the weights on the way of credit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackWeights {
     /// Their means over types of units, W_αβ.
