@@ -452,12 +452,7 @@ mod tests {
     fn no_value_at_any_key_is_answered_in_the_words_of_a_library() {
         let schema = schema::of::<Experiment>();
         for name in ["marschall2019/lags46-local-jacobian", "murray2019/reach"] {
-            every_value(
-                &schema,
-                &resolved(&load(name, &[]).unwrap()).unwrap(),
-                "",
-                1,
-            );
+            every_value(schema, &resolved(&load(name, &[]).unwrap()).unwrap(), "", 1);
         }
         let base = resolved(&load("tasks/copy", &[]).unwrap()).unwrap();
         let of = |part: &str, names: Vec<&str>| {
