@@ -10,8 +10,8 @@ use apical::rule::{COMBINATIONS, RULES, RuleSpec};
 use apical::schema::{self, Kind, Setting, written};
 use apical::shown::shown;
 use apical::task::{AddSpec, Sample, TaskSpec};
-use apical::{Experiment, Learner, LearnerSpec, Streams, Update};
-use apical_runs::experiment::{BUILT_IN, BuiltIn, load, resolved, suggestion};
+use apical::{Learner, LearnerSpec, Streams, Update};
+use apical_runs::experiment::{BUILT_IN, BuiltIn, file_schema, load, resolved, suggestion};
 use comfy_table::{ContentArrangement, Table, presets};
 use schemars::JsonSchema;
 
@@ -229,8 +229,7 @@ fn add_setting(table: &mut Table, place: &str, of: &str, setting: &Setting) {
 
 /// The JSON schema of experiment files.
 pub fn print_schema() -> Result<ExitCode> {
-    let schema = schema::of::<Experiment>();
-    print(&(serde_json::to_string_pretty(schema)? + "\n"))?;
+    print(&(serde_json::to_string_pretty(&file_schema())? + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

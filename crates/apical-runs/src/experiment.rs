@@ -2,6 +2,7 @@
 
 mod built_in;
 mod extends;
+mod file_schema;
 mod recorded;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use apical::Experiment;
 use toml::Table;
 
 pub use self::built_in::{BUILT_IN, BuiltIn};
+pub use self::file_schema::file_schema;
 use crate::data::{self, mnist};
 use crate::settings::table;
 pub(crate) use crate::settings::{leaves, parse_table, parse_unchecked, read, text};

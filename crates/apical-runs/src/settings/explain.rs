@@ -438,10 +438,11 @@ mod tests {
                 };
                 let mut parsed: Table = toml::from_str(&format!("value = {value}")).unwrap();
                 *at = parsed.remove("value").unwrap();
-                // What the types do not take the schema refuses, and it takes no list for a table.
+                let no_text = matches!(at, Value::Datetime(_) | Value::Array(_));
+                // What the types do not take the schema refuses, and it takes no list for a table and no date for a text.
                 let read = Experiment::deserialize(written.clone()).is_ok();
                 let refusal = refused(schema, &written).map(|refusal| refusal.path);
-                let fits = read == refusal.is_none() || read && value.starts_with('[');
+                let fits = read == refusal.is_none() || read && no_text;
                 assert!(fits, "{key}={value}: {refusal:?}");
                 check(&toml::to_string(&written).unwrap(), "batch=1");
             }
