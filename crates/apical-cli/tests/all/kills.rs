@@ -60,7 +60,7 @@ const KINDS: [[&str; 2]; 12] = [
         RUN,
     ],
     [
-        "run tasks/mimic --steps 6000 --seeds 2 --set rule.kind=force --set network.sparsity=0.5 \
+        "run tasks/mimic --steps 6000 --seeds 2 --set rule.kind=force --set network.sparsity.density=0.5 \
          --set evaluate.steps=0 --set checkpoint.every=300",
         RUN,
     ],

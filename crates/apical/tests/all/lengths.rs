@@ -86,7 +86,6 @@ const FUNCTIONS: &[[&str; 3]] = &[
         "compute",
         "arguments of Python, checked one after another",
     ],
-    ["murray2019/sequence.rs", "panels", "panels of one figure"],
     [
         "apical/tests/all/dendritic.rs",
         "compare",
