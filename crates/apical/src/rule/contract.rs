@@ -137,12 +137,12 @@ impl<T: Scalar> dyn Rule<T> + '_ {
         }
     }
 
-    /// [`Watch::probes`], if there are any.
+    /// [`Watch::probes`](super::Watch::probes), if there are any.
     pub fn probes(&self) -> &'static [&'static str] {
         self.watched().map_or(&[], |rule| rule.probes())
     }
 
-    /// [`Watch::probe`]; NaN if there is none.
+    /// [`Watch::probe`](super::Watch::probe); NaN if there is none.
     pub fn probe(&self, index: usize) -> Probe<'_, T> {
         match self.watched() {
             Some(rule) => rule.probe(index),
@@ -150,7 +150,7 @@ impl<T: Scalar> dyn Rule<T> + '_ {
         }
     }
 
-    /// [`Watch::warnings`], if there are any.
+    /// [`Watch::warnings`](super::Watch::warnings), if there are any.
     pub fn warnings(&self) -> Vec<Warning> {
         self.watched().map_or(Vec::new(), |rule| rule.warnings())
     }

@@ -50,7 +50,7 @@ pub struct Word<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The whole of a schema that [`of`] made.
+    /// The whole of a schema that [`of`](super::of) made.
     pub fn root(schema: &'a Value) -> Self {
         Self {
             root: schema,
