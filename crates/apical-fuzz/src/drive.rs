@@ -111,10 +111,11 @@ pub fn resume(experiment: &Experiment, snapshot: &Snapshot) -> bool {
 /// Shows a few samples of a task.
 pub fn task(spec: &TaskSpec, batch: usize) -> bool {
     let show = || -> Result<()> {
-        let (inputs, outputs) = spec.sizes();
-        let mut sample = Sample::new(batch, inputs, outputs);
         for purpose in ["train", "test"] {
             let mut task = spec.build::<f64>(batch, 100, &Streams::new(1), purpose)?;
+            // A task that is refused has sizes of which no sample can be made.
+            let (inputs, outputs) = task.sizes();
+            let mut sample = Sample::new(batch, inputs, outputs);
             for _ in 0..STEPS {
                 task.next(&mut sample);
             }
