@@ -1,9 +1,9 @@
 //! Gradients that are descended at once, row by row, and never stand in memory.
 //!
 //! Every number goes through the operations of [`trace`](crate::trace) or [`add_outer`](crate::add_outer) and then
-//! of [`descend`](crate::descend), in their order: the weights have the same bits.
+//! of [`descend`](crate::descend), whose line is the same: the weights have the same bits.
 
-use super::lanes::{lines, lines_mut};
+use super::lanes::{Line, lines, lines_mut};
 use super::{LaneKernel, Lanes, Level, Matrix, Simd};
 use crate::Number;
 
@@ -38,6 +38,20 @@ impl<T: Number> Descent<'_, T> {
     }
 }
 
+/// w ← w − rate ∘ (gradient + decay ∘ w) of sixteen columns.
+#[inline(always)]
+pub(super) fn descend_line<T: Number, V: Lanes<T>>(
+    w: &mut Line<T>,
+    gradient: V,
+    rate: &Line<T>,
+    decay: &Line<T>,
+) {
+    let old = V::load(w);
+    let slope = V::load(decay).fma(old, gradient);
+    let step = V::load(rate).mul(V::splat(-T::ONE));
+    step.fma(slope, old).store(w);
+}
+
 struct TraceDescent<'a, T> {
     traces: &'a mut [T],
     own: &'a [T],
@@ -55,7 +69,7 @@ impl<T: Number> LaneKernel for TraceDescent<'_, T> {
         let pre = lines(&self.pre[..stride]);
         let (rate, decay) = (lines(self.rows.rate), lines(self.rows.decay));
         let scale = L::Lanes::splat(self.rows.scale);
-        let (zero, down) = (L::Lanes::splat(T::ZERO), L::Lanes::splat(-T::ONE));
+        let zero = L::Lanes::splat(T::ZERO);
         let rows = self.traces.chunks_exact_mut(stride);
         let rows = rows.zip(self.rows.weights.chunks_exact_mut(stride));
         let units = self.own.iter().zip(self.gain).zip(self.credit);
@@ -68,10 +82,7 @@ impl<T: Number> LaneKernel for TraceDescent<'_, T> {
                 let new = own.fma(L::Lanes::load(e), gain.mul(L::Lanes::load(a)));
                 new.store(e);
                 let gradient = scale.mul(credit.fma(new, zero));
-                let old = L::Lanes::load(w);
-                let slope = L::Lanes::load(decay).fma(old, gradient);
-                let step = L::Lanes::load(rate).mul(down);
-                step.fma(slope, old).store(w);
+                descend_line(w, gradient, rate, decay);
             }
         }
     }
@@ -115,17 +126,14 @@ impl<T: Number> LaneKernel for OuterDescent<'_, T> {
         let pre = lines(&self.pre[..stride]);
         let (rate, decay) = (lines(self.rows.rate), lines(self.rows.decay));
         let scale = L::Lanes::splat(self.rows.scale);
-        let (zero, down) = (L::Lanes::splat(T::ZERO), L::Lanes::splat(-T::ONE));
+        let zero = L::Lanes::splat(T::ZERO);
         let rows = self.rows.weights.chunks_exact_mut(stride);
         for (w, factor) in rows.zip(self.factors) {
             let factor = L::Lanes::splat(*factor);
             let row = lines_mut(w).iter_mut().zip(pre);
             for ((w, a), (rate, decay)) in row.zip(rate.iter().zip(decay)) {
                 let gradient = scale.mul(factor.fma(L::Lanes::load(a), zero));
-                let old = L::Lanes::load(w);
-                let slope = L::Lanes::load(decay).fma(old, gradient);
-                let step = L::Lanes::load(rate).mul(down);
-                step.fma(slope, old).store(w);
+                descend_line(w, gradient, rate, decay);
             }
         }
     }

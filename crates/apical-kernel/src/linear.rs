@@ -1,5 +1,6 @@
 //! Matrix–vector products, outer products and the descent step.
 
+use super::descent::descend_line;
 use super::lanes::{Line, lines, lines_mut};
 use super::{LANES, LaneKernel, Lanes, Level, Matrix, Simd, padded};
 use crate::Number;
@@ -248,7 +249,7 @@ impl<T: Number> LaneKernel for Descend<'_, T> {
         let stride = self.rate.len();
         let (rate, decay) = (lines(self.rate), lines(self.decay));
         let scale = L::Lanes::splat(self.scale);
-        let (zero, down) = (L::Lanes::splat(T::ZERO), L::Lanes::splat(-T::ONE));
+        let zero = L::Lanes::splat(T::ZERO);
         let rows = self.weights.chunks_exact_mut(stride);
         for (w, g) in rows.zip(self.gradient.chunks_exact_mut(stride)) {
             let row = lines_mut(w)
@@ -257,11 +258,7 @@ impl<T: Number> LaneKernel for Descend<'_, T> {
                 .zip(rate)
                 .zip(decay);
             for (((w, g), rate), decay) in row {
-                let old = L::Lanes::load(w);
-                let gradient = scale.mul(L::Lanes::load(g));
-                let slope = L::Lanes::load(decay).fma(old, gradient);
-                let step = L::Lanes::load(rate).mul(down);
-                step.fma(slope, old).store(w);
+                descend_line(w, scale.mul(L::Lanes::load(g)), rate, decay);
                 zero.store(g);
             }
         }

@@ -455,9 +455,6 @@ impl<'a> StateIo<'a> {
     }
 
     fn laid_out<V: Stored>(&mut self, name: &str, layout: Layout, values: &mut [V]) -> Result<()> {
-        if let Mode::Find(..) = self.mode {
-            return Ok(());
-        }
         let full = self.full(name);
         let owner = std::mem::replace(&mut self.owner, Owner::Network);
         match &mut self.mode {
@@ -494,26 +491,16 @@ impl<'a> StateIo<'a> {
         values: &mut Vec<V>,
         length: Length,
     ) -> Result<()> {
-        if !matches!(self.mode, Mode::Save(_) | Mode::Restore(_)) {
-            return self.words(name, values);
+        if let Mode::Restore(snapshot) = &self.mode {
+            values.clear();
+            values.extend_from_slice(find::<V>(snapshot, &self.full(name))?);
         }
-        let full = self.full(name);
-        self.owner = Owner::Network;
-        match &mut self.mode {
-            Mode::Describe(_) | Mode::Find(..) => {}
-            Mode::Save(snapshot) => {
-                snapshot.arrays.insert(full.clone(), V::wrap(values));
-            }
-            Mode::Restore(snapshot) => {
-                values.clear();
-                values.extend_from_slice(find::<V>(snapshot, &full)?);
-                self.restored.insert(full.clone());
-            }
-        }
+        self.words(name, values)?;
         if length.admits(values.len()) {
             return Ok(());
         }
         let (got, expected) = (values.len(), length.expected());
+        let full = self.full(name);
         Err(damaged(format!(
             "`{full}` has {got} numbers, expected {expected}"
         )))
